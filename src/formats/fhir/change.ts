@@ -1,0 +1,71 @@
+/**
+ * What a message means for one resource (DESIGN section 6). Normalisers make Changes and never read; `write/apply`
+ * merges them into the current version.
+ */
+import type { Resource } from './resource.ts';
+
+/**
+ * A business key by which a resource is known, as unambiguous text parts: for an identifier its kind, assigner and value.
+ * Compared as the full HMAC of the length-prefixed parts under the resource type.
+ */
+export type BusinessKey = readonly string[];
+
+/** Placeholder for a reference to the resource of another Change of the same message, by its position. */
+export function changeReference(index: number): string {
+  return `change:${index}`;
+}
+
+const CHANGE_REFERENCE = /^change:(\d+)$/;
+
+/** Position that a placeholder names; undefined for an ordinary reference. */
+export function parseChangeReference(reference: string): number | undefined {
+  const match = CHANGE_REFERENCE.exec(reference);
+  return match ? Number(match[1]) : undefined;
+}
+
+interface ChangeBase {
+  readonly type: string;
+  /** Business keys, the most specific first. A resource known by any of them is the one meant; unknown: it is new. */
+  readonly keys: readonly BusinessKey[];
+  /**
+   * Position of the Change whose Patient is this resource's subject, when the resource itself does not say so by a
+   * reference (rarely needed: `subject` and `patient` references are found by themselves).
+   */
+  readonly patient?: number;
+  /** When the source says it happened, milliseconds since 1970; an older Change of the same source does not overwrite. */
+  readonly sourceTime: number;
+}
+
+/** A partial statement about a resource, from HL7 v2 or DICOM: what it does not mention stays. */
+export interface MergeChange extends ChangeBase {
+  readonly mode: 'merge';
+  /** Elements to set, whole. `resourceType` is there, `id` and `meta` versions are not; references may be placeholders. */
+  readonly set: Resource;
+  /** Names of top-level elements that the source deleted (`""` of HL7 v2). */
+  readonly clear?: readonly string[];
+  /** Array elements whose entries are added to what stands (no duplicates), instead of replacing it. */
+  readonly append?: Readonly<Record<string, readonly unknown[]>>;
+  /** Elements set only when the resource is new or has none. */
+  readonly initial?: Readonly<Record<string, unknown>>;
+  /** Elements of `set` that a current value in one of these lists must not be replaced by: e.g. `{ status: ['finished'] }`. */
+  readonly keepIf?: Readonly<Record<string, readonly unknown[]>>;
+}
+
+/** A whole resource, from a FHIR create or update. */
+export interface ReplaceChange extends ChangeBase {
+  readonly mode: 'replace';
+  readonly set: Resource;
+  /** Client-chosen logical id (PUT); absent for a create, which always makes a new id. */
+  readonly id?: string;
+  /** `If-Match`: the version that must be current, else `precondition-failed`. */
+  readonly ifVersion?: string;
+}
+
+/** A FHIR delete: the next version is a tombstone. */
+export interface DeleteChange extends ChangeBase {
+  readonly mode: 'delete';
+  readonly id: string;
+  readonly ifVersion?: string;
+}
+
+export type Change = MergeChange | ReplaceChange | DeleteChange;
