@@ -1,0 +1,97 @@
+/**
+ * What the services hand to the writer, and what they get back. One Submission is one message: all that it causes is
+ * in one group commit, all or nothing. The writer resolves, applies, validates, labels, seals, indexes and anchors.
+ */
+import type { GroupNumber, LeafIndex, ResourceKey } from '../core/ids.ts';
+import type { BusinessKey, Change } from '../formats/fhir/change.ts';
+import type { StoredResource } from '../formats/fhir/resource.ts';
+import type { LabelSet } from '../labels/label.ts';
+import type { ContentType } from '../record/sealed-group.ts';
+
+export type SubmissionKind = 'hl7v2' | 'fhir' | 'dicom-instance' | 'dicom-study';
+
+/** A JSON object that goes, sealed under the gateway's MANIFEST lockbox, into the manifest. No PHI of a patient in it: erasure does not reach it. */
+export type Details = Readonly<Record<string, unknown>>;
+
+/** A blob that is already durable in the blob store. Its key is not here: it belongs into `raw` (sealed) or into a record. */
+export interface BlobReference {
+  /** SHA-256 of the ciphertext, 32 bytes. */
+  readonly digest: Buffer;
+  /** Ciphertext bytes. */
+  readonly size: number;
+}
+
+/** What one change is about, for the access decision on writes by clients. */
+export interface WriteTarget {
+  readonly interaction: 'create' | 'update' | 'delete';
+  readonly type: string;
+  readonly id: string;
+  /** The patient that the record belongs to; undefined for directory resources. */
+  readonly patient: { readonly key: ResourceKey; readonly id: string } | undefined;
+  readonly labels: LabelSet;
+  /** The new content; undefined for a delete. */
+  readonly resource: StoredResource | undefined;
+  /** The version it replaces. */
+  readonly current: StoredResource | undefined;
+  /** Label set of the replaced version. */
+  readonly currentLabels: LabelSet | undefined;
+}
+
+export interface Submission {
+  readonly kind: SubmissionKind;
+  /** Name of the configured source, or `client:<id>` for FHIR clients. Not PHI. */
+  readonly source: string;
+  /** The source's id of the message (MSH-10). With it a resend of the same bytes replays the stored answer. */
+  readonly control?: string;
+  /**
+   * The message as it came, sealed as a payload in the RAW lockbox of its patient (the daily RAW lockbox of the gateway
+   * where no patient is known). For DICOM: JSON of the header attributes and the blob's key.
+   */
+  readonly raw?: { readonly bytes: Buffer; readonly contentType: ContentType };
+  /** Patient business keys when there are no changes that say whose message this is. */
+  readonly about?: readonly BusinessKey[];
+  readonly blobs?: readonly BlobReference[];
+  readonly changes: readonly Change[];
+  /** Milliseconds since 1970. */
+  readonly receivedAt: number;
+  /** When the source says the message was made, milliseconds since 1970. */
+  readonly sourceTime: number;
+  readonly details: Details;
+  /** Makes the answer that is stored with the message and replayed to a resend (an HL7 acknowledgement, ASCII or UTF-8). */
+  readonly answer?: (results: readonly Result[]) => string;
+  /** Decides on every target of the message; throws GatewayError to refuse the whole message. Absent for trusted sources. */
+  readonly authorize?: (targets: readonly WriteTarget[]) => Promise<void>;
+  /** True: resources that fail R4 validation refuse the message (`invalid-content`). */
+  readonly validate?: boolean;
+}
+
+export type ResultOutcome = 'created' | 'updated' | 'deleted' | 'unchanged' | 'stale';
+
+/** What became of one change, in the order of `Submission.changes`. */
+export interface Result {
+  readonly outcome: ResultOutcome;
+  readonly type: string;
+  readonly id: string;
+  readonly versionId: string;
+  /** Instant of the current version, ISO 8601 UTC. */
+  readonly lastUpdated: string;
+  /** The version as stored; undefined after a delete. */
+  readonly resource: StoredResource | undefined;
+  /** Place of the version; undefined only while it is not committed. */
+  readonly group?: GroupNumber;
+}
+
+export interface Accepted {
+  /** Leaf of the manifest that anchors the message: durable when this is returned. */
+  readonly leaf: LeafIndex;
+  /** True when the same message had been accepted before and nothing was changed. */
+  readonly replayed: boolean;
+  readonly answer: string | undefined;
+  /** Empty for a replay. */
+  readonly results: readonly Result[];
+}
+
+/** The writer. Durable on return; retries lost races itself; throws GatewayError for what cannot be taken. */
+export interface Writer {
+  submit(submission: Submission): Promise<Accepted>;
+}
