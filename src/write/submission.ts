@@ -45,9 +45,24 @@ export interface Submission {
   readonly control?: string;
   /**
    * The message as it came, sealed as a payload in the RAW lockbox of its patient (the daily RAW lockbox of the gateway
-   * where no patient is known). For DICOM: JSON of the header attributes and the blob's key.
+   * where no patient is known). For DICOM instances: JSON of the header attributes and the blob's key; the study's
+   * submission then writes each instance as an internal record of type `DicomInstance` (subject, UIDs, transfer syntax,
+   * blob digest, size and key; business key `['sop', uid]`), so that the blob's key lies in the patient's lockbox. Internal
+   * types are never served over FHIR.
    */
   readonly raw?: { readonly bytes: Buffer; readonly contentType: ContentType };
+  /**
+   * What the duplicate check compares instead of `raw`, where `raw` holds something fresh (a blob's key). DICOM: SHA-256 of
+   * transfer syntax and data set. The writer keeps only its keyed digest.
+   */
+  readonly content?: Uint8Array;
+  /** True: a `control` seen before with other content is refused (`conflict`) instead of taken as a new message. */
+  readonly uniqueControl?: boolean;
+  /**
+   * What the message belongs to besides its patient, so that a follower can enumerate it (DICOM: `['study', UID]`). The
+   * writer keeps only the keyed hash of it beside the message.
+   */
+  readonly thread?: BusinessKey;
   /** Patient business keys when there are no changes that say whose message this is. */
   readonly about?: readonly BusinessKey[];
   readonly blobs?: readonly BlobReference[];
