@@ -9,12 +9,11 @@
  *   content type u8 ‖ tag 32 ‖ encrypted key 40 ‖ iv 12 ‖ authentication tag 16 ‖ ciphertext
  * The digest by which a manifest names a payload is that of the compact JWE.
  */
-import { createCipheriv, createDecipheriv, createHash, createSecretKey } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHash, createSecretKey, type KeyObject } from 'node:crypto';
 import { deflateRawSync, inflateRawSync, constants } from 'node:zlib';
 import { GatewayError } from '../core/errors.ts';
 import { GROUP_MAX_BYTES, GROUP_PADDING_STEP } from '../core/limits.ts';
 import type { Random } from '../core/random.ts';
-import { lockboxTag, type Lockbox } from '../keys/lockbox.ts';
 
 /** JOSE `cty` values of what we seal; the position is the first byte of the packed form and must never change. */
 export const CONTENT_TYPES = ['application/fhir+ndjson', 'application/json', 'x-application/hl7-v2+er7', 'application/octet-stream'] as const;
@@ -62,18 +61,17 @@ function compress(plaintext: Buffer): Buffer {
 }
 
 /**
- * Seals up to GROUP_MAX_BYTES bytes (padding included). `n` is the tag number, unique in this lockbox.
- * Throws `too-large` beyond the limit.
+ * Seals up to GROUP_MAX_BYTES bytes (padding included) under a 256-bit key-encryption key. `kid` is the tag by which
+ * holders of the key find the group (`lockboxTag`): 32 bytes base64url, unique under this key. Throws `too-large`.
  */
-export function sealGroup(lockbox: Lockbox, n: number, cty: ContentType, plaintext: Buffer, random: Random): SealedGroup {
+export function sealGroup(kek: KeyObject, kid: string, cty: ContentType, plaintext: Buffer, random: Random): SealedGroup {
   if (plaintext.length + GROUP_PADDING_STEP > GROUP_MAX_BYTES) {
     throw new GatewayError('too-large', `a sealed group holds at most ${GROUP_MAX_BYTES} bytes`);
   }
-  const kid = lockboxTag(lockbox, n);
   const header = protectedHeader(cty, kid);
   const cek = random.bytes(32);
   const iv = random.bytes(12);
-  const wrap = createCipheriv('id-aes256-wrap', lockbox.keyObject, WRAP_IV);
+  const wrap = createCipheriv('id-aes256-wrap', kek, WRAP_IV);
   const encryptedKey = Buffer.concat([wrap.update(cek), wrap.final()]);
   const cipher = createCipheriv('aes-256-gcm', cek, iv);
   cipher.setAAD(Buffer.from(header, 'ascii'));
@@ -113,14 +111,14 @@ export function packCompact(compact: string): Buffer {
 }
 
 /**
- * Opens a packed group with its lockbox; the caller must hold a permit for it (`record/open`). The plaintext still ends
- * in padding newlines. Throws `integrity` when anything was changed or the lockbox is another.
+ * Opens a packed group; for records the caller must hold a permit (`record/open`). The plaintext still ends in padding
+ * newlines. Throws `integrity` when anything was changed or the key is another.
  */
-export function unsealGroup(lockbox: Lockbox, packed: Buffer): { cty: ContentType; plaintext: Buffer } {
+export function unsealGroup(kek: KeyObject, packed: Buffer): { cty: ContentType; plaintext: Buffer } {
   try {
     const cty = CONTENT_TYPES[packed[0]];
     const header = protectedHeader(cty, packed.toString('base64url', TAG_AT, KEY_AT));
-    const unwrap = createDecipheriv('id-aes256-wrap', lockbox.keyObject, WRAP_IV);
+    const unwrap = createDecipheriv('id-aes256-wrap', kek, WRAP_IV);
     const cek = Buffer.concat([unwrap.update(packed.subarray(KEY_AT, IV_AT)), unwrap.final()]);
     const decipher = createDecipheriv('aes-256-gcm', createSecretKey(cek), packed.subarray(IV_AT, AUTH_AT));
     cek.fill(0);

@@ -1,0 +1,42 @@
+/**
+ * The Postgres connection pool. int8 comes back as a number: every bigint column of ours is a count, a place in the log
+ * or a time in milliseconds, below 2^53; search tokens and masks are selected as text.
+ */
+import pg from 'pg';
+import { GatewayError } from '../../core/errors.ts';
+
+export type Pool = pg.Pool;
+export type Client = pg.PoolClient;
+
+function parseInt8(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value)) throw new GatewayError('internal', 'a bigint of the database is out of range');
+  return value;
+}
+
+const types: pg.CustomTypesConfig = {
+  getTypeParser: (oid, format) =>
+    oid === pg.types.builtins.INT8 && format !== 'binary' ? parseInt8 : pg.types.getTypeParser(oid, format),
+};
+
+export interface PoolSettings {
+  /** Connections kept at most. */
+  readonly max: number;
+  /** Milliseconds that a statement may take before Postgres ends it; 0: no limit. */
+  readonly statementTimeoutMs: number;
+}
+
+/** Opens a pool; connects on first use. `onError` hears of idle connections that broke (the pool replaces them). */
+export function openPool(config: pg.PoolConfig, settings: PoolSettings, onError: (error: Error) => void): Pool {
+  const pool = new pg.Pool({
+    ...config,
+    max: settings.max,
+    types,
+    statement_timeout: settings.statementTimeoutMs === 0 ? false : settings.statementTimeoutMs,
+    application_name: 'anamnesis',
+    keepAlive: true,
+    connectionTimeoutMillis: 10_000,
+  });
+  pool.on('error', onError);
+  return pool;
+}
