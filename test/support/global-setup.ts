@@ -1,0 +1,49 @@
+/**
+ * One embedded Postgres cluster for the whole test run, in a temporary folder, and the template database that
+ * `createTestDatabase()` copies. Ended with the run, however that ends.
+ */
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import pg from 'pg';
+import type { TestProject } from 'vitest/node';
+import { silentLog } from '../../src/core/log.ts';
+import { startEmbeddedPostgres } from '../../src/storage/embedded-postgres/embedded-postgres.ts';
+import { TEMPLATE_DATABASE } from './template-name.ts';
+
+export async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const folder = mkdtempSync(join(tmpdir(), 'anamnesis-test-'));
+  const remove = (): void => rmSync(folder, { recursive: true, force: true });
+  process.once('exit', remove);
+  // No test crashes this cluster, so that it may skip fsync; the crash tests run gateways and clusters of their own.
+  const postgres = await startEmbeddedPostgres({
+    dataDir: join(folder, 'data'),
+    log: silentLog,
+    settings: { fsync: 'off', max_connections: '200' },
+  });
+  try {
+    await makeTemplate(postgres.connection);
+  } catch (thrown) {
+    await postgres.stop();
+    throw thrown;
+  }
+  project.provide('postgres', postgres.connection);
+  return async () => {
+    await postgres.stop();
+    remove();
+  };
+}
+
+async function makeTemplate(connection: pg.ClientConfig): Promise<void> {
+  const admin = new pg.Client(connection);
+  await admin.connect();
+  await admin.query(`create database ${TEMPLATE_DATABASE} template template0`);
+  await admin.end();
+  const migrate = new URL('../../src/storage/pg/migrate.ts', import.meta.url);
+  if (!existsSync(fileURLToPath(migrate))) return;
+  const module: { migrate(pool: pg.Pool): Promise<unknown> } = await import(migrate.href);
+  const pool = new pg.Pool({ ...connection, database: TEMPLATE_DATABASE });
+  await module.migrate(pool);
+  await pool.end();
+}

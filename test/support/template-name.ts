@@ -1,0 +1,2 @@
+/** Name of the template database that has the migrations applied. */
+export const TEMPLATE_DATABASE = 'anamnesis_template';
