@@ -70,14 +70,14 @@ export function stringifyFhirJson(value: object): string {
 }
 
 /**
- * A number token, outside or inside of a string (a false alarm only costs time), that JavaScript would write otherwise:
- * a trailing zero after the point, an exponent, 16 and more digits, negative zero, below 1e-6.
+ * A number token of compact JSON (a false alarm inside of a string only costs time) that JavaScript would write
+ * otherwise: a trailing zero after the point, an exponent, 16 and more digits, negative zero, below 1e-6.
  */
-const NEEDS_CARE = /[:[,\s]-?(?:\d+\.\d*0(?!\d)|\d+(?:\.\d+)?[eE]|[\d.]{16}|0\.0{6}|(?<=-)0(?![.\d]))/;
+const NEEDS_CARE = /(?:":|[[,])-?(?:\d+\.\d*0(?!\d)|\d+(?:\.\d+)?[eE]|[\d.]{16}|0\.0{6}|(?<=-)0(?![.\d]))/;
 
 /**
- * Parses JSON text that this gateway wrote itself: no check of depth or duplicate keys. Throws `integrity` when it is
- * not JSON.
+ * Parses what `stringifyFhirJson` wrote: compact, no check of depth or duplicate keys. Throws `integrity` when it is not
+ * JSON.
  */
 export function parseStoredJson(text: string): unknown {
   if (NEEDS_CARE.test(text)) return parseFhirJson(text);
