@@ -30,7 +30,26 @@ export const SEARCH_EXACT_TOTAL = 10_000;
 
 /** Bytes of one DICOM P-DATA-TF PDU that we announce and accept (PS3.8 annex D.1). */
 export const DICOM_MAX_PDU_BYTES = 131_072;
+/** Bytes of one association PDU (A-ASSOCIATE-RQ: 128 contexts with 40 transfer syntaxes each are 170 KB). */
+export const DICOM_MAX_ASSOCIATE_BYTES = 262_144;
+/** Bytes of one DIMSE command set; ours and those of DCMTK stay under 400. */
+export const DICOM_MAX_COMMAND_BYTES = 16_384;
 /** First bytes of a data set in which the attributes that we read must stand. */
 export const DICOM_HEADER_BYTES = 262_144;
 /** Plaintext bytes of one blob chunk. */
 export const BLOB_CHUNK_BYTES = 65_536;
+
+/** Bytes of one DICOM object. */
+export const DICOM_MAX_OBJECT_BYTES = 8 * 1024 * 1024 * 1024;
+/** Connections and associations at one time, by listener. */
+export const MLLP_MAX_CONNECTIONS = 256;
+export const DICOM_MAX_ASSOCIATIONS = 64;
+export const HTTP_MAX_CONNECTIONS = 4096;
+/** Milliseconds without a byte after which an MLLP or DICOM connection is closed. Interfaces keep theirs open for hours. */
+export const LISTENER_IDLE_MS = 15 * 60_000;
+/** Milliseconds that one HTTP request may take. */
+export const REQUEST_DEADLINE_MS = 60_000;
+/** Milliseconds that a stop waits for work in flight. Container engines kill after 10 seconds by default. */
+export const SHUTDOWN_DEADLINE_MS = 8_000;
+/** Bytes of free disk below which intake is refused (DESIGN section 11). */
+export const FREE_DISK_FLOOR_BYTES = 512 * 1024 * 1024;
