@@ -1,0 +1,139 @@
+/**
+ * Tiles made from what is stored: full tiles as they are, partial ones from the leaves or from the roots of the full
+ * tiles below. Also which tiles an append completes (they are written once, when they are full), and a reader of any
+ * complete subtree over tiles.
+ */
+import { leafEntry } from './leaf.ts';
+import { appendLeaves, HASH_BYTES, leafHash } from './merkle.ts';
+import { levelEntries, TILE_BYTES, TILE_HEIGHT, TILE_WIDTH, tileHashes, widthAt } from './tile.ts';
+import type { HashReader } from './tree-range.ts';
+
+/** What is stored of a log. Reads are idempotent; a rejection of theirs passes through. */
+export interface TileSource {
+  /** Document digests (32 bytes each) of the leaves [from, to). */
+  digests(from: number, to: number): Promise<Buffer[]>;
+  /** A full tile of TILE_BYTES bytes; undefined when it was not stored. */
+  tile(level: number, index: number): Promise<Buffer | undefined>;
+}
+
+/** Roots of full tiles, by `level/index`: they never change, so the holder bounds it as it likes. */
+export type TileRoots = Map<string, Buffer>;
+
+/** Root of the complete subtree over consecutive hashes; their number is a power of two. */
+function subtreeRoot(hashes: readonly Buffer[]): Buffer {
+  return appendLeaves(0, [], hashes).root;
+}
+
+async function fullTileRoot(source: TileSource, level: number, index: number, roots?: TileRoots): Promise<Buffer> {
+  const key = `${level}/${index}`;
+  const known = roots?.get(key);
+  if (known !== undefined) return known;
+  const root = subtreeRoot(tileHashes(await readTile(source, level, index, TILE_WIDTH, roots)));
+  roots?.set(key, root);
+  return root;
+}
+
+/**
+ * The first `width` hashes of a tile, 32 bytes each: from the stored full tile, or derived. The caller sees to it that
+ * the tree has them (`widthAt`); one read at a time, so that a transaction's single connection serves. RangeError when
+ * the source returns something of another length.
+ */
+export async function readTile(
+  source: TileSource,
+  level: number,
+  index: number,
+  width: number,
+  roots?: TileRoots,
+): Promise<Buffer> {
+  const stored = await source.tile(level, index);
+  if (stored !== undefined) {
+    if (stored.length !== TILE_BYTES) throw new RangeError('a stored tile is not 8192 bytes long');
+    return stored.subarray(0, width * HASH_BYTES);
+  }
+  const first = index * TILE_WIDTH;
+  if (level === 0) {
+    const digests = await source.digests(first, first + width);
+    if (digests.length !== width) throw new RangeError('leaves of the log are missing');
+    return Buffer.concat(digests.map((digest) => leafHash(leafEntry(digest))));
+  }
+  const hashes: Buffer[] = [];
+  for (let at = 0; at < width; at += 1) hashes.push(await fullTileRoot(source, level - 1, first + at, roots));
+  return Buffer.concat(hashes);
+}
+
+/** A full tile that an append completed. */
+export interface CompletedTile {
+  readonly level: number;
+  readonly index: number;
+  /** TILE_BYTES bytes. */
+  readonly hashes: Buffer;
+}
+
+/**
+ * The tiles that become full when documents with these digests are appended to a log of `size` leaves, lowest level
+ * first. `source` is the log before the append; it is read only for what the new leaves do not tell: up to 255 digests
+ * each time a tile of level 0 fills, up to 255 tiles (2 MB) each time one of level 1 does, every 65,536 leaves; `roots`
+ * spares the latter.
+ */
+export async function completedTiles(
+  size: number,
+  digests: readonly Buffer[],
+  source: TileSource,
+  roots?: TileRoots,
+): Promise<CompletedTile[]> {
+  const completed: CompletedTile[] = [];
+  const after: TileSource = {
+    digests: async (from, to) => {
+      const old = from < size ? await source.digests(from, Math.min(to, size)) : [];
+      return [...old, ...digests.slice(Math.max(0, from - size), Math.max(0, to - size))];
+    },
+    tile: async (level, index) =>
+      levelEntries(level + 1, size) > index
+        ? source.tile(level, index)
+        : completed.find((tile) => tile.level === level && tile.index === index)?.hashes,
+  };
+  const newSize = size + digests.length;
+  for (let level = 0; levelEntries(level + 1, newSize) > 0; level += 1) {
+    for (let index = levelEntries(level + 1, size); index < levelEntries(level + 1, newSize); index += 1) {
+      completed.push({ level, index, hashes: await readTile(after, level, index, TILE_WIDTH, roots) });
+    }
+  }
+  return completed;
+}
+
+/**
+ * Reads complete subtrees of a tree of `size` leaves from its tiles: `fetch` returns the tile at (level, index) as wide as
+ * it is at that size. Each tile is fetched once for the life of the reader.
+ */
+export function tileHashReader(
+  size: number,
+  fetch: (level: number, index: number, width: number) => Promise<Buffer>,
+): HashReader {
+  const tiles = new Map<string, Buffer>();
+  const tileAt = async (level: number, index: number): Promise<Buffer> => {
+    const key = `${level}/${index}`;
+    const known = tiles.get(key);
+    if (known !== undefined) return known;
+    const width = widthAt(level, index, size);
+    const tile = await fetch(level, index, width);
+    if (width === 0 || tile.length !== width * HASH_BYTES)
+      throw new RangeError('a tile is not as wide as the tree says');
+    tiles.set(key, tile);
+    return tile;
+  };
+  return async (nodes) => {
+    const hashes: Buffer[] = [];
+    for (const node of nodes) {
+      const level = Math.floor(node.level / TILE_HEIGHT);
+      // A subtree of height 8 × level + r is 2^r neighbouring hashes of one tile.
+      const count = 2 ** (node.level % TILE_HEIGHT);
+      const first = node.index * count;
+      const tile = await tileAt(level, Math.floor(first / TILE_WIDTH));
+      const at = (first % TILE_WIDTH) * HASH_BYTES;
+      const bytes = tile.subarray(at, at + count * HASH_BYTES);
+      if (bytes.length !== count * HASH_BYTES) throw new RangeError('the subtree is not complete at this tree size');
+      hashes.push(count === 1 ? bytes : subtreeRoot(tileHashes(bytes)));
+    }
+    return hashes;
+  };
+}
