@@ -1,0 +1,19 @@
+/** The port behind which the gateway's keys are kept: a file today, a KMS or PKCS #11 module later. */
+import type { KeySet } from './key-set.ts';
+
+export interface LoadedKeySet {
+  readonly keySet: KeySet;
+  /** True when this call made it. */
+  readonly created: boolean;
+  /** False when nothing but file permissions protects it: every start says so. */
+  readonly protected: boolean;
+}
+
+export interface KeyProvider {
+  /**
+   * The key set; with `create`, made when there is none. A new one is durable on return; of processes that start together
+   * all get the same. Idempotent; the caller does not retry. Throws `not-found` (none, and not to be made),
+   * `forbidden` (open to others, or the passphrase is wrong or missing), `integrity` (damaged).
+   */
+  load(options: { readonly create: boolean }): Promise<LoadedKeySet>;
+}
