@@ -48,12 +48,16 @@ create table token (
 create index token_scan on token (token, sort_time, grp) include (mask);
 
 -- Messages by the source's control id and keyed digest of the bytes: a resend finds its manifest, which holds the stored answer.
+-- thread: keyed digest of what it belongs to besides its patient (a DICOM study), for followers.
 create table message (
   control uuid   not null,
   digest  uuid   not null,
   leaf    bigint not null,
+  thread  uuid,
   primary key (control, digest)
 );
+create index message_threads on message (leaf) where thread is not null;
+create index message_thread on message (thread, leaf) where thread is not null;
 
 -- Cursors of the followers: next leaf to read.
 create table follower (

@@ -41,3 +41,8 @@ export function messageKey(secret: IndexSecret, source: string, control: string,
 export function searchToken(secret: IndexSecret, parts: readonly string[]): bigint {
   return keyed(secret, ['token', ...parts]).readBigInt64BE(0);
 }
+
+/** A source's keyed 32-bit number, signed: distinguishes sources in record rows without naming them. */
+export function sourceNumber(secret: IndexSecret, source: string): number {
+  return keyed(secret, ['source', source]).readInt32BE(0);
+}

@@ -6,12 +6,10 @@ import type { GroupNumber, LeafIndex, ResourceKey } from '../core/ids.ts';
 import type { BusinessKey, Change } from '../formats/fhir/change.ts';
 import type { StoredResource } from '../formats/fhir/resource.ts';
 import type { LabelSet } from '../labels/label.ts';
+import type { Details, ManifestKind } from '../record/manifest.ts';
 import type { ContentType } from '../record/sealed-group.ts';
 
-export type SubmissionKind = 'hl7v2' | 'fhir' | 'dicom-instance' | 'dicom-study';
-
-/** A JSON object that goes, sealed under the gateway's MANIFEST lockbox, into the manifest. No PHI of a patient in it: erasure does not reach it. */
-export type Details = Readonly<Record<string, unknown>>;
+export type SubmissionKind = Exclude<ManifestKind, 'access'>;
 
 /** A blob that is already durable in the blob store. Its key is not here: it belongs into `raw` (sealed) or into a record. */
 export interface BlobReference {
@@ -71,6 +69,7 @@ export interface Submission {
   readonly receivedAt: number;
   /** When the source says the message was made, milliseconds since 1970. */
   readonly sourceTime: number;
+  /** Sealed into the manifest under the gateway's MANIFEST lockbox. */
   readonly details: Details;
   /** Makes the answer that is stored with the message and replayed to a resend (an HL7 acknowledgement, ASCII or UTF-8). */
   readonly answer?: (results: readonly Result[]) => string;

@@ -29,7 +29,10 @@ export async function migrate(pool: Pool): Promise<readonly number[]> {
     const known = new Set(files.map((name) => Number(name.slice(0, 6))));
     const newer = [...done].filter((number) => !known.has(number));
     if (newer.length > 0) {
-      throw new GatewayError('unavailable', `the database has migration ${newer[0]}, which this program does not know: start a newer version`);
+      throw new GatewayError(
+        'unavailable',
+        `the database has migration ${newer[0]}, which this program does not know: start a newer version`,
+      );
     }
     const applied: number[] = [];
     for (const name of files) {

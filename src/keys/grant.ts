@@ -1,0 +1,66 @@
+/**
+ * Grants and secrets of a gateway to itself: what their sealed part says, and the tags that name their recipient
+ * (DESIGN section 4). Both are sealed under the master key; because they are anchored, keys come back with a restore.
+ */
+import { createHmac } from 'node:crypto';
+import { u64be } from '../core/bytes.ts';
+import { GatewayError } from '../core/errors.ts';
+import type { ResourceKey } from '../core/ids.ts';
+import type { LabelSet } from '../labels/label.ts';
+import { makeLockbox, type Lockbox } from './lockbox.ts';
+import type { IndexSecret } from './index-secret.ts';
+
+/** Sealed part of a `grant`. */
+interface GrantContent {
+  readonly key: string;
+  readonly patient?: string;
+  readonly labels: string;
+  readonly epoch: number;
+}
+
+/** Sealed part of a `secret`: the index secret of the gateway (no patient) or of one patient. */
+interface SecretContent {
+  readonly secret: string;
+  readonly patient?: string;
+}
+
+export function encodeGrant(lockbox: Lockbox): Buffer {
+  const content: GrantContent = {
+    key: lockbox.key.toString('base64url'),
+    ...(lockbox.patient === undefined ? {} : { patient: lockbox.patient }),
+    labels: lockbox.labels,
+    epoch: lockbox.epoch,
+  };
+  return Buffer.from(JSON.stringify(content));
+}
+
+/** Throws `integrity` when the content is not a grant. */
+export function decodeGrant(plaintext: Buffer): Lockbox {
+  const content = JSON.parse(plaintext.toString()) as GrantContent;
+  const key = Buffer.from(String(content.key), 'base64url');
+  if (key.length !== 32 || typeof content.labels !== 'string') throw new GatewayError('integrity', 'a grant has no key');
+  return makeLockbox(key, content.patient as ResourceKey | undefined, content.labels as LabelSet, content.epoch);
+}
+
+export function encodeSecret(secret: IndexSecret, patient: ResourceKey | undefined): Buffer {
+  const content: SecretContent = { secret: secret.toString('base64url'), ...(patient === undefined ? {} : { patient }) };
+  return Buffer.from(JSON.stringify(content));
+}
+
+/** Throws `integrity` when the content is not an index secret. */
+export function decodeSecret(plaintext: Buffer): { secret: IndexSecret; patient: ResourceKey | undefined } {
+  const content = JSON.parse(plaintext.toString()) as SecretContent;
+  const secret = Buffer.from(String(content.secret), 'base64url');
+  if (secret.length !== 32) throw new GatewayError('integrity', 'a secret document has no secret');
+  return { secret: secret as IndexSecret, patient: content.patient as ResourceKey | undefined };
+}
+
+/** The secret from which a gateway's own recipient tags come: bound to its origin and its index secret. */
+export function recipientSecret(gatewaySecret: IndexSecret, origin: string): Buffer {
+  return createHmac('sha256', gatewaySecret).update('recipient').update(origin).digest();
+}
+
+/** The n-th recipient tag: HMAC(recipient's secret, n), 32 bytes base64url. */
+export function recipientTag(secret: Buffer, n: number): string {
+  return createHmac('sha256', secret).update(u64be(n)).digest('base64url');
+}

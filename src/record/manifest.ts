@@ -1,0 +1,49 @@
+/**
+ * The sealed part of manifests and access batches: all that `rebuild` needs besides the payloads, as compact JSON under
+ * the gateway's MANIFEST lockbox (AUDIT lockbox for access batches). Resources stand as their keyed digests, so that the
+ * erasure of a patient leaves nothing here.
+ */
+import type { AliasHash, LockboxId, ResourceKey } from '../core/ids.ts';
+import { GatewayError } from '../core/errors.ts';
+
+/** What kind of message a manifest stands for; `access` for a batch of access events. */
+export type ManifestKind = 'hl7v2' | 'fhir' | 'dicom-instance' | 'dicom-study' | 'access';
+
+/** A JSON object about the message. No PHI of a patient in it: erasure does not reach it. */
+export type Details = Readonly<Record<string, unknown>>;
+
+/** Version 1 of the sealed part. Short names: it is stored once for each message. */
+export interface ManifestContent {
+  readonly kind: ManifestKind;
+  /** Source name. */
+  readonly source: string;
+  /** Received, milliseconds since 1970. */
+  readonly at: number;
+  /** Source time of the message; the source time of a record where `times` does not say otherwise. */
+  readonly time: number;
+  /** Keyed control id, content digest and thread (UUIDs), when the message has a control id. */
+  readonly message?: readonly [control: string, digest: string, thread: string | null];
+  /** Lockbox of each payload in order; null for blobs. */
+  readonly lockboxes: readonly (LockboxId | null)[];
+  /** Ordinals of the payloads that hold records. The others: raw message parts, blobs. */
+  readonly groups: readonly number[];
+  /** Source times of records that differ from `time`: [ordinal, line, milliseconds]. */
+  readonly times?: readonly (readonly [number, number, number])[];
+  readonly aliases?: readonly (readonly [AliasHash, ResourceKey])[];
+  /** Stored answer to the sender. */
+  readonly answer?: string;
+  readonly details: Details;
+}
+
+export function encodeManifest(content: ManifestContent): Buffer {
+  return Buffer.from(JSON.stringify(content));
+}
+
+/** Throws `integrity` when the plaintext is not version 1. */
+export function decodeManifest(plaintext: Buffer): ManifestContent {
+  const content = JSON.parse(plaintext.toString()) as ManifestContent;
+  if (!Array.isArray(content.lockboxes) || !Array.isArray(content.groups)) {
+    throw new GatewayError('integrity', 'a manifest is not in the form of version 1');
+  }
+  return content;
+}

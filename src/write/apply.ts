@@ -1,0 +1,82 @@
+/**
+ * The pure meeting of a Change and the current version (DESIGN section 6). No clock, no ids, no I/O: versions and times
+ * are set by who prepares.
+ */
+import { isDeepStrictEqual } from 'node:util';
+import type { Change, MergeChange } from '../formats/fhir/change.ts';
+import { GATEWAY_TAG_SYSTEM, type Resource, type StoredResource } from '../formats/fhir/resource.ts';
+
+/** R4 choice elements (`value[x]` ...): a new choice replaces an old one of another type. */
+const CHOICES = [
+  'value', 'effective', 'deceased', 'multipleBirth', 'onset', 'abatement', 'occurrence', 'performed', 'medication',
+  'timing', 'asNeeded', 'born', 'identified', 'reported', 'serviced',
+] as const;
+
+function choiceOf(element: string): string | undefined {
+  return CHOICES.find((base) => element.length > base.length && element.startsWith(base) && /[A-Z]/.test(element[base.length]));
+}
+
+/** Empty for JSON purposes: nothing to store. */
+function isEmpty(value: unknown): boolean {
+  return value === undefined || value === null || (Array.isArray(value) && value.length === 0);
+}
+
+function union(current: readonly unknown[], added: readonly unknown[]): readonly unknown[] {
+  const extra = added.filter((entry) => !current.some((known) => isDeepStrictEqual(known, entry)));
+  return extra.length === 0 ? current : [...current, ...extra];
+}
+
+function merge(current: Resource | undefined, change: MergeChange): Resource {
+  const next: Record<string, unknown> = { ...current };
+  for (const name of change.clear ?? []) delete next[name];
+  for (const [name, value] of Object.entries(change.initial ?? {})) {
+    if (isEmpty(next[name]) && !isEmpty(value)) next[name] = value;
+  }
+  for (const [name, value] of Object.entries(change.set)) {
+    if (name === 'id' || isEmpty(value)) continue;
+    if (name === 'meta') {
+      next.meta = mergeMeta(current, change.set);
+      continue;
+    }
+    const kept = change.keepIf?.[name];
+    if (kept !== undefined && current !== undefined && kept.includes(current[name])) continue;
+    const choice = choiceOf(name);
+    if (choice !== undefined) {
+      for (const other of Object.keys(next)) if (other !== name && choiceOf(other) === choice) delete next[other];
+    }
+    next[name] = value;
+  }
+  for (const [name, added] of Object.entries(change.append ?? {})) {
+    const entries = union(Array.isArray(next[name]) ? next[name] : [], added);
+    if (entries.length > 0) next[name] = entries;
+  }
+  return { ...next, resourceType: change.type };
+}
+
+/** Security labels only grow by a merge: a source that does not repeat a label has not lifted it. */
+function mergeMeta(current: Resource | undefined, set: Resource): Resource['meta'] {
+  const security = union(current?.meta?.security ?? [], set.meta?.security ?? []);
+  return { ...current?.meta, ...set.meta, ...(security.length > 0 ? { security } : {}) } as Resource['meta'];
+}
+
+/**
+ * The content of the next version: without `id`, `meta.versionId` and `meta.lastUpdated`. Undefined when nothing changes
+ * (identical content is acknowledged without a new version). A deletion gives a tombstone, undefined when it is one already.
+ */
+export function applyChange(current: StoredResource | undefined, change: Change): Resource | undefined {
+  const before = current && bare(current);
+  const after =
+    change.mode === 'merge'
+      ? bare(merge(before, change))
+      : change.mode === 'delete'
+        ? { resourceType: change.type, meta: { tag: [{ system: GATEWAY_TAG_SYSTEM, code: 'deleted' }] } }
+        : bare(change.set);
+  return before !== undefined && isDeepStrictEqual(before, after) ? undefined : after;
+}
+
+/** The content without what a server sets. */
+function bare(resource: Resource): Resource {
+  const { id: _id, meta, ...content } = resource;
+  const { versionId: _version, lastUpdated: _updated, ...kept } = meta ?? {};
+  return { ...content, ...(Object.keys(kept).length > 0 ? { meta: kept } : {}) } as Resource;
+}

@@ -1,0 +1,153 @@
+/**
+ * The documents, keys, payloads and index rows of one message while it is being prepared. What a draft makes becomes true
+ * only when its item is committed; a draft that loses its race is thrown away and nothing remembers it.
+ */
+import type { AliasHash, LeafIndex, LockboxId, ResourceKey } from '../core/ids.ts';
+import type { Random } from '../core/random.ts';
+import { searchToken, type IndexSecret, type LockboxSlot } from '../keys/index-secret.ts';
+import { lockboxTag, type Lockbox } from '../keys/lockbox.ts';
+import type { LabelSet } from '../labels/label.ts';
+import type { DocumentBody, PayloadEntry, SignedDocument } from '../record/document.ts';
+import { compactOf, sealGroup, type ContentType } from '../record/sealed-group.ts';
+import type { HeldLockbox, Keyring } from './keyring.ts';
+import type { CommitItem, NewDocument } from './ports.ts';
+
+interface NewBox {
+  readonly slot: LockboxSlot;
+  readonly lockbox: Lockbox;
+  readonly document: number;
+  readonly wrap: Buffer;
+  used: number;
+}
+
+export interface DraftDeps {
+  readonly keyring: Keyring;
+  readonly sign: (body: DocumentBody) => SignedDocument;
+  readonly random: Random;
+}
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] extends readonly (infer E)[] ? E[] : T[K] };
+
+export class Draft {
+  readonly #deps: DraftDeps;
+  readonly #held: ReadonlyMap<LockboxSlot, HeldLockbox>;
+  readonly #boxes = new Map<LockboxSlot, NewBox>();
+  readonly #secrets = new Map<ResourceKey, IndexSecret>();
+  readonly #entries: PayloadEntry[] = [];
+  readonly #lockboxIds: (LockboxId | null)[] = [];
+  readonly item: Mutable<CommitItem> = {
+    documents: [],
+    manifest: 0,
+    payloads: [],
+    lockboxes: [],
+    patients: [],
+    consentPatients: [],
+    aliases: [],
+    records: [],
+    tokens: [],
+    message: undefined,
+  };
+
+  /** `held`: the lockboxes that exist already, by slot. */
+  constructor(deps: DraftDeps, held: ReadonlyMap<LockboxSlot, HeldLockbox>) {
+    this.#deps = deps;
+    this.#held = held;
+  }
+
+  get lockboxIds(): readonly (LockboxId | null)[] {
+    return this.#lockboxIds;
+  }
+
+  /** Makes a new patient's index secret and its document. */
+  async addPatient(patient: ResourceKey): Promise<IndexSecret> {
+    const known = this.#secrets.get(patient);
+    if (known !== undefined) return known;
+    const made = await this.#deps.keyring.newPatient(patient);
+    const document = this.item.documents.push({ digest: made.document.digest, body: made.document.bytes }) - 1;
+    this.item.patients.push({ document, patient, wrap: made.wrap });
+    this.#secrets.set(patient, made.secret);
+    return made.secret;
+  }
+
+  addAlias(hash: AliasHash, resource: ResourceKey): void {
+    this.item.aliases.push({ hash, resource });
+  }
+
+  /** Seals a payload in the lockbox of a patient (or of the gateway) and label set, made if there is none. Returns its ordinal. */
+  async addPayload(patient: ResourceKey | undefined, labels: LabelSet, epoch: number, cty: ContentType, plaintext: Buffer): Promise<number> {
+    const { kid, lockbox, place } = await this.#tag(patient, labels, epoch);
+    const sealed = sealGroup(lockbox.keyObject, kid, cty, plaintext, this.#deps.random);
+    this.#entries.push({ digest: sealed.digest.toString('base64url'), size: sealed.size });
+    this.#lockboxIds.push(lockbox.id);
+    return this.item.payloads.push({ lockbox: place, digest: sealed.digest, size: sealed.size, body: sealed.packed }) - 1;
+  }
+
+  addBlob(digest: Buffer, size: number): void {
+    this.#entries.push({ digest: digest.toString('base64url'), size, blob: true });
+    this.#lockboxIds.push(null);
+    this.item.payloads.push({ lockbox: undefined, digest, size, body: undefined });
+  }
+
+  /** Seals the manifest's (or access batch's) inner part and signs the document; the draft is complete. */
+  async finish(typ: 'manifest' | 'access', labels: LabelSet, content: Buffer): Promise<CommitItem> {
+    const { kid, lockbox } = await this.#tag(undefined, labels, 0);
+    const sealed = sealGroup(lockbox.keyObject, kid, 'application/json', content, this.#deps.random);
+    const document = this.#deps.sign({ v: 1, typ, payloads: this.#entries, sealed: compactOf(sealed.packed) });
+    this.item.manifest = this.item.documents.push({ digest: document.digest, body: document.bytes }) - 1;
+    for (const box of this.#boxes.values()) {
+      this.item.lockboxes.push({ document: box.document, slot: box.slot, wrap: box.wrap, nextTag: this.#reserved(box) });
+    }
+    return this.item;
+  }
+
+  /** After the commit: enters the new keys into the keyring. */
+  learn(firstLeaf: number): void {
+    const { keyring } = this.#deps;
+    for (const box of this.#boxes.values()) {
+      const leaf = (firstLeaf + box.document) as LeafIndex;
+      keyring.learnLockbox(box.slot, { leaf, lockbox: box.lockbox }, { used: box.used, reserved: this.#reserved(box) });
+    }
+    for (const [patient, secret] of this.#secrets) keyring.learnPatient(patient, secret);
+  }
+
+  #reserved(box: NewBox): number {
+    return Math.max(this.#deps.keyring.firstTags(box.lockbox), box.used);
+  }
+
+  async #tag(patient: ResourceKey | undefined, labels: LabelSet, epoch: number): Promise<{ kid: string; lockbox: Lockbox; place: LeafIndex | NewDocument }> {
+    const { keyring } = this.#deps;
+    const slot = keyring.slot(patient, labels, epoch);
+    const held = this.#held.get(slot);
+    if (held !== undefined) return { kid: await keyring.drawTag(held), lockbox: held.lockbox, place: held.leaf };
+    let box = this.#boxes.get(slot);
+    if (box === undefined) {
+      const lockbox = keyring.newLockbox(patient, labels, epoch);
+      const { document, wrap } = await keyring.grant(lockbox);
+      const position = this.item.documents.push({ digest: document.digest, body: document.bytes }) - 1;
+      box = { slot, lockbox, document: position, wrap, used: 0 };
+      this.#boxes.set(slot, box);
+    }
+    const kid = lockboxTag(box.lockbox, box.used);
+    box.used += 1;
+    return { kid, lockbox: box.lockbox, place: { document: box.document } };
+  }
+}
+
+/** Collects the token rows of one sealed group: one row for each token and sort time, with a mask of lines. */
+export class TokenRows {
+  readonly #rows = new Map<bigint, Map<number, bigint>>();
+
+  add(secret: IndexSecret, parts: readonly string[], sortTime: number, line: number): void {
+    const token = searchToken(secret, parts);
+    let times = this.#rows.get(token);
+    if (times === undefined) this.#rows.set(token, (times = new Map()));
+    times.set(sortTime, (times.get(sortTime) ?? 0n) | (1n << BigInt(line)));
+  }
+
+  *rows(payload: number): Iterable<CommitItem['tokens'][number]> {
+    for (const [token, times] of this.#rows) {
+      for (const [sortTime, mask] of times) yield { token, sortTime, payload, mask };
+    }
+  }
+}
+

@@ -1,0 +1,135 @@
+/**
+ * Group commit (DESIGN section 3): prepared items wait while a commit runs; the next commit takes all that wait. Items
+ * that lost a race are handed back to be prepared again; a group that fails otherwise is bisected, so that one poisonous
+ * item sinks alone. Nothing here is durable until `CommitStore.commit` says so.
+ */
+import { asGatewayError, GatewayError } from '../core/errors.ts';
+import { describeError, type Log } from '../core/log.ts';
+import type { Appender } from './append.ts';
+import type { CommitItem, CommitStore } from './ports.ts';
+
+/** Items and bytes of one group at most; a larger one is split over several commits. */
+const MAX_ITEMS = 256;
+const MAX_BYTES = 32 * 1024 * 1024;
+
+export type ItemOutcome =
+  | { readonly kind: 'committed'; /** Leaf of the item's first document. */ readonly firstLeaf: number }
+  | { readonly kind: 'conflict' };
+
+export interface GroupCommitter {
+  /** Resolves when the item is durable and anchored, or lost its race; rejects when it cannot be written. */
+  commit(item: CommitItem): Promise<ItemOutcome>;
+  /** Resolves when nothing waits and nothing runs. */
+  idle(): Promise<void>;
+}
+
+interface Waiting {
+  readonly item: CommitItem;
+  readonly resolve: (outcome: ItemOutcome) => void;
+  readonly reject: (error: GatewayError) => void;
+}
+
+export interface GroupCommitDeps {
+  readonly store: CommitStore;
+  readonly appender: Appender;
+  readonly log: Log;
+  /** Called after each commit with the new size of the log. */
+  readonly onCommitted: (size: number, items: number) => void;
+}
+
+export function groupCommitter(deps: GroupCommitDeps): GroupCommitter {
+  const queue: Waiting[] = [];
+  let running: Promise<void> | undefined;
+
+  async function run(): Promise<void> {
+    while (queue.length > 0) await commitGroup(deps, takeGroup(queue));
+  }
+
+  return {
+    commit(item) {
+      return new Promise((resolve, reject) => {
+        queue.push({ item, resolve, reject });
+        // Started on the next turn, so that what becomes ready in this one shares the commit.
+        running ??= new Promise<void>((done) => setImmediate(done)).then(run).finally(() => {
+          running = undefined;
+        });
+      });
+    },
+    async idle() {
+      while (running !== undefined) await running;
+    },
+  };
+}
+
+function takeGroup(queue: Waiting[]): Waiting[] {
+  let bytes = 0;
+  let count = 0;
+  while (count < queue.length && count < MAX_ITEMS && (count === 0 || bytes < MAX_BYTES)) {
+    for (const payload of queue[count].item.payloads) bytes += payload.body?.length ?? 0;
+    count += 1;
+  }
+  return queue.splice(0, count);
+}
+
+/** What an item claims to be the first to write; two items of one group with a claim in common cannot both stand. */
+function claims(item: CommitItem): string[] {
+  return [
+    ...item.aliases.map(({ hash }) => `a${hash}`),
+    ...item.records.map(({ resource, version }) => `r${resource}${version}`),
+    ...item.lockboxes.map(({ slot }) => `l${slot}`),
+    ...item.patients.map(({ patient }) => `p${patient}`),
+    ...(item.message === undefined ? [] : [`m${item.message.control}${item.message.digest}`]),
+  ];
+}
+
+async function commitGroup(deps: GroupCommitDeps, group: readonly Waiting[]): Promise<void> {
+  const claimed = new Set<string>();
+  const standing: Waiting[] = [];
+  for (const waiting of group) {
+    const mine = claims(waiting.item);
+    if (mine.some((claim) => claimed.has(claim))) {
+      waiting.resolve({ kind: 'conflict' });
+      continue;
+    }
+    for (const claim of mine) claimed.add(claim);
+    standing.push(waiting);
+  }
+  await commitStanding(deps, standing);
+}
+
+async function commitStanding(deps: GroupCommitDeps, group: readonly Waiting[]): Promise<void> {
+  if (group.length === 0) return;
+  const items = group.map(({ item }) => item);
+  try {
+    const digests = items.flatMap((item) => item.documents.map(({ digest }) => digest));
+    const outcome = await deps.store.commit(items, (head, log) => deps.appender.append(head, log, digests));
+    if (outcome.kind === 'conflict') {
+      group.forEach((waiting, i) => outcome.losers.has(i) && waiting.resolve({ kind: 'conflict' }));
+      await commitStanding(deps, group.filter((_, i) => !outcome.losers.has(i)));
+      return;
+    }
+    let leaf = outcome.firstLeaf;
+    for (const waiting of group) {
+      waiting.resolve({ kind: 'committed', firstLeaf: leaf });
+      leaf += waiting.item.documents.length;
+    }
+    deps.onCommitted(leaf, group.length);
+  } catch (thrown) {
+    const error = asGatewayError(thrown);
+    // A store that is away fails every half as well: bisecting would only repeat it.
+    if (group.length === 1 || error.code === 'unavailable' || error.code === 'storage-full') {
+      deps.log.error({ event: 'commit-failed', code: error.code, count: group.length, ...describeError(thrown) });
+      for (const waiting of group) waiting.reject(error);
+      return;
+    }
+    deps.log.warn({ event: 'commit-bisected', count: group.length, ...describeError(thrown) });
+    const half = Math.ceil(group.length / 2);
+    await commitStanding(deps, group.slice(0, half));
+    await commitStanding(deps, group.slice(half));
+  }
+}
+
+/** The error of an item that kept losing its race. */
+export function contention(): GatewayError {
+  return new GatewayError('busy', 'other messages keep changing the same records; send this one again');
+}

@@ -1,0 +1,136 @@
+/**
+ * What the writer needs of a store. Implemented by `storage/pg`. Every number that names a leaf or group is a place in
+ * this gateway's own log.
+ */
+import type { AliasHash, GroupNumber, LeafIndex, ResourceKey } from '../core/ids.ts';
+import type { LockboxSlot } from '../keys/index-secret.ts';
+
+/** The current version of a resource. */
+export interface HeadVersion {
+  readonly resource: ResourceKey;
+  readonly version: number;
+  readonly group: GroupNumber;
+  readonly line: number;
+  /** Source and time of the newest version of the asking source; undefined when it never wrote this resource. */
+  readonly ownSourceTime: number | undefined;
+}
+
+export interface Resolved {
+  readonly aliases: ReadonlyMap<AliasHash, ResourceKey>;
+  /** Heads of the asked resources and of those that the aliases name. */
+  readonly heads: ReadonlyMap<ResourceKey, HeadVersion>;
+}
+
+export interface MessageKey {
+  readonly control: string;
+  readonly digest: string;
+  readonly thread: string | undefined;
+}
+
+export interface StoredPayload {
+  readonly group: GroupNumber;
+  readonly lockbox: LeafIndex;
+  /** Packed sealed group. */
+  readonly body: Buffer;
+}
+
+export interface LockboxRow {
+  readonly leaf: LeafIndex;
+  readonly slot: LockboxSlot;
+  /** Packed sealed grant, under master. */
+  readonly wrap: Buffer;
+}
+
+export interface PatientRow {
+  readonly patient: ResourceKey;
+  /** Packed sealed secret, under master. */
+  readonly wrap: Buffer;
+  readonly consentLeaf: LeafIndex | undefined;
+}
+
+/** Reads while preparing. All of them see what is committed; none locks. Errors: `unavailable` when Postgres is away. */
+export interface PrepareStore {
+  resolve(aliases: readonly AliasHash[], resources: readonly ResourceKey[], source: number): Promise<Resolved>;
+  payloads(groups: readonly GroupNumber[]): Promise<ReadonlyMap<GroupNumber, StoredPayload>>;
+  /** Messages accepted before under this control id: keyed digest of the content, and leaf of the manifest. */
+  findMessages(control: string): Promise<readonly { digest: string; leaf: LeafIndex }[]>;
+  document(leaf: LeafIndex): Promise<Buffer | undefined>;
+}
+
+/** Keys at rest. Idempotent reads; `reserveTags` moves the counter and never hands out a number twice. */
+export interface KeyStore {
+  lockboxesBySlot(slots: readonly LockboxSlot[]): Promise<readonly LockboxRow[]>;
+  lockboxesByLeaf(leaves: readonly LeafIndex[]): Promise<readonly LockboxRow[]>;
+  patients(patients: readonly ResourceKey[]): Promise<readonly PatientRow[]>;
+  /** Reserves `count` tag numbers in each lockbox; returns the first of each block. May be lost in a crash, never repeated. */
+  reserveTags(leaves: readonly LeafIndex[], count: number): Promise<ReadonlyMap<LeafIndex, number>>;
+}
+
+/** Head row of the log. */
+export interface LogHead {
+  readonly size: number;
+  readonly root: Buffer;
+  /** Encoded compact range. */
+  readonly compact: Buffer;
+  readonly block: number;
+  readonly checkpoint: string;
+}
+
+export interface DocumentRow {
+  readonly digest: Buffer;
+  readonly body: Buffer;
+}
+
+/** What one prepared message or access batch puts into the group commit. Positions of its own documents are relative. */
+export interface CommitItem {
+  readonly documents: readonly DocumentRow[];
+  /** Position in `documents` of the manifest that names the payloads. */
+  readonly manifest: number;
+  /** lockbox: a leaf, or a position in `documents` (negative minus one) of a grant of this very item. */
+  readonly payloads: readonly { lockbox: LeafIndex | undefined | NewDocument; digest: Buffer; size: number; body: Buffer | undefined }[];
+  readonly lockboxes: readonly { document: number; slot: LockboxSlot; wrap: Buffer; nextTag: number }[];
+  readonly patients: readonly { document: number; patient: ResourceKey; wrap: Buffer }[];
+  readonly consentPatients: readonly ResourceKey[];
+  readonly aliases: readonly { hash: AliasHash; resource: ResourceKey }[];
+  /** `version - 1` must be the head (0: there is none). */
+  readonly records: readonly { resource: ResourceKey; version: number; payload: number; line: number; source: number; sourceTime: number }[];
+  /** payload: ordinal in `payloads`; token as signed 64-bit. */
+  readonly tokens: readonly { token: bigint; sortTime: number; payload: number; mask: bigint }[];
+  readonly message: MessageKey | undefined;
+}
+
+/** A document of the same item, by its position in `documents`. */
+export interface NewDocument {
+  readonly document: number;
+}
+
+/** Rows of the log for one group, made from the locked head. */
+export interface GroupAppend {
+  readonly head: LogHead;
+  readonly firstLeaf: number;
+  readonly root: Buffer;
+  readonly prev: Buffer;
+  readonly tiles: readonly { level: number; index: number; hashes: Buffer }[];
+}
+
+/** Reads of the log inside the commit's transaction, for tiles whose hashes are not in memory. */
+export interface LogReader {
+  /** Digests of the documents [from, to). */
+  digests(from: number, to: number): Promise<Buffer[]>;
+  tile(level: number, index: number): Promise<Buffer | undefined>;
+}
+
+export type CommitOutcome =
+  | { readonly kind: 'committed'; readonly firstLeaf: number }
+  /** Positions of items that lost a race: nothing was written; they must be prepared again. */
+  | { readonly kind: 'conflict'; readonly losers: ReadonlySet<number> };
+
+/**
+ * The one transaction of a group. Locks the head row first, checks that what every item was prepared against still
+ * stands, lets `append` extend the log, writes all rows. Durable on return (fsync, synchronous commit). An unknown outcome
+ * (connection lost at COMMIT) is resolved by looking for the block before the error is thrown.
+ */
+export interface CommitStore {
+  head(): Promise<LogHead>;
+  commit(items: readonly CommitItem[], append: (head: LogHead, log: LogReader) => Promise<GroupAppend>): Promise<CommitOutcome>;
+}

@@ -1,0 +1,206 @@
+/**
+ * Which resource each change of a message means, and what that resource becomes (DESIGN section 6): business keys are
+ * looked up in the alias table, current versions opened, changes applied in order. Several changes may mean one resource;
+ * it still gets one new version.
+ */
+import { systemPermit } from '../consent/permit.ts';
+import { GatewayError } from '../core/errors.ts';
+import { groupBy } from '../core/group-by.ts';
+import type { AliasHash, ResourceKey } from '../core/ids.ts';
+import { randomUuid, type Random } from '../core/random.ts';
+import { parseChangeReference, type Change } from '../formats/fhir/change.ts';
+import { mapReferences } from '../formats/fhir/references.ts';
+import { isTombstone, type Resource, type StoredResource } from '../formats/fhir/resource.ts';
+import { aliasHash, resourceKey } from '../keys/index-secret.ts';
+import type { Lockbox } from '../keys/lockbox.ts';
+import { openLines } from '../record/open.ts';
+import { applyChange } from './apply.ts';
+import type { Keyring } from './keyring.ts';
+import type { PrepareStore, Resolved } from './ports.ts';
+import type { ResultOutcome } from './submission.ts';
+
+/** One resource that a message is about. */
+export interface Target {
+  readonly key: ResourceKey;
+  readonly type: string;
+  readonly id: string;
+  /** 0: the resource is new. */
+  readonly version: number;
+  readonly current: StoredResource | undefined;
+  /** Lockbox of the current version. */
+  readonly lockbox: Lockbox | undefined;
+  readonly ownSourceTime: number | undefined;
+  /** Business keys that are not in the alias table yet. */
+  readonly newAliases: AliasHash[];
+  /** Content of the next version; undefined: it stays as it is. */
+  next: Resource | undefined;
+  outcome: ResultOutcome;
+  sourceTime: number;
+}
+
+interface Identified {
+  readonly key: ResourceKey;
+  /** Set when the resource is new here. */
+  readonly id: string | undefined;
+  readonly newAliases: AliasHash[];
+}
+
+export interface TargetDeps {
+  readonly store: PrepareStore;
+  readonly keyring: Keyring;
+  readonly random: Random;
+}
+
+/** The hashes of every change's business keys, in the order of the changes. */
+export function aliasHashes(keyring: Keyring, changes: readonly Change[]): readonly (readonly AliasHash[])[] {
+  return changes.map((change) => change.keys.map((key) => aliasHash(keyring.gatewaySecret, change.type, key)));
+}
+
+/**
+ * Finds or mints the resource of every change, opens current versions, applies. Returns one target a change (the same
+ * object where two changes mean one resource). Throws `precondition-failed`, `conflict`, `not-found`.
+ */
+export async function findTargets(
+  deps: TargetDeps,
+  changes: readonly Change[],
+  hashes: readonly (readonly AliasHash[])[],
+  resolved: Resolved,
+  receivedAt: number,
+): Promise<readonly Target[]> {
+  const identified = identify(deps, changes, hashes, resolved);
+  const current = await openHeads(deps, identified.map(({ key }) => key), resolved);
+  const byKey = new Map<ResourceKey, Target>();
+  const targets = identified.map(({ key, id, newAliases }, i) => {
+    let target = byKey.get(key);
+    if (target === undefined) {
+      const opened = current.get(key);
+      const head = resolved.heads.get(key);
+      target = {
+        key,
+        type: changes[i].type,
+        id: opened?.resource.id ?? id ?? lost(),
+        version: head?.version ?? 0,
+        current: opened?.resource,
+        lockbox: opened?.lockbox,
+        ownSourceTime: head?.ownSourceTime,
+        newAliases: [],
+        next: undefined,
+        outcome: 'unchanged',
+        sourceTime: 0,
+      };
+      byKey.set(key, target);
+    }
+    for (const hash of newAliases) if (!target.newAliases.includes(hash)) target.newAliases.push(hash);
+    return target;
+  });
+  const references = targets.map((target) => `${target.type}/${target.id}`);
+  changes.forEach((change, i) => applyTo(targets[i], linked(change, references), receivedAt));
+  return targets;
+}
+
+function lost(): never {
+  throw new GatewayError('integrity', 'an alias names a resource that has no version');
+}
+
+/** Business keys and explicit ids to resource keys; mints ids for what is new. */
+function identify(deps: TargetDeps, changes: readonly Change[], hashes: readonly (readonly AliasHash[])[], resolved: Resolved): Identified[] {
+  const secret = deps.keyring.gatewaySecret;
+  const fresh = new Map<AliasHash, { key: ResourceKey; id: string }>();
+  return changes.map((change, i) => {
+    const mine = hashes[i];
+    if (change.mode !== 'merge') {
+      const id = change.id ?? randomUuid(deps.random);
+      const key = resourceKey(secret, change.type, id);
+      const owners = mine.map((hash) => resolved.aliases.get(hash) ?? fresh.get(hash)?.key);
+      if (change.id !== undefined && owners.some((owner) => owner !== undefined && owner !== key)) {
+        throw new GatewayError('conflict', 'an identifier of this resource belongs to another resource', {
+          expression: `${change.type}.identifier`,
+        });
+      }
+      const newAliases = mine.filter((_, k) => owners[k] === undefined);
+      for (const hash of newAliases) fresh.set(hash, { key, id });
+      return { key, id, newAliases };
+    }
+    const known = mine.map((hash) => resolved.aliases.get(hash)).find((key) => key !== undefined);
+    if (known !== undefined) return { key: known, id: undefined, newAliases: mine.filter((hash) => !resolved.aliases.has(hash) && !fresh.has(hash)) };
+    const twin = mine.map((hash) => fresh.get(hash)).find((made) => made !== undefined);
+    const id = twin?.id ?? randomUuid(deps.random);
+    const made = twin ?? { key: resourceKey(secret, change.type, id), id };
+    const newAliases = mine.filter((hash) => !fresh.has(hash));
+    for (const hash of newAliases) fresh.set(hash, made);
+    return { ...made, newAliases };
+  });
+}
+
+/** Opens the current versions of the resources that have one. */
+export async function openHeads(
+  deps: Pick<TargetDeps, 'store' | 'keyring'>,
+  keys: readonly ResourceKey[],
+  resolved: Resolved,
+): Promise<ReadonlyMap<ResourceKey, { resource: StoredResource; lockbox: Lockbox }>> {
+  const heads = [...new Set(keys)].map((key) => resolved.heads.get(key)).filter((head) => head !== undefined);
+  if (heads.length === 0) return new Map();
+  const byGroup = groupBy(heads, (head) => head.group);
+  const payloads = await deps.store.payloads([...byGroup.keys()]);
+  const boxes = await deps.keyring.byLeaf([...payloads.values()].map((payload) => payload.lockbox));
+  const opened = new Map<ResourceKey, { resource: StoredResource; lockbox: Lockbox }>();
+  for (const [group, inGroup] of byGroup) {
+    const payload = payloads.get(group);
+    const lockbox = payload && boxes.get(payload.lockbox);
+    if (payload === undefined || lockbox === undefined) throw new GatewayError('integrity', 'a payload that a record names is not there');
+    const resources = openLines(systemPermit('apply'), lockbox, payload.body, inGroup, deps.keyring.gatewaySecret);
+    inGroup.forEach((head, i) => {
+      const resource = resources[i];
+      if (resource !== undefined) opened.set(head.resource, { resource, lockbox });
+    });
+  }
+  return opened;
+}
+
+/** The change with its placeholders replaced by real references. */
+function linked(change: Change, references: readonly string[]): Change {
+  if (change.mode === 'delete') return change;
+  const link = (reference: string): string => {
+    const index = parseChangeReference(reference);
+    return index === undefined ? reference : (references[index] ?? reference);
+  };
+  const set = mapReferences(change.set, link);
+  if (change.mode === 'replace') return { ...change, set };
+  return {
+    ...change,
+    set,
+    ...(change.append === undefined ? {} : { append: mapReferences(change.append, link) }),
+    ...(change.initial === undefined ? {} : { initial: mapReferences(change.initial, link) }),
+  };
+}
+
+function applyTo(target: Target, change: Change, receivedAt: number): void {
+  checkPreconditions(target, change);
+  // Times in the future are clamped, else one wrong clock would shut out every later correction.
+  const sourceTime = Math.min(change.sourceTime, receivedAt);
+  if (change.mode === 'merge' && target.ownSourceTime !== undefined && target.ownSourceTime > sourceTime) {
+    if (target.next === undefined) target.outcome = 'stale';
+    return;
+  }
+  const before = target.current === undefined || isTombstone(target.current) ? undefined : target.current;
+  // A merge into something that was deleted begins anew; only a deletion looks at the tombstone.
+  const standing = target.next !== undefined ? asStored(target, target.next) : change.mode === 'delete' ? target.current : before;
+  const next = applyChange(standing, change);
+  if (next === undefined) return;
+  target.next = next;
+  target.sourceTime = Math.max(target.sourceTime, sourceTime);
+  target.outcome = change.mode === 'delete' ? 'deleted' : before === undefined ? 'created' : 'updated';
+}
+
+function asStored(target: Target, next: Resource): StoredResource {
+  return { ...next, id: target.id, meta: { ...next.meta, versionId: '0', lastUpdated: '' } };
+}
+
+function checkPreconditions(target: Target, change: Change): void {
+  if (change.mode === 'merge') return;
+  const gone = target.current === undefined || isTombstone(target.current);
+  if (change.ifVersion !== undefined && (gone || change.ifVersion !== String(target.version))) {
+    throw new GatewayError('precondition-failed', 'the resource is at another version than If-Match says; read it again');
+  }
+  if (change.mode === 'delete' && target.current === undefined) throw new GatewayError('not-found', 'there is no such resource');
+}
