@@ -1,0 +1,165 @@
+/**
+ * The lossless, lazy tokenizer of HL7 v2 (ER7 encoding, section 2.6). A message is its bytes, its text and its segments;
+ * a segment is split into fields when the first is read, a field into components by whoever reads it. Nothing is
+ * normalised: joining the parts gives the text back, and `bytes` are the input.
+ *
+ * Segments end with CR; LF and CRLF are taken as well. Inside of a message that uses CR, a lone LF ends a segment only
+ * when a segment identifier follows, since senders put line feeds into texts.
+ */
+import { GatewayError } from '../../core/errors.ts';
+import { byteOrderMark, charsetOf, decodeOrThrow, type Charset } from './charset.ts';
+import { parseDelimiters, type Delimiters } from './delimiters.ts';
+
+/** One segment. A class because it holds its fields, which are split on first use. */
+export class Segment {
+  /** Three characters: `PID`, `ZAB`. */
+  readonly id: string;
+  /** The whole segment without its terminator. */
+  readonly text: string;
+  /** What ended it: CR, LF, CRLF, several of them, or nothing at the end of the message. */
+  readonly terminator: string;
+  readonly #separator: string;
+  #fields: readonly string[] | undefined;
+
+  constructor(text: string, terminator: string, separator: string) {
+    this.id = text.slice(0, 3);
+    this.text = text;
+    this.terminator = terminator;
+    this.#separator = separator;
+  }
+
+  /**
+   * Raw text of field `n`, numbered as the standard does (MSH-1 is the separator itself); the empty string when it is
+   * empty or absent.
+   */
+  field(n: number): string {
+    const fields = (this.#fields ??= this.text.split(this.#separator));
+    if (this.id === 'MSH' || this.id === 'FHS' || this.id === 'BHS') {
+      return n === 1 ? this.#separator : (fields[n - 1] ?? '');
+    }
+    return fields[n] ?? '';
+  }
+
+  /** Number of the last field that is there. */
+  get fieldCount(): number {
+    const fields = (this.#fields ??= this.text.split(this.#separator));
+    return this.id === 'MSH' || this.id === 'FHS' || this.id === 'BHS' ? fields.length : fields.length - 1;
+  }
+}
+
+export interface Hl7Message {
+  /** The message as it came, byte order mark and all. */
+  readonly bytes: Buffer;
+  /** Its characters, without a byte order mark. */
+  readonly text: string;
+  readonly charset: Charset;
+  readonly delimiters: Delimiters;
+  /** In order; the first is MSH. */
+  readonly segments: readonly Segment[];
+  readonly msh: Segment;
+}
+
+const CR = 0x0d;
+const LF = 0x0a;
+const SEGMENT_ID = /^[A-Z][A-Z0-9]{2}$/;
+
+/**
+ * Parses one message. `defaultCharset` reads what MSH-18 does not name. Throws `invalid-syntax` (no MSH, bad delimiters,
+ * a line that is not a segment) and `invalid-charset`. The bytes are kept, not copied: the caller must not change them.
+ */
+export function parseHl7v2(bytes: Buffer, defaultCharset: Charset): Hl7Message {
+  const bom = byteOrderMark(bytes);
+  const body = bom === undefined ? bytes : bytes.subarray(bom.length);
+  const charset = bom?.charset ?? declaredCharset(body, defaultCharset);
+  return parseText(decodeOrThrow(body, charset), bytes, charset);
+}
+
+function parseText(text: string, bytes: Buffer, charset: Charset): Hl7Message {
+  if (!text.startsWith('MSH') || text.length < 5) {
+    throw new GatewayError('invalid-syntax', 'the message does not begin with an MSH segment', { expression: 'MSH' });
+  }
+  const field = text[3];
+  const encodingEnd = text.slice(4, 10).search(new RegExp(`[\\r\\n\\${field}]`));
+  const delimiters = parseDelimiters(field, text.slice(4, encodingEnd < 0 ? 10 : 4 + encodingEnd));
+  const segments = splitSegments(text, field);
+  return { bytes, text, charset, delimiters, segments, msh: segments[0] };
+}
+
+/** Splits text into segments. Throws `invalid-syntax` for a line that has no segment identifier. */
+function splitSegments(text: string, separator: string): Segment[] {
+  const segments: Segment[] = [];
+  const usesCr = text.includes('\r');
+  const usesLf = text.includes('\n');
+  let start = 0;
+  while (start < text.length) {
+    let end = lineEnd(text, start, usesCr, usesLf);
+    // A lone LF inside of a CR message is content unless a segment begins behind it.
+    while (usesCr && text.charCodeAt(end) === LF && end + 1 < text.length && !beginsSegment(text, end + 1, separator)) {
+      end = lineEnd(text, end + 1, usesCr, usesLf);
+    }
+    let next = end;
+    while (text.charCodeAt(next) === CR || text.charCodeAt(next) === LF) next++;
+    const segment = new Segment(text.slice(start, end), text.slice(end, next), separator);
+    if (!SEGMENT_ID.test(segment.id) || (segment.text.length > 3 && segment.text[3] !== separator)) {
+      if (segment.text.trim() !== '' || segments.length === 0) {
+        throw new GatewayError('invalid-syntax', `line ${segments.length + 1} of the message is not a segment`, {
+          expression: `${segments.at(-1)?.id ?? 'MSH'}`,
+        });
+      }
+    }
+    segments.push(segment);
+    start = next;
+  }
+  return segments;
+}
+
+function lineEnd(text: string, from: number, usesCr: boolean, usesLf: boolean): number {
+  const cr = usesCr ? text.indexOf('\r', from) : -1;
+  const limit = cr < 0 ? text.length : cr;
+  if (!usesLf) return limit;
+  // Searching for LF only inside the line keeps this linear.
+  const lf = usesCr ? text.slice(from, limit).indexOf('\n') : text.indexOf('\n', from);
+  if (lf < 0) return limit;
+  return usesCr ? from + lf : lf;
+}
+
+/** True when a segment identifier and its separator, or a line end, stand at `at`. */
+function beginsSegment(text: string, at: number, separator: string): boolean {
+  const code = text.charCodeAt(at);
+  if (code === CR || code === LF) return true;
+  const after = text.charCodeAt(at + 3);
+  return (
+    SEGMENT_ID.test(text.slice(at, at + 3)) &&
+    (text[at + 3] === separator || after === CR || after === LF || Number.isNaN(after))
+  );
+}
+
+/** MSH-18 (first repetition that says something), read from the bytes before they can be decoded. */
+function declaredCharset(bytes: Buffer, defaultCharset: Charset): Charset {
+  const code = rawHeader(bytes)?.[17]
+    ?.split('~')
+    .find((repetition) => repetition.trim() !== '')
+    ?.trim();
+  if (code === undefined || code === '""') return defaultCharset;
+  const charset = charsetOf(code);
+  if (charset === undefined) {
+    throw new GatewayError('invalid-charset', 'MSH-18 names a character set that cannot be decoded here', {
+      expression: 'MSH-18',
+    });
+  }
+  return charset;
+}
+
+/**
+ * Fields of the MSH segment as Latin-1 text, whatever follows it: for finding the character set, and for answering a
+ * message that cannot be parsed. Index 0 is `MSH`, index 1 is MSH-2. Undefined when the bytes do not begin with MSH.
+ */
+export function rawHeader(bytes: Buffer): readonly string[] | undefined {
+  const start = byteOrderMark(bytes)?.length ?? 0;
+  if (bytes[start] !== 0x4d || bytes[start + 1] !== 0x53 || bytes[start + 2] !== 0x48) return undefined;
+  let end = start + 3;
+  const limit = Math.min(bytes.length, start + 4096);
+  while (end < limit && bytes[end] !== CR && bytes[end] !== LF) end++;
+  const text = bytes.toString('latin1', start, end);
+  return text.length < 4 ? undefined : text.split(text[3]);
+}

@@ -1,0 +1,122 @@
+/**
+ * MLLP frames (HL7 Transport Specification: Minimal Lower Layer Protocol, release 1): VT, message, FS, CR. Tolerant of
+ * what senders do: bytes between frames (NUL, CR, LF, anything) are skipped and counted, a doubled VT counts once, an FS
+ * ends a frame without waiting for its CR. A frame that another VT or the end of the connection cuts off is discarded and
+ * counted, never merged with the next.
+ */
+import { GatewayError } from '../../core/errors.ts';
+
+export const VT = 0x0b;
+export const FS = 0x1c;
+const CR = 0x0d;
+
+/** What one chunk of bytes completed, in order. */
+export type FrameEvent =
+  | { readonly kind: 'frame'; readonly bytes: Buffer }
+  /** A frame grew beyond the limit; `head` is its beginning, for the answer. The rest is skipped up to its FS. */
+  | { readonly kind: 'too-large'; readonly head: Buffer }
+  /** A frame was cut off after so many bytes. */
+  | { readonly kind: 'truncated'; readonly bytes: number };
+
+/** Bytes of a too large frame that are kept to answer it: enough for any MSH. */
+const HEAD_BYTES = 4096;
+
+/** The decoder of one connection. A class because it holds the partial frame. */
+export class MllpDecoder {
+  readonly #maxBytes: number;
+  #state: 'between' | 'inside' | 'skipping' = 'between';
+  #parts: Buffer[] = [];
+  #size = 0;
+  /** Bytes skipped between frames so far, CR, LF and NUL not counted. */
+  garbage = 0;
+
+  /** `maxBytes`: the largest message, without its frame. */
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes;
+  }
+
+  /** True while a frame has begun and not ended. */
+  get inFrame(): boolean {
+    return this.#state !== 'between';
+  }
+
+  /** Bytes held of the partial frame. */
+  get buffered(): number {
+    return this.#size;
+  }
+
+  /** Takes a chunk. It is kept by reference until its frame ends: the caller must not reuse it. */
+  push(chunk: Buffer): FrameEvent[] {
+    const events: FrameEvent[] = [];
+    let at = 0;
+    while (at < chunk.length)
+      at = this.#state === 'between' ? this.#between(chunk, at) : this.#inside(chunk, at, events);
+    return events;
+  }
+
+  /** The connection ended. A frame that is not complete is discarded and reported. */
+  end(): FrameEvent[] {
+    const events: FrameEvent[] = this.#state === 'inside' ? [{ kind: 'truncated', bytes: this.#size }] : [];
+    this.#reset('between');
+    return events;
+  }
+
+  #reset(state: 'between' | 'inside' | 'skipping'): void {
+    this.#state = state;
+    this.#parts = [];
+    this.#size = 0;
+  }
+
+  #between(chunk: Buffer, at: number): number {
+    const start = chunk.indexOf(VT, at);
+    const end = start < 0 ? chunk.length : start;
+    for (let i = at; i < end; i++) {
+      const byte = chunk[i];
+      if (byte !== CR && byte !== 0x0a && byte !== 0) this.garbage++;
+    }
+    if (start >= 0) this.#reset('inside');
+    return end + 1;
+  }
+
+  #inside(chunk: Buffer, at: number, events: FrameEvent[]): number {
+    const fs = chunk.indexOf(FS, at);
+    const limit = fs < 0 ? chunk.length : fs;
+    const vt = chunk.subarray(at, limit).indexOf(VT);
+    const end = vt < 0 ? limit : at + vt;
+    this.#keep(chunk.subarray(at, end), events);
+    if (vt >= 0) {
+      if (this.#state === 'inside' && this.#size > 0) events.push({ kind: 'truncated', bytes: this.#size });
+      this.#reset('inside');
+    } else if (fs >= 0) {
+      if (this.#state === 'inside') events.push({ kind: 'frame', bytes: this.#joined() });
+      this.#reset('between');
+    }
+    return end + 1;
+  }
+
+  #keep(part: Buffer, events: FrameEvent[]): void {
+    if (this.#state === 'skipping' || part.length === 0) return;
+    this.#parts.push(part);
+    this.#size += part.length;
+    if (this.#size <= this.#maxBytes) return;
+    events.push({ kind: 'too-large', head: Buffer.from(this.#joined().subarray(0, HEAD_BYTES)) });
+    this.#reset('skipping');
+  }
+
+  #joined(): Buffer {
+    return this.#parts.length === 1 ? this.#parts[0] : Buffer.concat(this.#parts, this.#size);
+  }
+}
+
+/** A message in its frame. Throws `invalid-content` when it holds VT or FS, which would break the framing. */
+export function encodeFrame(message: Buffer): Buffer {
+  if (message.includes(VT) || message.includes(FS)) {
+    throw new GatewayError('invalid-content', 'a message with the bytes 0B or 1C cannot travel in an MLLP frame');
+  }
+  const frame = Buffer.allocUnsafe(message.length + 3);
+  frame[0] = VT;
+  message.copy(frame, 1);
+  frame[message.length + 1] = FS;
+  frame[message.length + 2] = CR;
+  return frame;
+}

@@ -1,0 +1,34 @@
+/**
+ * NM and SN (HL7 v2 sections 2A.3.45 and 2A.3.70). Numbers keep their text: `1.0` says more than `1`. JSON forbids what
+ * NM allows (a plus sign, leading zeros, a bare point), so those are taken off without touching the digits that count.
+ */
+import { decimal, type Decimal } from '../fhir/json.ts';
+
+const NM = /^([+-])?0*(\d*)(?:\.(\d*))?$/;
+
+/** FHIR decimal of NM text: `065.88` -> 65.88, `1.0` -> 1.0, `+.5` -> 0.5. Undefined when it is not a plain number. */
+export function parseNm(text: string): Decimal | undefined {
+  const match = NM.exec(text);
+  if (match === null || !/\d/.test(text)) return undefined;
+  const [, sign, whole, fraction] = match;
+  const magnitude = `${whole === '' ? '0' : whole}${fraction === undefined || fraction === '' ? '' : `.${fraction}`}`;
+  return decimal(sign === '-' && /[1-9]/.test(magnitude) ? `-${magnitude}` : magnitude);
+}
+
+/** The comparators that FHIR Quantity has. */
+export type Comparator = '<' | '<=' | '>=' | '>';
+
+const COMPARED = /^(<=|>=|<|>)\s*([+-]?[\d.]+)$/;
+
+/** A number that senders write with its comparator in NM or ST, `<5`, `>= 0.10`; undefined for anything else. */
+export function parseCompared(text: string): { comparator: Comparator; value: Decimal } | undefined {
+  const match = COMPARED.exec(text);
+  const value = match === null ? undefined : parseNm(match[2]);
+  const comparator = toComparator(match?.[1]);
+  return value === undefined || comparator === undefined ? undefined : { comparator, value };
+}
+
+/** SN.1 as a FHIR comparator; undefined for none, for `=` (which FHIR says by leaving it out) and for `<>`. */
+export function toComparator(text: string | undefined): Comparator | undefined {
+  return text === '<' || text === '<=' || text === '>=' || text === '>' ? text : undefined;
+}

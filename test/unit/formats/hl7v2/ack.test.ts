@@ -1,0 +1,76 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { GatewayError } from '../../../../src/core/errors.ts';
+import { systemRandom } from '../../../../src/core/random.ts';
+import { ackHeader, buildAck, parseAck } from '../../../../src/formats/hl7v2/ack.ts';
+
+const NOW = Date.parse('2026-03-01T10:11:12.345Z');
+
+function answer(message: string | Buffer, error?: GatewayError): string | undefined {
+  const header = ackHeader(Buffer.isBuffer(message) ? message : Buffer.from(message));
+  return buildAck({ header, now: NOW, random: systemRandom, ...(error && { error }) });
+}
+
+const MESSAGE = 'MSH|^~\\&|LAB|HOSP^1.2^ISO|GW|SITE|20260301||ORU^R01^ORU_R01|CTRL-1|P|2.5.1\rPID|1||SECRET\r';
+
+describe('acknowledgements', () => {
+  it('AA: MSH swapped, MSH-10 fresh, MSA-2 as it came', () => {
+    const lines = (answer(MESSAGE) ?? '').split('\r');
+    expect(lines[0]).toMatch(
+      /^MSH\|\^~\\&\|GW\|SITE\|LAB\|HOSP\^1\.2\^ISO\|20260301101112\.345\+0000\|\|ACK\^R01\^ACK\|[0-9A-F]{20}\|P\|2\.5\.1$/,
+    );
+    expect(lines[1]).toBe('MSA|AA|CTRL-1');
+    expect(lines[2]).toBe('');
+  });
+
+  it('AE with ERR: location, table 0357, severity, text', () => {
+    const error = new GatewayError('required-missing', 'PID-3 is required | by the standard', {
+      expression: 'PID-3[2].1',
+    });
+    const lines = (answer(MESSAGE, error) ?? '').split('\r');
+    expect(lines[1]).toBe('MSA|AE|CTRL-1|PID-3 is required   by the standard');
+    expect(lines[2]).toBe(
+      'ERR||PID^1^3^2^1|101^Required field missing^HL70357|E||||PID-3 is required   by the standard',
+    );
+  });
+
+  it('AR for what is not taken; ERR-1 before v2.5', () => {
+    const error = new GatewayError('unsupported-event', 'this event is not supported', { expression: 'MSH-9.2' });
+    const old = (answer(MESSAGE.replace('2.5.1', '2.3'), error) ?? '').split('\r');
+    expect(old[0]).toContain('|ACK^R01|');
+    expect(old[1]).toBe('MSA|AR|CTRL-1|this event is not supported');
+    expect(old[2]).toBe('ERR|MSH^1^9^201&Unsupported event code&HL70357');
+  });
+
+  it.each([
+    ['AL', 'NE', 'CA', 'CE'],
+    ['NE', 'AL', 'AA', 'AE'],
+    ['AL', 'AL', 'CA', 'CE'],
+    ['ER', '', undefined, 'CE'],
+    ['SU', '', 'CA', undefined],
+    ['NE', 'NE', undefined, undefined],
+    ['', 'ER', undefined, 'AE'],
+  ])('enhanced mode MSH-15 %j MSH-16 %j', (accept, application, ok, failed) => {
+    const message = `MSH|^~\\&|A|B|C|D|2026||ADT^A01|1|P|2.5|||${accept}|${application}\r`;
+    expect(parseAck(Buffer.from(answer(message) ?? ''))?.code).toBe(ok);
+    expect(parseAck(Buffer.from(answer(message, new GatewayError('busy', 'busy')) ?? ''))?.code).toBe(failed);
+  });
+
+  it('answers with the delimiters of the message, and garbage with the usual ones', () => {
+    expect(answer('MSH$*!@%$A$B$C$D$2026$$ADT*A01$9$P$2.5\r')).toContain('MSA$AA$9\r');
+    const error = new GatewayError('invalid-syntax', 'the message does not begin with an MSH segment');
+    expect(answer('garbage', error)).toMatch(/^MSH\|\^~\\&\|.*\rMSA\|AE\|\|.*\rERR\|/);
+  });
+
+  it('property: an answer to any bytes is itself a message and repeats nothing but MSH', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 120 }), (noise) => {
+        const bytes = Buffer.concat([Buffer.from('MSH|^~\\&|'), noise]);
+        const text = answer(bytes, new GatewayError('invalid-syntax', 'not a message')) ?? '';
+        if (text !== '') expect(parseAck(Buffer.from(text))?.code).toMatch(/^[AC]E$/);
+        expect(text).toMatch(/^[\r -~]*$/);
+      }),
+    );
+    expect(answer(MESSAGE, new GatewayError('internal', 'an internal error occurred'))).not.toContain('SECRET');
+  });
+});

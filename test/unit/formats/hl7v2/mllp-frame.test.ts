@@ -1,0 +1,78 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { encodeFrame, MllpDecoder, type FrameEvent } from '../../../../src/formats/hl7v2/mllp-frame.ts';
+
+const VT = '\x0b';
+const FS = '\x1c';
+
+function decode(chunks: readonly Buffer[], maxBytes = 1000): FrameEvent[] {
+  const decoder = new MllpDecoder(maxBytes);
+  return [...chunks.flatMap((chunk) => decoder.push(chunk)), ...decoder.end()];
+}
+
+const texts = (events: FrameEvent[]): string[] =>
+  events.map((event) => (event.kind === 'frame' ? event.bytes.toString('latin1') : event.kind));
+const decodeText = (text: string, maxBytes = 1000): string[] => texts(decode([Buffer.from(text, 'latin1')], maxBytes));
+
+describe('MLLP frames', () => {
+  it('reads several in one chunk', () => {
+    expect(decodeText(`${VT}one${FS}\r${VT}two${FS}\r`)).toEqual(['one', 'two']);
+  });
+
+  it('trap: NUL, CR, LF and garbage between frames', () => {
+    const decoder = new MllpDecoder(1000);
+    const events = decoder.push(Buffer.from(`\0\r\nxy${VT}one${FS}\r\n\0\0${VT}two${FS}\r`, 'latin1'));
+    expect(texts(events)).toEqual(['one', 'two']);
+    expect(decoder.garbage).toBe(2);
+  });
+
+  it('trap: doubled VT, FS without CR', () => {
+    expect(decodeText(`${VT}${VT}one${FS}${VT}two${FS}`)).toEqual(['one', 'two']);
+  });
+
+  it('trap: a truncated frame is discarded, never merged', () => {
+    expect(decodeText(`${VT}half${VT}whole${FS}\r`)).toEqual(['truncated', 'whole']);
+    expect(decodeText(`${VT}half`)).toEqual(['truncated']);
+  });
+
+  it('reports a frame beyond the limit once and goes on', () => {
+    expect(decodeText(`${VT}12345678${FS}\r${VT}ok${FS}\r`, 5)).toEqual(['too-large', 'ok']);
+    const decoder = new MllpDecoder(5);
+    decoder.push(Buffer.from(`${VT}1234567`, 'latin1'));
+    decoder.push(Buffer.alloc(100_000, 0x41));
+    expect(decoder.buffered).toBe(0);
+  });
+
+  it('an empty frame is a frame', () => {
+    expect(decodeText(`${VT}${FS}\r`)).toEqual(['']);
+  });
+
+  it('property: any chunking gives the same events', () => {
+    const piece = fc.constantFrom(VT, FS, '\r', '\n', '\0', 'MSH|', 'abc', 'defghij');
+    fc.assert(
+      fc.property(fc.array(piece, { maxLength: 40 }), fc.array(fc.nat(200), { maxLength: 20 }), (pieces, cuts) => {
+        const bytes = Buffer.from(pieces.join(''), 'latin1');
+        const at = [0, ...cuts.map((cut) => Math.min(cut, bytes.length)).toSorted((a, b) => a - b), bytes.length];
+        const chunks = at.slice(1).map((end, i) => bytes.subarray(at[i], end));
+        expect(texts(decode(chunks, 12))).toEqual(texts(decode([bytes], 12)));
+      }),
+    );
+  });
+
+  it('property: what is framed comes out', () => {
+    const message = fc
+      .uint8Array({ maxLength: 100 })
+      .map((bytes) => Buffer.from(bytes).filter((byte) => byte !== 0x0b && byte !== 0x1c));
+    fc.assert(
+      fc.property(fc.array(message, { maxLength: 5 }), (messages) => {
+        const stream = Buffer.concat(messages.map((each) => encodeFrame(Buffer.from(each))));
+        expect(texts(decode([stream]))).toEqual(messages.map((each) => Buffer.from(each).toString('latin1')));
+      }),
+    );
+  });
+
+  it('refuses to frame a message that would break the framing', () => {
+    expect(() => encodeFrame(Buffer.from([0x0b]))).toThrow();
+    expect(() => encodeFrame(Buffer.from([0x1c]))).toThrow();
+  });
+});
