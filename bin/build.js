@@ -1,39 +1,72 @@
 // Compiles src/ to dist/ when dist/ is missing or older than a source file. Prints nothing when there is nothing to do.
+// Compiles aside and renames, so that a process that starts meanwhile finds the old or the new dist/, never half of one.
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, rmSync, statSync, writeFileSync, cpSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const stamp = join(root, 'dist', '.built');
+const dist = join(root, 'dist');
 
-/** True when every source file is older than the last complete build. */
+/** True when every source file is older than the last complete build. An installed package has no src/. */
 function upToDate() {
   if (!existsSync(join(root, 'src'))) return true;
-  if (!existsSync(stamp)) return false;
-  const built = statSync(stamp).mtimeMs;
-  const inputs = ['package-lock.json', 'tsconfig.json', 'tsconfig.build.json', ...readdirSync(join(root, 'src'), { recursive: true }).map((f) => join('src', f))];
-  return inputs.every((file) => statSync(join(root, file)).mtimeMs <= built);
+  const built = statSync(join(dist, '.built'), { throwIfNoEntry: false })?.mtimeMs;
+  if (built === undefined) return false;
+  const sources = readdirSync(join(root, 'src'), { recursive: true }).map((file) => join('src', file));
+  const inputs = ['package-lock.json', 'tsconfig.json', 'tsconfig.build.json', ...sources];
+  return inputs.every((file) => (statSync(join(root, file), { throwIfNoEntry: false })?.mtimeMs ?? Infinity) <= built);
+}
+
+function compiler() {
+  try {
+    return join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin', 'tsc');
+  } catch {
+    console.error(
+      'anamnesis: dist/ is missing or out of date and the TypeScript compiler is not installed; run `npm ci` first',
+    );
+    process.exit(1);
+  }
+}
+
+/** Puts the new folder in the place of dist/. Another process may do the same at the same moment: the last one stays. */
+function replaceDist(fresh) {
+  for (let attempt = 0; ; attempt += 1) {
+    const old = `${fresh}.old-${attempt}`;
+    try {
+      if (existsSync(dist)) renameSync(dist, old);
+      renameSync(fresh, dist);
+      return;
+    } catch (error) {
+      if (attempt === 10) throw error;
+    } finally {
+      rmSync(old, { recursive: true, force: true });
+    }
+  }
 }
 
 /** Builds if needed; ends the process with a message when the compiler is missing or reports errors. */
 export function build() {
   if (upToDate()) return;
-  let tsc;
-  try {
-    tsc = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin', 'tsc');
-  } catch {
-    console.error('anamnesis: dist/ is missing or out of date and the TypeScript compiler is not installed; run `npm ci` first');
+  const tsc = compiler();
+  const startedAt = new Date();
+  const fresh = join(root, `.dist-${process.pid}`);
+  rmSync(fresh, { recursive: true, force: true });
+  const args = [tsc, '-p', 'tsconfig.build.json', '--outDir', fresh];
+  const result = spawnSync(process.execPath, args, { cwd: root, stdio: ['ignore', 2, 2] });
+  if (result.status !== 0) {
+    rmSync(fresh, { recursive: true, force: true });
     process.exit(1);
   }
-  const startedAt = new Date();
-  rmSync(join(root, 'dist'), { recursive: true, force: true });
-  const result = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.build.json'], { cwd: root, stdio: ['ignore', 2, 2] });
-  if (result.status !== 0) process.exit(1);
   // Raw SQL and generated tables are read at run time from beside the code that uses them.
-  cpSync(join(root, 'src'), join(root, 'dist'), { recursive: true, filter: (from) => statSync(from).isDirectory() || /\.(sql|json)$/.test(from) });
+  const data = (from) => statSync(from).isDirectory() || /\.(sql|json)$/.test(from);
+  cpSync(join(root, 'src'), fresh, { recursive: true, filter: data });
+  const stamp = join(fresh, '.built');
   writeFileSync(stamp, startedAt.toISOString());
+  // A source that is edited while we compile must count as newer than the build.
+  utimesSync(stamp, startedAt, startedAt);
+  replaceDist(fresh);
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) build();
