@@ -3,7 +3,7 @@
  * commit's transaction, after the head row is locked: what it returns is true only once that transaction has committed.
  */
 import { GatewayError } from '../core/errors.ts';
-import { blockLink } from '../ledger/block.ts';
+import { blockLink, NO_PREVIOUS_BLOCK } from '../ledger/block.ts';
 import { signCheckpoint } from '../ledger/checkpoint.ts';
 import { leafEntry } from '../ledger/leaf.ts';
 import { appendLeaves, decodeCompactRange, encodeCompactRange, HASH_BYTES, leafHash, nodeHash } from '../ledger/merkle.ts';
@@ -50,7 +50,7 @@ export function logAppender(origin: string, signer: NoteSigner): Appender {
         },
         firstLeaf: head.size,
         root: grown.root,
-        prev: blockLink(head.checkpoint),
+        prev: head.block < 0 ? NO_PREVIOUS_BLOCK : blockLink(head.checkpoint),
         tiles,
       };
     },

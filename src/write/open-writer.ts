@@ -1,0 +1,90 @@
+/**
+ * Puts the writing side together over its ports: index secret (made and anchored as the first document of a new log),
+ * keyring, group commit, writer.
+ */
+import type { KeyObject } from 'node:crypto';
+import type { Clock } from '../core/clock.ts';
+import { GatewayError } from '../core/errors.ts';
+import type { Log } from '../core/log.ts';
+import type { Random } from '../core/random.ts';
+import { validateResource } from '../formats/fhir/validate.ts';
+import { decodeSecret } from '../keys/grant.ts';
+import type { IndexSecret } from '../keys/index-secret.ts';
+import type { KeySet } from '../keys/key-set.ts';
+import { documentSigner, type DocumentBody, type SignedDocument } from '../record/document.ts';
+import { unsealGroup } from '../record/sealed-group.ts';
+import { logAppender, type Appender } from './append.ts';
+import { groupCommitter, type GroupCommitter } from './group-commit.ts';
+import { genesisSecret, Keyring } from './keyring.ts';
+import type { CommitItem, CommitStore, KeyStore, PrepareStore } from './ports.ts';
+import type { Writer } from './submission.ts';
+import { createWriter, type AccessWriter } from './writer.ts';
+
+export interface OpenWriterDeps {
+  readonly origin: string;
+  readonly keys: KeySet;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly prepareStore: PrepareStore;
+  readonly keyStore: KeyStore;
+  readonly commitStore: CommitStore;
+  /** Packed sealed index secret of the gateway; undefined for a new log. */
+  readonly sealedSecret: Buffer | undefined;
+  /** Called after each commit with the new size of the log. */
+  readonly onCommitted: (size: number, items: number) => void;
+}
+
+export interface OpenedWriter {
+  readonly writer: Writer & AccessWriter;
+  readonly keyring: Keyring;
+  readonly committer: GroupCommitter;
+}
+
+/** Durable on return: a new log has its first document. */
+export async function openWriter(deps: OpenWriterDeps): Promise<OpenedWriter> {
+  const sign = documentSigner(deps.keys.sign);
+  const { privateKey, rawPublicKey } = deps.keys.log;
+  const appender = logAppender(deps.origin, { name: deps.origin, privateKey, rawPublicKey });
+  const gatewaySecret =
+    deps.sealedSecret === undefined
+      ? await beginLog(deps, sign, appender)
+      : decodeSecret(unsealGroup(deps.keys.master, deps.sealedSecret).plaintext).secret;
+  const keyring = new Keyring({ store: deps.keyStore, master: deps.keys.master, sign, random: deps.random, origin: deps.origin, gatewaySecret });
+  const committer = groupCommitter({ store: deps.commitStore, appender, log: deps.log, onCommitted: deps.onCommitted });
+  const writer = createWriter({
+    store: deps.prepareStore,
+    keyring,
+    sign,
+    random: deps.random,
+    clock: deps.clock,
+    validate: validateResource,
+    committer,
+    log: deps.log,
+  });
+  return { writer, keyring, committer };
+}
+
+/** Anchors the gateway's index secret as document 0. */
+async function beginLog(deps: OpenWriterDeps, sign: (body: DocumentBody) => SignedDocument, appender: Appender): Promise<IndexSecret> {
+  const master: KeyObject = deps.keys.master;
+  const made = genesisSecret({ master, sign, random: deps.random, origin: deps.origin });
+  const { digest, bytes } = made.document;
+  const item: CommitItem = {
+    documents: [{ digest, body: bytes }],
+    manifest: 0,
+    payloads: [],
+    lockboxes: [{ document: 0, slot: made.slot, wrap: made.wrap, nextTag: made.nextTag }],
+    patients: [],
+    consentPatients: [],
+    aliases: [],
+    records: [],
+    tokens: [],
+    message: undefined,
+  };
+  await deps.commitStore.commit([item], (head, log) => {
+    if (head.size > 0) throw new GatewayError('conflict', 'another process has just begun this log; start again');
+    return appender.append(head, log, [digest]);
+  });
+  return made.secret;
+}
