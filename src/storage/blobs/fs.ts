@@ -4,11 +4,12 @@
  * A file that a crash leaves in `tmp` has no name yet: it is removed at the first start a day later (other processes may
  * be writing there).
  */
-import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
 import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { systemClock } from '../../core/clock.ts';
 import { GatewayError } from '../../core/errors.ts';
+import { randomUuid, systemRandom } from '../../core/random.ts';
 import type { BlobStore, StoredBlob } from '../../record/blob-store.ts';
 
 const DIGEST_BYTES = 32;
@@ -70,7 +71,7 @@ export async function openFileBlobStore(root: string): Promise<BlobStore> {
 
   return {
     async put(ciphertext, digest) {
-      const path = join(temporary, randomUUID());
+      const path = join(temporary, randomUuid(systemRandom));
       const gathered: Uint8Array[] = [];
       let bytes = 0;
       let source: { readonly thrown: unknown } | undefined;
@@ -159,7 +160,7 @@ async function sweep(temporary: string): Promise<void> {
   for (const name of await readdir(temporary)) {
     const path = join(temporary, name);
     const found = await stat(path).catch(() => undefined);
-    if (found !== undefined && Date.now() - found.mtimeMs > TEMPORARY_MAX_AGE_MS) await rm(path, { force: true });
+    if (found !== undefined && systemClock.now() - found.mtimeMs > TEMPORARY_MAX_AGE_MS) await rm(path, { force: true });
   }
 }
 
