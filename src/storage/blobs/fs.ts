@@ -160,7 +160,8 @@ async function sweep(temporary: string): Promise<void> {
   for (const name of await readdir(temporary)) {
     const path = join(temporary, name);
     const found = await stat(path).catch(() => undefined);
-    if (found !== undefined && systemClock.now() - found.mtimeMs > TEMPORARY_MAX_AGE_MS) await rm(path, { force: true });
+    if (found !== undefined && systemClock.now() - found.mtimeMs > TEMPORARY_MAX_AGE_MS)
+      await rm(path, { force: true });
   }
 }
 
