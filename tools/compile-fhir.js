@@ -18,6 +18,7 @@ export function compileFhir(folder) {
   const structures = [...read('profiles-types.json'), ...read('profiles-resources.json')].filter(
     (resource) =>
       resource.resourceType === 'StructureDefinition' &&
+      resource.fhirVersion === '4.0.1' &&
       resource.derivation !== 'constraint' &&
       resource.kind !== 'logical',
   );

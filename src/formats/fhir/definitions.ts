@@ -68,6 +68,8 @@ const elements = new Map<string, readonly ElementDefinition[]>();
 export function elementsOf(type: string): readonly ElementDefinition[] | undefined {
   const known = elements.get(type);
   if (known !== undefined) return known;
+  // A profile that R4 uses as a type: the same elements, one invariant more.
+  if (type === 'SimpleQuantity') return elementsOf('Quantity');
   const lines = Object.hasOwn(digest.types, type) ? digest.types[type] : undefined;
   if (lines === undefined) return undefined;
   const base = baseOf(type);
