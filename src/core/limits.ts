@@ -34,13 +34,17 @@ export const DICOM_MAX_PDU_BYTES = 131_072;
 export const DICOM_MAX_ASSOCIATE_BYTES = 262_144;
 /** Bytes of one DIMSE command set; ours and those of DCMTK stay under 400. */
 export const DICOM_MAX_COMMAND_BYTES = 16_384;
+/** Bytes of one DICOM data set; a larger one aborts the association. */
+export const DICOM_MAX_OBJECT_BYTES = 8 * 1024 * 1024 * 1024;
+/** Characters of one header attribute that is kept (PS3.5: 64 for LO, 3 x 64 for PN; the rest is slack). */
+export const DICOM_MAX_ATTRIBUTE_CHARS = 1024;
+/** Bytes of one ImagingStudy, so that it fits into a sealed group: beyond it instances are counted, not listed. */
+export const IMAGING_STUDY_MAX_BYTES = 200_000;
 /** First bytes of a data set in which the attributes that we read must stand. */
 export const DICOM_HEADER_BYTES = 262_144;
 /** Plaintext bytes of one blob chunk. */
 export const BLOB_CHUNK_BYTES = 65_536;
 
-/** Bytes of one DICOM object. */
-export const DICOM_MAX_OBJECT_BYTES = 8 * 1024 * 1024 * 1024;
 /** Connections and associations at one time, by listener. */
 export const MLLP_MAX_CONNECTIONS = 256;
 export const DICOM_MAX_ASSOCIATIONS = 64;
