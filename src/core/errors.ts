@@ -47,22 +47,35 @@ export const ERROR_FORMS = {
 
 export type ErrorCode = keyof typeof ERROR_FORMS;
 
+/** One finding about an input; no values in it. */
+export interface InputIssue {
+  readonly severity: 'error' | 'warning';
+  /** FHIR issue type. */
+  readonly code: string;
+  readonly expression: string;
+  readonly diagnostics: string;
+}
+
 export interface ErrorDetail {
   /** Where in the input, in the protocol's own notation (FHIRPath, `PID-3.1`, a tag); never a value. */
   readonly expression?: string;
   readonly cause?: unknown;
+  /** All findings, where one message is not enough (validation). */
+  readonly issues?: readonly InputIssue[];
 }
 
 /** A fault with a stable code. `message` tells the person what to do next and holds no PHI. */
 export class GatewayError extends Error {
   readonly code: ErrorCode;
   readonly expression: string | undefined;
+  readonly issues: readonly InputIssue[];
 
   constructor(code: ErrorCode, message: string, detail: ErrorDetail = {}) {
     super(message, detail.cause === undefined ? undefined : { cause: detail.cause });
     this.name = 'GatewayError';
     this.code = code;
     this.expression = detail.expression;
+    this.issues = detail.issues ?? [];
   }
 
   get form(): ErrorForm {

@@ -3,7 +3,7 @@
  * the gateway's MANIFEST lockbox (AUDIT lockbox for access batches). Resources stand as their keyed digests, so that the
  * erasure of a patient leaves nothing here.
  */
-import type { AliasHash, LockboxId, ResourceKey } from '../core/ids.ts';
+import type { AliasHash, ResourceKey } from '../core/ids.ts';
 import { GatewayError } from '../core/errors.ts';
 
 /** What kind of message a manifest stands for; `access` for a batch of access events. */
@@ -23,8 +23,11 @@ export interface ManifestContent {
   readonly time: number;
   /** Keyed control id, content digest and thread (UUIDs), when the message has a control id. */
   readonly message?: readonly [control: string, digest: string, thread: string | null];
-  /** Lockbox of each payload in order; null for blobs. */
-  readonly lockboxes: readonly (LockboxId | null)[];
+  /**
+   * Lockbox of each payload in order, by the leaf of its grant; -(n + 1) for the n-th document of this very message; null
+   * for blobs.
+   */
+  readonly lockboxes: readonly (number | null)[];
   /** Ordinals of the payloads that hold records. The others: raw message parts, blobs. */
   readonly groups: readonly number[];
   /** Source times of records that differ from `time`: [ordinal, line, milliseconds]. */

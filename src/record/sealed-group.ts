@@ -90,6 +90,11 @@ export function sealGroup(kek: KeyObject, kid: string, cty: ContentType, plainte
   return { packed, digest: createHash('sha256').update(compact).digest(), size: compact.length };
 }
 
+/** The tag (`kid`) of a packed group, base64url. */
+export function groupTag(packed: Buffer): string {
+  return packed.toString('base64url', TAG_AT, KEY_AT);
+}
+
 /** The compact JWE of a packed group, ASCII. Throws `integrity` when the bytes are not a packed group. */
 export function compactOf(packed: Buffer): string {
   const cty = CONTENT_TYPES[packed[0]];

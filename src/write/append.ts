@@ -4,10 +4,8 @@
  */
 import { GatewayError } from '../core/errors.ts';
 import { blockLink, NO_PREVIOUS_BLOCK } from '../ledger/block.ts';
-import { signCheckpoint } from '../ledger/checkpoint.ts';
 import { leafEntry } from '../ledger/leaf.ts';
 import { appendLeaves, decodeCompactRange, encodeCompactRange, HASH_BYTES, leafHash, nodeHash } from '../ledger/merkle.ts';
-import type { NoteSigner } from '../ledger/note.ts';
 import type { GroupAppend, LogHead, LogReader } from './ports.ts';
 
 const TILE_WIDTH = 256;
@@ -24,10 +22,10 @@ interface Edge {
 }
 
 /**
- * An appender for one log. Keeps the leaf hashes of the last, unfinished tile of each level in memory, and reads them
+ * An appender for one log; `checkpointOf` signs the new tree head. Keeps the leaf hashes of the last, unfinished tile of each level in memory, and reads them
  * from the log whenever its memory is not exactly the locked head (another process, a failed commit, a restart).
  */
-export function logAppender(origin: string, signer: NoteSigner): Appender {
+export function logAppender(checkpointOf: (size: number, root: Buffer) => string): Appender {
   let edge: Edge | undefined;
   return {
     async append(head, log, digests) {
@@ -38,7 +36,7 @@ export function logAppender(origin: string, signer: NoteSigner): Appender {
       const hashes = digests.map((digest) => leafHash(leafEntry(digest)));
       const tiles = fillTiles(head.size, levels, hashes);
       const grown = appendLeaves(head.size, decodeCompactRange(head.size, head.compact), hashes);
-      const checkpoint = signCheckpoint(origin, grown.size, grown.root, signer);
+      const checkpoint = checkpointOf(grown.size, grown.root);
       edge = { size: grown.size, root: grown.root, levels };
       return {
         head: {

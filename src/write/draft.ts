@@ -2,7 +2,7 @@
  * The documents, keys, payloads and index rows of one message while it is being prepared. What a draft makes becomes true
  * only when its item is committed; a draft that loses its race is thrown away and nothing remembers it.
  */
-import type { AliasHash, LeafIndex, LockboxId, ResourceKey } from '../core/ids.ts';
+import type { AliasHash, LeafIndex, ResourceKey } from '../core/ids.ts';
 import type { Random } from '../core/random.ts';
 import { searchToken, type IndexSecret, type LockboxSlot } from '../keys/index-secret.ts';
 import { lockboxTag, type Lockbox } from '../keys/lockbox.ts';
@@ -34,7 +34,7 @@ export class Draft {
   readonly #boxes = new Map<LockboxSlot, NewBox>();
   readonly #secrets = new Map<ResourceKey, IndexSecret>();
   readonly #entries: PayloadEntry[] = [];
-  readonly #lockboxIds: (LockboxId | null)[] = [];
+  readonly #lockboxes: (number | null)[] = [];
   readonly item: Mutable<CommitItem> = {
     documents: [],
     manifest: 0,
@@ -54,8 +54,9 @@ export class Draft {
     this.#held = held;
   }
 
-  get lockboxIds(): readonly (LockboxId | null)[] {
-    return this.#lockboxIds;
+  /** Lockbox of each payload so far, in the form of the manifest. */
+  get lockboxes(): readonly (number | null)[] {
+    return this.#lockboxes;
   }
 
   /** Makes a new patient's index secret and its document. */
@@ -78,13 +79,13 @@ export class Draft {
     const { kid, lockbox, place } = await this.#tag(patient, labels, epoch);
     const sealed = sealGroup(lockbox.keyObject, kid, cty, plaintext, this.#deps.random);
     this.#entries.push({ digest: sealed.digest.toString('base64url'), size: sealed.size });
-    this.#lockboxIds.push(lockbox.id);
+    this.#lockboxes.push(typeof place === 'number' ? place : -(place.document + 1));
     return this.item.payloads.push({ lockbox: place, digest: sealed.digest, size: sealed.size, body: sealed.packed }) - 1;
   }
 
   addBlob(digest: Buffer, size: number): void {
     this.#entries.push({ digest: digest.toString('base64url'), size, blob: true });
-    this.#lockboxIds.push(null);
+    this.#lockboxes.push(null);
     this.item.payloads.push({ lockbox: undefined, digest, size, body: undefined });
   }
 

@@ -11,6 +11,7 @@ import { validateResource } from '../formats/fhir/validate.ts';
 import { decodeSecret } from '../keys/grant.ts';
 import type { IndexSecret } from '../keys/index-secret.ts';
 import type { KeySet } from '../keys/key-set.ts';
+import { signCheckpoint } from '../ledger/checkpoint.ts';
 import { documentSigner, type DocumentBody, type SignedDocument } from '../record/document.ts';
 import { unsealGroup } from '../record/sealed-group.ts';
 import { logAppender, type Appender } from './append.ts';
@@ -45,7 +46,8 @@ export interface OpenedWriter {
 export async function openWriter(deps: OpenWriterDeps): Promise<OpenedWriter> {
   const sign = documentSigner(deps.keys.sign);
   const { privateKey, rawPublicKey } = deps.keys.log;
-  const appender = logAppender(deps.origin, { name: deps.origin, privateKey, rawPublicKey });
+  const signer = { name: deps.origin, privateKey, rawPublicKey };
+  const appender = logAppender((size, root) => signCheckpoint(deps.origin, size, root, signer));
   const gatewaySecret =
     deps.sealedSecret === undefined
       ? await beginLog(deps, sign, appender)

@@ -110,7 +110,7 @@ export async function prepare(deps: PrepareDeps, submission: Submission): Promis
     at: submission.receivedAt,
     time: submission.sourceTime,
     ...(message === undefined ? {} : { message: [message.control, message.digest, message.thread ?? null] as const }),
-    lockboxes: draft.lockboxIds,
+    lockboxes: draft.lockboxes,
     groups: groups.map((group) => group.payload),
     ...timesOf(draft.item, submission.sourceTime),
     ...(draft.item.aliases.length === 0 ? {} : { aliases: draft.item.aliases.map(({ hash, resource }) => [hash, resource] as const) }),

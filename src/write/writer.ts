@@ -106,7 +106,7 @@ async function commitAccess(deps: WriterDeps, records: readonly AccessRecord[]):
         for (const row of tokens.rows(payload)) draft.item.tokens.push(row);
       }
     }
-    const content = encodeManifest({ kind: 'access', source: '', at, time: at, lockboxes: draft.lockboxIds, groups, details: {} });
+    const content = encodeManifest({ kind: 'access', source: '', at, time: at, lockboxes: draft.lockboxes, groups, details: {} });
     const item = await draft.finish('access', AUDIT_LABELS, content);
     const outcome = await deps.committer.commit(item);
     if (outcome.kind === 'committed') {

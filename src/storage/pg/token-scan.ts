@@ -7,7 +7,7 @@ import { PAYLOADS_PER_MANIFEST } from '../../core/ids.ts';
 import type { TokenScan } from '../../services/record-store.ts';
 
 /** Index: token_scan (token, sort_time, grp) include (mask). */
-export function tokenScan(scan: TokenScan): { readonly text: string; readonly values: readonly unknown[] } {
+export function tokenScan(scan: TokenScan): { readonly text: string; readonly values: unknown[] } {
   const values: unknown[] = [];
   const bind = (value: unknown): string => `$${values.push(value)}`;
   const tokens = (list: readonly bigint[]): string => `any(${bind(list.map(String))}::bigint[])`;

@@ -1,0 +1,211 @@
+/**
+ * Reads the documents of a ledger back into commit items: the inverse of `write/prepare` and of the access batches. What
+ * it derives must be, row for row, what the writer made; a test compares two databases.
+ */
+import type { KeyObject } from 'node:crypto';
+import { GatewayError } from '../core/errors.ts';
+import { ordinalOfGroup, leafOfGroup, type LeafIndex, type ResourceKey } from '../core/ids.ts';
+import { TAG_GAP } from '../core/limits.ts';
+import { isTombstone } from '../formats/fhir/resource.ts';
+import { decodeGrant, decodeSecret, recipientSecret, recipientTag } from '../keys/grant.ts';
+import { lockboxSlot, resourceKey, sourceNumber, type IndexSecret, type LockboxSlot } from '../keys/index-secret.ts';
+import { lockboxTag, type Lockbox } from '../keys/lockbox.ts';
+import { labelSet, type LabelSet } from '../labels/label.ts';
+import { parseDocument } from '../record/document.ts';
+import { decodeManifest, type ManifestContent } from '../record/manifest.ts';
+import { parseLine, splitLines } from '../record/open.ts';
+import { groupTag, packCompact, unsealGroup } from '../record/sealed-group.ts';
+import { indexEntries } from '../search/extract.ts';
+import { TokenRows } from '../write/draft.ts';
+import type { CommitItem, NewDocument } from '../write/ports.ts';
+import type { PayloadRow } from './verify-ledger.ts';
+
+/** Keys of the database that is being filled. */
+export interface RebuiltKeys {
+  lockbox(leaf: LeafIndex): Promise<Lockbox>;
+  lockboxAt(slot: LockboxSlot): Promise<{ leaf: LeafIndex; lockbox: Lockbox } | undefined>;
+  patientSecret(patient: ResourceKey): Promise<IndexSecret | undefined>;
+  /** Sets the first unreserved tag number of lockboxes. */
+  setNextTags(next: ReadonlyMap<LeafIndex, number>): Promise<void>;
+}
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] extends readonly (infer E)[] ? E[] : T[K] };
+
+const GENESIS = 0 as LeafIndex;
+
+export class ItemReader {
+  readonly #origin: string;
+  readonly #master: KeyObject;
+  readonly #keys: RebuiltKeys;
+  #secret: IndexSecret | undefined;
+  /** Keys of documents that are not committed yet. */
+  #newLockboxes = new Map<LeafIndex, { slot: LockboxSlot; lockbox: Lockbox }>();
+  #newSecrets = new Map<ResourceKey, IndexSecret>();
+  /** First unused tag number of every lockbox: some 100 bytes each for the time of the rebuild. */
+  readonly #tags = new Map<LeafIndex, number>();
+  #leaf = 0;
+  #item = emptyItem();
+  #itemLeaf = 0;
+
+  constructor(origin: string, master: KeyObject, keys: RebuiltKeys) {
+    this.#origin = origin;
+    this.#master = master;
+    this.#keys = keys;
+  }
+
+  /** The next leaf to read. */
+  get leaf(): number {
+    return this.#leaf;
+  }
+
+  /** Reads one document; the item when the document ends one. `payload` gives the next stored payload. */
+  async read(leaf: LeafIndex, digest: Buffer, bytes: Buffer, payload: () => Promise<PayloadRow>): Promise<CommitItem | undefined> {
+    const body = parseDocument(bytes);
+    const sealed = packCompact(body.sealed);
+    this.#leaf = leaf + 1;
+    const document = this.#item.documents.push({ digest, body: bytes }) - 1;
+    switch (body.typ) {
+      case 'secret': {
+        const { secret, patient } = decodeSecret(unsealGroup(this.#master, sealed).plaintext);
+        if (patient !== undefined) {
+          this.#item.patients.push({ document, patient, wrap: sealed });
+          this.#newSecrets.set(patient, secret);
+          this.#countRecipientTag(groupTag(sealed));
+          return undefined;
+        }
+        this.#secret = secret;
+        this.#item.lockboxes.push({ document, slot: lockboxSlot(secret, undefined, '' as LabelSet, 0), wrap: sealed, nextTag: 1 });
+        this.#countRecipientTag(groupTag(sealed));
+        return this.#take();
+      }
+      case 'grant': {
+        const lockbox = decodeGrant(unsealGroup(this.#master, sealed).plaintext);
+        const slot = lockboxSlot(this.#gatewaySecret(), lockbox.patient, lockbox.labels, lockbox.epoch);
+        this.#item.lockboxes.push({ document, slot, wrap: sealed, nextTag: 0 });
+        this.#newLockboxes.set(leaf, { slot, lockbox });
+        this.#countRecipientTag(groupTag(sealed));
+        return undefined;
+      }
+      case 'manifest':
+      case 'access': {
+        this.#item.manifest = document;
+        const held = await this.#lockboxAt(lockboxSlot(this.#gatewaySecret(), undefined, labelSet([body.typ === 'access' ? 'AUDIT' : 'MANIFEST']), 0));
+        this.#countTag(held.leaf, held.lockbox, groupTag(sealed));
+        const content = decodeManifest(unsealGroup(held.lockbox.keyObject, sealed).plaintext);
+        await this.#readManifest(leaf, body.payloads.length, content, payload);
+        return this.#take();
+      }
+    }
+  }
+
+  /** After the commit of all items read so far: their keys are in the database now. */
+  committed(): void {
+    this.#newLockboxes.clear();
+    this.#newSecrets.clear();
+  }
+
+  /** Writes the tag counters, which are known only at the end. */
+  async finish(): Promise<void> {
+    await this.#keys.setNextTags(this.#tags);
+  }
+
+  #take(): CommitItem {
+    const item = this.#item;
+    this.#item = emptyItem();
+    this.#itemLeaf = this.#leaf;
+    return item;
+  }
+
+  #gatewaySecret(): IndexSecret {
+    if (this.#secret === undefined) throw new GatewayError('integrity', "the log does not begin with the gateway's secret");
+    return this.#secret;
+  }
+
+  async #lockboxAt(slot: LockboxSlot): Promise<{ leaf: LeafIndex; lockbox: Lockbox }> {
+    for (const [leaf, made] of this.#newLockboxes) if (made.slot === slot) return { leaf, lockbox: made.lockbox };
+    const held = await this.#keys.lockboxAt(slot);
+    if (held === undefined) throw new GatewayError('integrity', `the lockbox of document ${this.#leaf - 1} has no grant before it`);
+    return held;
+  }
+
+  async #readManifest(leaf: LeafIndex, count: number, content: ManifestContent, payload: () => Promise<PayloadRow>): Promise<void> {
+    const item = this.#item;
+    const secret = this.#gatewaySecret();
+    const source = content.kind === 'access' ? 0 : sourceNumber(secret, content.source);
+    const times = new Map((content.times ?? []).map(([ordinal, line, time]) => [`${ordinal} ${line}`, time]));
+    for (let ordinal = 0; ordinal < count; ordinal += 1) {
+      const row = await payload();
+      const place = content.lockboxes[ordinal] ?? undefined;
+      if (leafOfGroup(row.group) !== leaf || ordinalOfGroup(row.group) !== ordinal) {
+        throw new GatewayError('integrity', `payload ${ordinal} of document ${leaf} is missing; run \`anamnesis verify\``);
+      }
+      if (place === undefined || row.packed === undefined) {
+        item.payloads.push({ lockbox: undefined, digest: row.digest, size: row.size, body: undefined });
+        continue;
+      }
+      const grant = (place >= 0 ? place : this.#itemLeaf - place - 1) as LeafIndex;
+      const lockbox = this.#newLockboxes.get(grant)?.lockbox ?? (await this.#keys.lockbox(grant));
+      this.#countTag(grant, lockbox, groupTag(row.packed));
+      const stored: LeafIndex | NewDocument = place >= 0 ? grant : { document: -place - 1 };
+      item.payloads.push({ lockbox: stored, digest: row.digest, size: row.size, body: row.packed });
+      if (content.groups.includes(ordinal)) await this.#readGroup(content, ordinal, lockbox, row.packed, source, times);
+    }
+    for (const [hash, resource] of content.aliases ?? []) item.aliases.push({ hash, resource });
+    if (content.message !== undefined) {
+      const [control, digest, thread] = content.message;
+      item.message = { control, digest, thread: thread ?? undefined };
+    }
+  }
+
+  async #readGroup(content: ManifestContent, ordinal: number, lockbox: Lockbox, packed: Buffer, source: number, times: ReadonlyMap<string, number>): Promise<void> {
+    const item = this.#item;
+    const secret = this.#gatewaySecret();
+    const { patient } = lockbox;
+    const patientSecret = patient === undefined ? undefined : (this.#newSecrets.get(patient) ?? (await this.#keys.patientSecret(patient)));
+    const tokens = new TokenRows();
+    splitLines(unsealGroup(lockbox.keyObject, packed).plaintext).forEach((bytes, line) => {
+      const resource = parseLine(bytes);
+      item.records.push({
+        resource: resourceKey(secret, resource.resourceType, resource.id),
+        version: Number(resource.meta.versionId),
+        payload: ordinal,
+        line,
+        source,
+        sourceTime: times.get(`${ordinal} ${line}`) ?? content.time,
+      });
+      if (resource.resourceType === 'Consent' && patient !== undefined) item.consentPatients.push(patient);
+      if (isTombstone(resource)) return;
+      const entries = indexEntries(resource);
+      for (const parts of entries.gateway) tokens.add(secret, parts, entries.sortTime, line);
+      if (patientSecret !== undefined) for (const parts of entries.patient) tokens.add(patientSecret, parts, entries.sortTime, line);
+    });
+    for (const row of tokens.rows(ordinal)) item.tokens.push(row);
+  }
+
+  #countRecipientTag(tag: string): void {
+    const recipient = recipientSecret(this.#gatewaySecret(), this.#origin);
+    this.#count(GENESIS, tag, (n) => recipientTag(recipient, n));
+  }
+
+  #countTag(leaf: LeafIndex, lockbox: Lockbox, tag: string): void {
+    this.#count(leaf, tag, (n) => lockboxTag(lockbox, n));
+  }
+
+  /** Tags of concurrent messages are anchored in any order: looks around the expected number, nearest first. */
+  #count(leaf: LeafIndex, tag: string, tagOf: (n: number) => string): void {
+    const next = this.#tags.get(leaf) ?? 0;
+    for (let distance = 0; distance <= 2 * TAG_GAP; distance += 1) {
+      for (const n of distance === 0 ? [next] : [next + distance, next - distance]) {
+        if (n >= 0 && tagOf(n) === tag) {
+          this.#tags.set(leaf, Math.max(next, n + 1));
+          return;
+        }
+      }
+    }
+    throw new GatewayError('integrity', `a tag of document ${this.#leaf - 1} is not one of its lockbox`);
+  }
+}
+
+function emptyItem(): Mutable<CommitItem> {
+  return { documents: [], manifest: 0, payloads: [], lockboxes: [], patients: [], consentPatients: [], aliases: [], records: [], tokens: [], message: undefined };
+}

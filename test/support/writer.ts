@@ -1,0 +1,51 @@
+/** A writer on a real database with fresh keys, without listeners: for integration tests of the write path. */
+import { systemClock } from '../../src/core/clock.ts';
+import { silentLog } from '../../src/core/log.ts';
+import { systemRandom } from '../../src/core/random.ts';
+import { generateKeySet } from '../../src/keys/key-set-codec.ts';
+import type { KeySet } from '../../src/keys/key-set.ts';
+import { commitStore } from '../../src/storage/pg/commit-store.ts';
+import { openLog } from '../../src/storage/pg/open-log.ts';
+import { openPool, type Pool } from '../../src/storage/pg/pool.ts';
+import { keyStore, prepareStore } from '../../src/storage/pg/prepare-store.ts';
+import { openWriter, type OpenedWriter } from '../../src/write/open-writer.ts';
+import { createTestDatabase, type TestDatabase } from './postgres.ts';
+
+export const ORIGIN = 'hospital.example/anamnesis';
+
+export interface TestWriter extends OpenedWriter {
+  readonly database: TestDatabase;
+  readonly pool: Pool;
+  readonly keys: KeySet;
+  close(): Promise<void>;
+}
+
+/** Opens a writer on `database` (a new one by default) with `keys` (new ones by default). */
+export async function openTestWriter(options: { database?: TestDatabase; keys?: KeySet } = {}): Promise<TestWriter> {
+  const database = options.database ?? (await createTestDatabase());
+  const keys = options.keys ?? generateKeySet(systemRandom);
+  const pool = openPool(database.config, { max: 8, statementTimeoutMs: 0 }, () => {});
+  const opened = await openLog(pool, ORIGIN, keys.fingerprint);
+  const writer = await openWriter({
+    origin: ORIGIN,
+    keys,
+    clock: systemClock,
+    random: systemRandom,
+    log: silentLog,
+    prepareStore: prepareStore(pool),
+    keyStore: keyStore(pool),
+    commitStore: commitStore(pool),
+    sealedSecret: opened.secret,
+    onCommitted: () => {},
+  });
+  return {
+    ...writer,
+    database,
+    pool,
+    keys,
+    async close() {
+      await pool.end();
+      if (options.database === undefined) await database.drop();
+    },
+  };
+}
