@@ -19,20 +19,37 @@ export interface Permit {
   readonly labels: LabelSet;
   /** True for a record that this permit covers; records it refuses must leave no trace in the answer. */
   readonly residual: ResidualPredicate;
-  /** Stable codes that say why, for the audit trail and `explain`. */
+  /** Stable codes that say why, for the audit trail and `explain`. No PHI. */
   readonly reasons: readonly string[];
+  /** Version of the combining rule and of the policy that decided, `deny-overrides/1 default/1`. */
+  readonly combiner: string;
+  /** The Consents that took part, as `Consent/<id>/_history/<version>`; for the sealed audit trail only. */
+  readonly consents: readonly string[];
 }
 
 export interface Denial {
   readonly kind: 'denial';
+  /** Stable codes, as in a permit. */
   readonly reasons: readonly string[];
+  readonly combiner: string;
+  readonly consents: readonly string[];
   /** True when the caller may know that the patient exists: 403 by id; else 404. */
   readonly mayKnowPatient: boolean;
 }
 
 export type Decision = Permit | Denial;
 
-export const SYSTEM_REASONS = ['apply', 'consent', 'merge', 'reindex', 'relabel', 'settle', 'project', 'reprocess', 'render'] as const;
+export const SYSTEM_REASONS = [
+  'apply',
+  'consent',
+  'merge',
+  'reindex',
+  'relabel',
+  'settle',
+  'project',
+  'reprocess',
+  'render',
+] as const;
 export type SystemReason = (typeof SYSTEM_REASONS)[number];
 
 export interface SystemPermit {

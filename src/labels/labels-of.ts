@@ -5,6 +5,7 @@
  * on every resource at intake. It looks at one record alone: a report does not learn from its results.
  */
 import { FhirDecimal } from '../formats/fhir/json.ts';
+import { DIRECTORY_TYPES } from '../formats/fhir/references.ts';
 import type { Coding, Resource } from '../formats/fhir/resource.ts';
 import { labelSet, type LabelSet } from './label.ts';
 import { maskOfCode } from './code-index.ts';
@@ -21,18 +22,6 @@ const DIRECTORY = labelSet(['DIRECTORY']);
 
 /** Who the person is, and nothing about their health. */
 const DEMOGRAPHIC_TYPES = new Set(['Patient', 'RelatedPerson', 'Person']);
-
-/** Without a patient these are the institution's directory (DESIGN section 2, closed list). */
-const DIRECTORY_TYPES = new Set([
-  'Practitioner',
-  'PractitionerRole',
-  'Organization',
-  'Location',
-  'Device',
-  'Medication',
-  'Endpoint',
-  'HealthcareService',
-]);
 
 /** Narrative, documents and images by their nature. */
 const NARRATIVE_TYPES = new Set([
