@@ -43,5 +43,12 @@ export function describeError(thrown: unknown): Pick<LogFields, 'errorClass' | '
   const cause = thrown.cause instanceof Error ? thrown.cause : thrown;
   const sites = (cause.stack ?? '').split('\n').filter((line) => line.startsWith('    at '));
   const code = 'code' in cause && typeof cause.code === 'string' ? { errorCode: cause.code } : {};
-  return { errorClass: cause.name, ...code, stack: sites.slice(0, 12).map((line) => line.trim()).join(' | ') };
+  return {
+    errorClass: cause.name,
+    ...code,
+    stack: sites
+      .slice(0, 12)
+      .map((line) => line.trim())
+      .join(' | '),
+  };
 }

@@ -6,7 +6,7 @@ export type Role = 'practitioner' | 'patient' | 'system' | 'researcher';
 
 /** v3-PurposeOfUse codes that tokens may carry. */
 export type Purpose =
-  | 'TREAT' | 'ETREAT' | 'BTG' | 'HPAYMT' | 'HOPERAT' | 'HRESCH' | 'PATRQT' | 'FAMRQT' | 'PUBHLTH' | 'CLINTRCH';
+  'TREAT' | 'ETREAT' | 'BTG' | 'HPAYMT' | 'HOPERAT' | 'HRESCH' | 'PATRQT' | 'FAMRQT' | 'PUBHLTH' | 'CLINTRCH';
 
 export type Interaction = 'create' | 'read' | 'update' | 'delete' | 'search';
 

@@ -54,7 +54,8 @@ export function parseDocument(bytes: Buffer): DocumentBody {
   const parts = bytes.toString('ascii').split('.');
   try {
     const body = JSON.parse(Buffer.from(parts[1] ?? '', 'base64url').toString()) as DocumentBody;
-    if (parts.length === 3 && body.v === 1 && Array.isArray(body.payloads) && typeof body.sealed === 'string') return body;
+    if (parts.length === 3 && body.v === 1 && Array.isArray(body.payloads) && typeof body.sealed === 'string')
+      return body;
   } catch {
     // falls through to the one error below
   }

@@ -92,7 +92,8 @@ export function openCandidates(
   const all = splitLines(unsealGroup(lockbox.keyObject, packed).plaintext);
   return lines.map((line) => {
     const bytes = all[line];
-    if (bytes === undefined) throw new GatewayError('integrity', 'a sealed group has fewer lines than its index rows say');
+    if (bytes === undefined)
+      throw new GatewayError('integrity', 'a sealed group has fewer lines than its index rows say');
     const opened = parseLine(bytes);
     return permit.kind === 'system' || permit.residual(opened) ? opened : undefined;
   });

@@ -16,7 +16,12 @@ import { GROUP_MAX_BYTES, GROUP_PADDING_STEP } from '../core/limits.ts';
 import type { Random } from '../core/random.ts';
 
 /** JOSE `cty` values of what we seal; the position is the first byte of the packed form and must never change. */
-export const CONTENT_TYPES = ['application/fhir+ndjson', 'application/json', 'x-application/hl7-v2+er7', 'application/octet-stream'] as const;
+export const CONTENT_TYPES = [
+  'application/fhir+ndjson',
+  'application/json',
+  'x-application/hl7-v2+er7',
+  'application/octet-stream',
+] as const;
 export type ContentType = (typeof CONTENT_TYPES)[number];
 
 export interface SealedGroup {
@@ -38,7 +43,9 @@ const WRAP_IV = Buffer.alloc(8, 0xa6);
 
 /** The protected header, base64url: one canonical text for a content type and tag. */
 function protectedHeader(cty: ContentType, kid: string): string {
-  return Buffer.from(`{"alg":"A256KW","enc":"A256GCM","zip":"DEF","cty":"${cty}","kid":"${kid}"}`).toString('base64url');
+  return Buffer.from(`{"alg":"A256KW","enc":"A256GCM","zip":"DEF","cty":"${cty}","kid":"${kid}"}`).toString(
+    'base64url',
+  );
 }
 
 /** Bytes of the final stored block's header: BFINAL=1 BTYPE=00, LEN, NLEN (RFC 1951 section 3.2.4). */
@@ -64,7 +71,13 @@ function compress(plaintext: Buffer): Buffer {
  * Seals up to GROUP_MAX_BYTES bytes (padding included) under a 256-bit key-encryption key. `kid` is the tag by which
  * holders of the key find the group (`lockboxTag`): 32 bytes base64url, unique under this key. Throws `too-large`.
  */
-export function sealGroup(kek: KeyObject, kid: string, cty: ContentType, plaintext: Buffer, random: Random): SealedGroup {
+export function sealGroup(
+  kek: KeyObject,
+  kid: string,
+  cty: ContentType,
+  plaintext: Buffer,
+  random: Random,
+): SealedGroup {
   if (plaintext.length + GROUP_PADDING_STEP > GROUP_MAX_BYTES) {
     throw new GatewayError('too-large', `a sealed group holds at most ${GROUP_MAX_BYTES} bytes`);
   }
@@ -98,7 +111,8 @@ export function groupTag(packed: Buffer): string {
 /** The compact JWE of a packed group, ASCII. Throws `integrity` when the bytes are not a packed group. */
 export function compactOf(packed: Buffer): string {
   const cty = CONTENT_TYPES[packed[0]];
-  if (cty === undefined || packed.length <= TEXT_AT) throw new GatewayError('integrity', 'stored bytes are not a sealed group');
+  if (cty === undefined || packed.length <= TEXT_AT)
+    throw new GatewayError('integrity', 'stored bytes are not a sealed group');
   const part = (from: number, to: number): string => packed.toString('base64url', from, to);
   const header = protectedHeader(cty, part(TAG_AT, KEY_AT));
   return `${header}.${part(KEY_AT, IV_AT)}.${part(IV_AT, AUTH_AT)}.${part(TEXT_AT, packed.length)}.${part(AUTH_AT, TEXT_AT)}`;
@@ -107,9 +121,12 @@ export function compactOf(packed: Buffer): string {
 /** Packs a compact JWE that was made by `sealGroup` (here or at a peer). Throws `integrity` for any other form. */
 export function packCompact(compact: string): Buffer {
   const [header, key, iv, text, tag] = compact.split('.').map((part) => Buffer.from(part, 'base64url'));
-  const match = /^\{"alg":"A256KW","enc":"A256GCM","zip":"DEF","cty":"([^"]+)","kid":"([\w-]{43})"\}$/.exec(header.toString());
+  const match = /^\{"alg":"A256KW","enc":"A256GCM","zip":"DEF","cty":"([^"]+)","kid":"([\w-]{43})"\}$/.exec(
+    header.toString(),
+  );
   const cty = CONTENT_TYPES.findIndex((type) => type === match?.[1]);
-  if (match === null || cty < 0 || tag === undefined) throw new GatewayError('integrity', 'not a sealed group of this format');
+  if (match === null || cty < 0 || tag === undefined)
+    throw new GatewayError('integrity', 'not a sealed group of this format');
   const packed = Buffer.concat([Buffer.from([cty]), Buffer.from(match[2], 'base64url'), key, iv, tag, text]);
   if (compactOf(packed) !== compact) throw new GatewayError('integrity', 'the sealed group is not in canonical form');
   return packed;
@@ -133,6 +150,8 @@ export function unsealGroup(kek: KeyObject, packed: Buffer): { cty: ContentType;
     decipher.final();
     return { cty, plaintext: inflateRawSync(compressed, { maxOutputLength: GROUP_MAX_BYTES }) };
   } catch (cause) {
-    throw new GatewayError('integrity', 'a sealed group does not open: it was changed, or its key is another', { cause });
+    throw new GatewayError('integrity', 'a sealed group does not open: it was changed, or its key is another', {
+      cause,
+    });
   }
 }

@@ -59,7 +59,12 @@ export class ItemReader {
   }
 
   /** Reads one document; the item when the document ends one. `payload` gives the next stored payload. */
-  async read(leaf: LeafIndex, digest: Buffer, bytes: Buffer, payload: () => Promise<PayloadRow>): Promise<CommitItem | undefined> {
+  async read(
+    leaf: LeafIndex,
+    digest: Buffer,
+    bytes: Buffer,
+    payload: () => Promise<PayloadRow>,
+  ): Promise<CommitItem | undefined> {
     const body = parseDocument(bytes);
     const sealed = packCompact(body.sealed);
     this.#leaf = leaf + 1;
@@ -74,7 +79,12 @@ export class ItemReader {
           return undefined;
         }
         this.#secret = secret;
-        this.#item.lockboxes.push({ document, slot: lockboxSlot(secret, undefined, '' as LabelSet, 0), wrap: sealed, nextTag: 1 });
+        this.#item.lockboxes.push({
+          document,
+          slot: lockboxSlot(secret, undefined, '' as LabelSet, 0),
+          wrap: sealed,
+          nextTag: 1,
+        });
         this.#countRecipientTag(groupTag(sealed));
         return this.#take();
       }
@@ -89,7 +99,9 @@ export class ItemReader {
       case 'manifest':
       case 'access': {
         this.#item.manifest = document;
-        const held = await this.#lockboxAt(lockboxSlot(this.#gatewaySecret(), undefined, labelSet([body.typ === 'access' ? 'AUDIT' : 'MANIFEST']), 0));
+        const held = await this.#lockboxAt(
+          lockboxSlot(this.#gatewaySecret(), undefined, labelSet([body.typ === 'access' ? 'AUDIT' : 'MANIFEST']), 0),
+        );
         this.#countTag(held.leaf, held.lockbox, groupTag(sealed));
         const content = decodeManifest(unsealGroup(held.lockbox.keyObject, sealed).plaintext);
         await this.#readManifest(leaf, body.payloads.length, content, payload);
@@ -117,18 +129,25 @@ export class ItemReader {
   }
 
   #gatewaySecret(): IndexSecret {
-    if (this.#secret === undefined) throw new GatewayError('integrity', "the log does not begin with the gateway's secret");
+    if (this.#secret === undefined)
+      throw new GatewayError('integrity', "the log does not begin with the gateway's secret");
     return this.#secret;
   }
 
   async #lockboxAt(slot: LockboxSlot): Promise<{ leaf: LeafIndex; lockbox: Lockbox }> {
     for (const [leaf, made] of this.#newLockboxes) if (made.slot === slot) return { leaf, lockbox: made.lockbox };
     const held = await this.#keys.lockboxAt(slot);
-    if (held === undefined) throw new GatewayError('integrity', `the lockbox of document ${this.#leaf - 1} has no grant before it`);
+    if (held === undefined)
+      throw new GatewayError('integrity', `the lockbox of document ${this.#leaf - 1} has no grant before it`);
     return held;
   }
 
-  async #readManifest(leaf: LeafIndex, count: number, content: ManifestContent, payload: () => Promise<PayloadRow>): Promise<void> {
+  async #readManifest(
+    leaf: LeafIndex,
+    count: number,
+    content: ManifestContent,
+    payload: () => Promise<PayloadRow>,
+  ): Promise<void> {
     const item = this.#item;
     const secret = this.#gatewaySecret();
     const source = content.kind === 'access' ? 0 : sourceNumber(secret, content.source);
@@ -137,7 +156,10 @@ export class ItemReader {
       const row = await payload();
       const place = content.lockboxes[ordinal] ?? undefined;
       if (leafOfGroup(row.group) !== leaf || ordinalOfGroup(row.group) !== ordinal) {
-        throw new GatewayError('integrity', `payload ${ordinal} of document ${leaf} is missing; run \`anamnesis verify\``);
+        throw new GatewayError(
+          'integrity',
+          `payload ${ordinal} of document ${leaf} is missing; run \`anamnesis verify\``,
+        );
       }
       if (place === undefined || row.packed === undefined) {
         item.payloads.push({ lockbox: undefined, digest: row.digest, size: row.size, body: undefined });
@@ -157,11 +179,19 @@ export class ItemReader {
     }
   }
 
-  async #readGroup(content: ManifestContent, ordinal: number, lockbox: Lockbox, packed: Buffer, source: number, times: ReadonlyMap<string, number>): Promise<void> {
+  async #readGroup(
+    content: ManifestContent,
+    ordinal: number,
+    lockbox: Lockbox,
+    packed: Buffer,
+    source: number,
+    times: ReadonlyMap<string, number>,
+  ): Promise<void> {
     const item = this.#item;
     const secret = this.#gatewaySecret();
     const { patient } = lockbox;
-    const patientSecret = patient === undefined ? undefined : (this.#newSecrets.get(patient) ?? (await this.#keys.patientSecret(patient)));
+    const patientSecret =
+      patient === undefined ? undefined : (this.#newSecrets.get(patient) ?? (await this.#keys.patientSecret(patient)));
     const tokens = new TokenRows();
     splitLines(unsealGroup(lockbox.keyObject, packed).plaintext).forEach((bytes, line) => {
       const resource = parseLine(bytes);
@@ -177,7 +207,8 @@ export class ItemReader {
       if (isTombstone(resource)) return;
       const entries = indexEntries(resource);
       for (const parts of entries.gateway) tokens.add(secret, parts, entries.sortTime, line);
-      if (patientSecret !== undefined) for (const parts of entries.patient) tokens.add(patientSecret, parts, entries.sortTime, line);
+      if (patientSecret !== undefined)
+        for (const parts of entries.patient) tokens.add(patientSecret, parts, entries.sortTime, line);
     });
     for (const row of tokens.rows(ordinal)) item.tokens.push(row);
   }
@@ -207,5 +238,16 @@ export class ItemReader {
 }
 
 function emptyItem(): Mutable<CommitItem> {
-  return { documents: [], manifest: 0, payloads: [], lockboxes: [], patients: [], consentPatients: [], aliases: [], records: [], tokens: [], message: undefined };
+  return {
+    documents: [],
+    manifest: 0,
+    payloads: [],
+    lockboxes: [],
+    patients: [],
+    consentPatients: [],
+    aliases: [],
+    records: [],
+    tokens: [],
+    message: undefined,
+  };
 }

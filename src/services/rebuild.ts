@@ -41,16 +41,28 @@ export async function rebuild(deps: RebuildDeps): Promise<RebuildSummary> {
   let block: Block | undefined;
   const appender = logAppender((size, root) => {
     if (block === undefined || block.size !== size || !block.root.equals(root)) {
-      throw new GatewayError('integrity', `block ${block?.number} has another root than its documents give; run \`anamnesis verify\``);
+      throw new GatewayError(
+        'integrity',
+        `block ${block?.number} has another root than its documents give; run \`anamnesis verify\``,
+      );
     }
     return block.checkpoint;
   });
-  const documents = pages((from) => deps.source.documents(from, PAGE), (row) => row.leaf);
-  const payloads = pages((from) => deps.source.payloads(from, PAGE), (row) => row.group);
+  const documents = pages(
+    (from) => deps.source.documents(from, PAGE),
+    (row) => row.leaf,
+  );
+  const payloads = pages(
+    (from) => deps.source.payloads(from, PAGE),
+    (row) => row.group,
+  );
   const reader = new ItemReader(deps.origin, deps.master, deps.keys);
   let records = 0;
   let blocks = 0;
-  for await (const next of pages((from) => deps.source.blocks(from, PAGE), (row) => row.number)) {
+  for await (const next of pages(
+    (from) => deps.source.blocks(from, PAGE),
+    (row) => row.number,
+  )) {
     block = next;
     const items: CommitItem[] = [];
     while (reader.leaf < next.size) items.push(await readItem(deps, reader, documents, payloads));
@@ -77,28 +89,45 @@ async function readItem(
       throw new GatewayError('integrity', `document ${reader.leaf} is missing; run \`anamnesis verify\``);
     }
     if (!verifyDocument(document.bytes, deps.signPublicKey)) {
-      throw new GatewayError('integrity', `the signature of document ${document.leaf} is wrong; run \`anamnesis verify\``);
+      throw new GatewayError(
+        'integrity',
+        `the signature of document ${document.leaf} is wrong; run \`anamnesis verify\``,
+      );
     }
     const item = await reader.read(document.leaf as LeafIndex, document.digest, document.bytes, async () => {
       const { value: payload, done: none } = await payloads.next();
-      if (none === true) throw new GatewayError('integrity', `a payload of document ${document.leaf} is missing; run \`anamnesis verify\``);
+      if (none === true)
+        throw new GatewayError(
+          'integrity',
+          `a payload of document ${document.leaf} is missing; run \`anamnesis verify\``,
+        );
       return payload;
     });
     if (item !== undefined) return item;
   }
 }
 
-async function replay(target: CommitStore, appender: Appender, items: readonly CommitItem[], block: Block): Promise<void> {
+async function replay(
+  target: CommitStore,
+  appender: Appender,
+  items: readonly CommitItem[],
+  block: Block,
+): Promise<void> {
   const digests = items.flatMap((item) => item.documents.map((document) => document.digest));
   const outcome = await target.commit(items, (head, log) => {
-    if (head.block + 1 !== block.number) throw new GatewayError('integrity', 'the database to fill is not empty, or another process writes to it');
+    if (head.block + 1 !== block.number)
+      throw new GatewayError('integrity', 'the database to fill is not empty, or another process writes to it');
     return appender.append(head, log, digests);
   });
-  if (outcome.kind !== 'committed') throw new GatewayError('integrity', `block ${block.number} repeats something that an earlier block holds`);
+  if (outcome.kind !== 'committed')
+    throw new GatewayError('integrity', `block ${block.number} repeats something that an earlier block holds`);
 }
 
-async function* pages<Row>(fetch: (from: number) => Promise<readonly Row[]>, key: (row: Row) => number): AsyncGenerator<Row, void> {
-  for (let from = 0; ; ) {
+async function* pages<Row>(
+  fetch: (from: number) => Promise<readonly Row[]>,
+  key: (row: Row) => number,
+): AsyncGenerator<Row, void> {
+  for (let from = 0; ;) {
     const page = await fetch(from);
     const last = page.at(-1);
     if (last === undefined) return;

@@ -5,7 +5,14 @@
 import { GatewayError } from '../core/errors.ts';
 import { blockLink, NO_PREVIOUS_BLOCK } from '../ledger/block.ts';
 import { leafEntry } from '../ledger/leaf.ts';
-import { appendLeaves, decodeCompactRange, encodeCompactRange, HASH_BYTES, leafHash, nodeHash } from '../ledger/merkle.ts';
+import {
+  appendLeaves,
+  decodeCompactRange,
+  encodeCompactRange,
+  HASH_BYTES,
+  leafHash,
+  nodeHash,
+} from '../ledger/merkle.ts';
 import type { GroupAppend, LogHead, LogReader } from './ports.ts';
 
 const TILE_WIDTH = 256;
@@ -96,7 +103,8 @@ async function readEdge(size: number, log: LogReader): Promise<Buffer[][]> {
     const row: Buffer[] = [];
     for (let index = end - (end % TILE_WIDTH); index < end; index += 1) {
       const tile = await log.tile(level - 1, index);
-      if (tile?.length !== TILE_WIDTH * HASH_BYTES) throw new GatewayError('integrity', 'a full tile of the log is missing');
+      if (tile?.length !== TILE_WIDTH * HASH_BYTES)
+        throw new GatewayError('integrity', 'a full tile of the log is missing');
       row.push(subtreeRoot(chunks(tile)));
     }
     levels.push(row);
@@ -107,4 +115,3 @@ async function readEdge(size: number, log: LogReader): Promise<Buffer[][]> {
 function chunks(tile: Buffer): Buffer[] {
   return Array.from({ length: TILE_WIDTH }, (_, i) => tile.subarray(i * HASH_BYTES, (i + 1) * HASH_BYTES));
 }
-

@@ -8,12 +8,27 @@ import { GATEWAY_TAG_SYSTEM, type Resource, type StoredResource } from '../forma
 
 /** R4 choice elements (`value[x]` ...): a new choice replaces an old one of another type. */
 const CHOICES = [
-  'value', 'effective', 'deceased', 'multipleBirth', 'onset', 'abatement', 'occurrence', 'performed', 'medication',
-  'timing', 'asNeeded', 'born', 'identified', 'reported', 'serviced',
+  'value',
+  'effective',
+  'deceased',
+  'multipleBirth',
+  'onset',
+  'abatement',
+  'occurrence',
+  'performed',
+  'medication',
+  'timing',
+  'asNeeded',
+  'born',
+  'identified',
+  'reported',
+  'serviced',
 ] as const;
 
 function choiceOf(element: string): string | undefined {
-  return CHOICES.find((base) => element.length > base.length && element.startsWith(base) && /[A-Z]/.test(element[base.length]));
+  return CHOICES.find(
+    (base) => element.length > base.length && element.startsWith(base) && /[A-Z]/.test(element[base.length]),
+  );
 }
 
 /** Empty for JSON purposes: nothing to store. */

@@ -75,12 +75,20 @@ export class Draft {
   }
 
   /** Seals a payload in the lockbox of a patient (or of the gateway) and label set, made if there is none. Returns its ordinal. */
-  async addPayload(patient: ResourceKey | undefined, labels: LabelSet, epoch: number, cty: ContentType, plaintext: Buffer): Promise<number> {
+  async addPayload(
+    patient: ResourceKey | undefined,
+    labels: LabelSet,
+    epoch: number,
+    cty: ContentType,
+    plaintext: Buffer,
+  ): Promise<number> {
     const { kid, lockbox, place } = await this.#tag(patient, labels, epoch);
     const sealed = sealGroup(lockbox.keyObject, kid, cty, plaintext, this.#deps.random);
     this.#entries.push({ digest: sealed.digest.toString('base64url'), size: sealed.size });
     this.#lockboxes.push(typeof place === 'number' ? place : -(place.document + 1));
-    return this.item.payloads.push({ lockbox: place, digest: sealed.digest, size: sealed.size, body: sealed.packed }) - 1;
+    return (
+      this.item.payloads.push({ lockbox: place, digest: sealed.digest, size: sealed.size, body: sealed.packed }) - 1
+    );
   }
 
   addBlob(digest: Buffer, size: number): void {
@@ -96,7 +104,12 @@ export class Draft {
     const document = this.#deps.sign({ v: 1, typ, payloads: this.#entries, sealed: compactOf(sealed.packed) });
     this.item.manifest = this.item.documents.push({ digest: document.digest, body: document.bytes }) - 1;
     for (const box of this.#boxes.values()) {
-      this.item.lockboxes.push({ document: box.document, slot: box.slot, wrap: box.wrap, nextTag: this.#reserved(box) });
+      this.item.lockboxes.push({
+        document: box.document,
+        slot: box.slot,
+        wrap: box.wrap,
+        nextTag: this.#reserved(box),
+      });
     }
     return this.item;
   }
@@ -115,7 +128,11 @@ export class Draft {
     return Math.max(this.#deps.keyring.firstTags(box.lockbox), box.used);
   }
 
-  async #tag(patient: ResourceKey | undefined, labels: LabelSet, epoch: number): Promise<{ kid: string; lockbox: Lockbox; place: LeafIndex | NewDocument }> {
+  async #tag(
+    patient: ResourceKey | undefined,
+    labels: LabelSet,
+    epoch: number,
+  ): Promise<{ kid: string; lockbox: Lockbox; place: LeafIndex | NewDocument }> {
     const { keyring } = this.#deps;
     const slot = keyring.slot(patient, labels, epoch);
     const held = this.#held.get(slot);
@@ -151,4 +168,3 @@ export class TokenRows {
     }
   }
 }
-

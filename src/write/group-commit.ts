@@ -105,7 +105,10 @@ async function commitStanding(deps: GroupCommitDeps, group: readonly Waiting[]):
     const outcome = await deps.store.commit(items, (head, log) => deps.appender.append(head, log, digests));
     if (outcome.kind === 'conflict') {
       group.forEach((waiting, i) => outcome.losers.has(i) && waiting.resolve({ kind: 'conflict' }));
-      await commitStanding(deps, group.filter((_, i) => !outcome.losers.has(i)));
+      await commitStanding(
+        deps,
+        group.filter((_, i) => !outcome.losers.has(i)),
+      );
       return;
     }
     let leaf = outcome.firstLeaf;

@@ -97,7 +97,8 @@ export class Keyring {
       for (const row of await this.#deps.store.lockboxesByLeaf(missing)) found.set(row.leaf, this.#hold(row).lockbox);
     }
     for (const leaf of missing) {
-      if (!found.has(leaf)) throw new GatewayError('integrity', 'a lockbox that a payload names is not in the database');
+      if (!found.has(leaf))
+        throw new GatewayError('integrity', 'a lockbox that a payload names is not in the database');
     }
     return found;
   }
@@ -128,7 +129,11 @@ export class Keyring {
   }
 
   /** Enters what a commit has made true. */
-  learnLockbox(slot: LockboxSlot, held: HeldLockbox, tags?: { readonly used: number; readonly reserved: number }): void {
+  learnLockbox(
+    slot: LockboxSlot,
+    held: HeldLockbox,
+    tags?: { readonly used: number; readonly reserved: number },
+  ): void {
     this.#bySlot.set(slot, held);
     this.#byLeaf.set(held.leaf, held.lockbox);
     if (tags !== undefined) this.#tags.set(held.leaf, { next: tags.used, end: tags.reserved, refill: undefined });

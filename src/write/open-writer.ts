@@ -52,7 +52,14 @@ export async function openWriter(deps: OpenWriterDeps): Promise<OpenedWriter> {
     deps.sealedSecret === undefined
       ? await beginLog(deps, sign, appender)
       : decodeSecret(unsealGroup(deps.keys.master, deps.sealedSecret).plaintext).secret;
-  const keyring = new Keyring({ store: deps.keyStore, master: deps.keys.master, sign, random: deps.random, origin: deps.origin, gatewaySecret });
+  const keyring = new Keyring({
+    store: deps.keyStore,
+    master: deps.keys.master,
+    sign,
+    random: deps.random,
+    origin: deps.origin,
+    gatewaySecret,
+  });
   const committer = groupCommitter({ store: deps.commitStore, appender, log: deps.log, onCommitted: deps.onCommitted });
   const writer = createWriter({
     store: deps.prepareStore,
@@ -68,7 +75,11 @@ export async function openWriter(deps: OpenWriterDeps): Promise<OpenedWriter> {
 }
 
 /** Anchors the gateway's index secret as document 0. */
-async function beginLog(deps: OpenWriterDeps, sign: (body: DocumentBody) => SignedDocument, appender: Appender): Promise<IndexSecret> {
+async function beginLog(
+  deps: OpenWriterDeps,
+  sign: (body: DocumentBody) => SignedDocument,
+  appender: Appender,
+): Promise<IndexSecret> {
   const master: KeyObject = deps.keys.master;
   const made = genesisSecret({ master, sign, random: deps.random, origin: deps.origin });
   const { digest, bytes } = made.document;

@@ -87,13 +87,25 @@ export interface CommitItem {
   /** Position in `documents` of the manifest that names the payloads. */
   readonly manifest: number;
   /** lockbox: a leaf, or a position in `documents` (negative minus one) of a grant of this very item. */
-  readonly payloads: readonly { lockbox: LeafIndex | undefined | NewDocument; digest: Buffer; size: number; body: Buffer | undefined }[];
+  readonly payloads: readonly {
+    lockbox: LeafIndex | undefined | NewDocument;
+    digest: Buffer;
+    size: number;
+    body: Buffer | undefined;
+  }[];
   readonly lockboxes: readonly { document: number; slot: LockboxSlot; wrap: Buffer; nextTag: number }[];
   readonly patients: readonly { document: number; patient: ResourceKey; wrap: Buffer }[];
   readonly consentPatients: readonly ResourceKey[];
   readonly aliases: readonly { hash: AliasHash; resource: ResourceKey }[];
   /** `version - 1` must be the head (0: there is none). */
-  readonly records: readonly { resource: ResourceKey; version: number; payload: number; line: number; source: number; sourceTime: number }[];
+  readonly records: readonly {
+    resource: ResourceKey;
+    version: number;
+    payload: number;
+    line: number;
+    source: number;
+    sourceTime: number;
+  }[];
   /** payload: ordinal in `payloads`; token as signed 64-bit. */
   readonly tokens: readonly { token: bigint; sortTime: number; payload: number; mask: bigint }[];
   readonly message: MessageKey | undefined;
@@ -132,5 +144,8 @@ export type CommitOutcome =
  */
 export interface CommitStore {
   head(): Promise<LogHead>;
-  commit(items: readonly CommitItem[], append: (head: LogHead, log: LogReader) => Promise<GroupAppend>): Promise<CommitOutcome>;
+  commit(
+    items: readonly CommitItem[],
+    append: (head: LogHead, log: LogReader) => Promise<GroupAppend>,
+  ): Promise<CommitOutcome>;
 }

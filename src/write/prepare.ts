@@ -93,7 +93,9 @@ export async function prepare(deps: PrepareDeps, submission: Submission): Promis
   const secrets = await patientSecrets(deps, draft, versions);
   for (const target of distinct) for (const hash of target.newAliases) draft.addAlias(hash, target.key);
   const groups = await sealVersions(draft, secret, source, versions, secrets);
-  const places = new Map<Target, { payload: number }>(groups.flatMap((group) => group.targets.map((target) => [target, { payload: group.payload }] as const)));
+  const places = new Map<Target, { payload: number }>(
+    groups.flatMap((group) => group.targets.map((target) => [target, { payload: group.payload }] as const)),
+  );
   if (submission.raw !== undefined) {
     const { bytes, contentType } = submission.raw;
     for (let from = 0; from === 0 || from < bytes.length; from += RAW_PART_BYTES) {
@@ -113,7 +115,9 @@ export async function prepare(deps: PrepareDeps, submission: Submission): Promis
     lockboxes: draft.lockboxes,
     groups: groups.map((group) => group.payload),
     ...timesOf(draft.item, submission.sourceTime),
-    ...(draft.item.aliases.length === 0 ? {} : { aliases: draft.item.aliases.map(({ hash, resource }) => [hash, resource] as const) }),
+    ...(draft.item.aliases.length === 0
+      ? {}
+      : { aliases: draft.item.aliases.map(({ hash, resource }) => [hash, resource] as const) }),
     ...(answer === undefined ? {} : { answer }),
     details: submission.details,
   };
@@ -141,7 +145,8 @@ function keyOfMessage(secret: IndexSecret, submission: Submission): MessageKey |
   if (submission.control === undefined) return undefined;
   const content = submission.content ?? submission.raw?.bytes ?? Buffer.alloc(0);
   const key = messageKey(secret, submission.source, submission.control, content);
-  const thread = submission.thread === undefined ? undefined : resourceKey(secret, 'thread', submission.thread.join('\u0000'));
+  const thread =
+    submission.thread === undefined ? undefined : resourceKey(secret, 'thread', submission.thread.join('\u0000'));
   return { ...key, thread };
 }
 
@@ -162,7 +167,11 @@ function explicitKeys(secret: IndexSecret, submission: Submission): ResourceKey[
 }
 
 /** Every patient that a version of this message may belong to: those known here, and those the message makes. */
-async function knownPatients(deps: PrepareDeps, targets: readonly Target[], secret: IndexSecret): Promise<ReadonlyMap<string, ResourceKey>> {
+async function knownPatients(
+  deps: PrepareDeps,
+  targets: readonly Target[],
+  secret: IndexSecret,
+): Promise<ReadonlyMap<string, ResourceKey>> {
   const ids = new Set<string>();
   for (const target of targets) {
     for (const content of [target.next, target.current]) {
@@ -183,7 +192,13 @@ function subjectId(resource: StoredResource | (Target['next'] & { id: string }))
   return parsed?.local === true && parsed.type === 'Patient' ? parsed.id : undefined;
 }
 
-function nextVersion(deps: PrepareDeps, submission: Submission, target: Target, now: string, patients: ReadonlyMap<string, ResourceKey>): Version {
+function nextVersion(
+  deps: PrepareDeps,
+  submission: Submission,
+  target: Target,
+  now: string,
+  patients: ReadonlyMap<string, ResourceKey>,
+): Version {
   const next = target.next ?? { resourceType: target.type };
   const { resourceType: _type, meta, ...content } = next;
   const resource: StoredResource = {
@@ -198,7 +213,12 @@ function nextVersion(deps: PrepareDeps, submission: Submission, target: Target, 
   if (gone && target.lockbox !== undefined && target.current !== undefined) {
     const id = subjectId(target.current);
     const key = target.lockbox.patient;
-    return { target, resource, patient: key === undefined || id === undefined ? undefined : { key, id }, labels: target.lockbox.labels };
+    return {
+      target,
+      resource,
+      patient: key === undefined || id === undefined ? undefined : { key, id },
+      labels: target.lockbox.labels,
+    };
   }
   const patient = patientOf(resource, patients);
   const before = target.current === undefined || isTombstone(target.current) ? undefined : target.lockbox;
@@ -213,7 +233,9 @@ function nextVersion(deps: PrepareDeps, submission: Submission, target: Target, 
 function refuseInvalid(issues: readonly Issue[]): void {
   const error = issues.find((issue) => issue.severity === 'error');
   if (error !== undefined) {
-    throw new GatewayError('invalid-content', `${error.expression}: ${error.diagnostics}`, { expression: error.expression });
+    throw new GatewayError('invalid-content', `${error.expression}: ${error.diagnostics}`, {
+      expression: error.expression,
+    });
   }
 }
 
@@ -237,7 +259,8 @@ function patientOf(resource: StoredResource, patients: ReadonlyMap<string, Resou
 function writeTarget(target: Target, versions: readonly Version[], secret: IndexSecret): WriteTarget {
   const version = versions.find((candidate) => candidate.target === target);
   const currentId = target.current === undefined ? undefined : subjectId(target.current);
-  const unchanged = currentId === undefined ? undefined : { key: resourceKey(secret, 'Patient', currentId), id: currentId };
+  const unchanged =
+    currentId === undefined ? undefined : { key: resourceKey(secret, 'Patient', currentId), id: currentId };
   const gone = version !== undefined && isTombstone(version.resource);
   return {
     interaction: gone ? 'delete' : target.current === undefined || isTombstone(target.current) ? 'create' : 'update',
@@ -252,7 +275,13 @@ function writeTarget(target: Target, versions: readonly Version[], secret: Index
 }
 
 /** The patient whose message it is: of the first version that has one, else of the resources it is about. */
-function ownerOf(versions: readonly Version[], targets: readonly Target[], about: readonly AliasHash[], resolved: Resolved, secret: IndexSecret): ResourceKey | undefined {
+function ownerOf(
+  versions: readonly Version[],
+  targets: readonly Target[],
+  about: readonly AliasHash[],
+  resolved: Resolved,
+  secret: IndexSecret,
+): ResourceKey | undefined {
   const first = versions.find((version) => version.patient !== undefined)?.patient?.key;
   if (first !== undefined) return first;
   const patient = targets.find((target) => target.type === 'Patient');
@@ -261,18 +290,27 @@ function ownerOf(versions: readonly Version[], targets: readonly Target[], about
     const key = resolved.aliases.get(hash);
     if (key !== undefined) return key;
   }
-  const other = targets.find((target) => target.current !== undefined && subjectId(target.current) !== undefined)?.current;
+  const other = targets.find(
+    (target) => target.current !== undefined && subjectId(target.current) !== undefined,
+  )?.current;
   const id = other && subjectId(other);
   return id === undefined ? undefined : resourceKey(secret, 'Patient', id);
 }
 
 /** Index secrets of the patients of this message; new patients get one now. */
-async function patientSecrets(deps: PrepareDeps, draft: Draft, versions: readonly Version[]): Promise<ReadonlyMap<ResourceKey, IndexSecret>> {
-  const keys = [...new Set(versions.flatMap((version) => (version.patient === undefined ? [] : [version.patient.key])))];
+async function patientSecrets(
+  deps: PrepareDeps,
+  draft: Draft,
+  versions: readonly Version[],
+): Promise<ReadonlyMap<ResourceKey, IndexSecret>> {
+  const keys = [
+    ...new Set(versions.flatMap((version) => (version.patient === undefined ? [] : [version.patient.key]))),
+  ];
   const secrets = new Map(await deps.keyring.patientSecrets(keys));
   for (const key of keys) if (!secrets.has(key)) secrets.set(key, await draft.addPatient(key));
   for (const version of versions) {
-    if (version.target.type === 'Consent' && version.patient !== undefined) draft.item.consentPatients.push(version.patient.key);
+    if (version.target.type === 'Consent' && version.patient !== undefined)
+      draft.item.consentPatients.push(version.patient.key);
   }
   return secrets;
 }
@@ -299,12 +337,20 @@ async function sealVersions(
       const payload = await draft.addPayload(patient?.key, labels, 0, 'application/fhir+ndjson', plaintext);
       const tokens = new TokenRows();
       group.forEach(({ version: { target, resource } }, line) => {
-        draft.item.records.push({ resource: target.key, version: target.version + 1, payload, line, source, sourceTime: target.sourceTime });
+        draft.item.records.push({
+          resource: target.key,
+          version: target.version + 1,
+          payload,
+          line,
+          source,
+          sourceTime: target.sourceTime,
+        });
         if (isTombstone(resource)) return;
         const entries = indexEntries(resource);
         for (const parts of entries.gateway) tokens.add(gatewaySecret, parts, entries.sortTime, line);
         const secret = patient && secrets.get(patient.key);
-        if (secret !== undefined) for (const parts of entries.patient) tokens.add(secret, parts, entries.sortTime, line);
+        if (secret !== undefined)
+          for (const parts of entries.patient) tokens.add(secret, parts, entries.sortTime, line);
       });
       for (const row of tokens.rows(payload)) draft.item.tokens.push(row);
       sealed.push({ payload, targets: group.map(({ version }) => version.target) });
@@ -325,9 +371,13 @@ function splitGroups(versions: readonly Version[]): Line[][] {
     const line = stringifyFhirJson(version.resource);
     const size = Buffer.byteLength(line) + 1;
     if (size > GROUP_BYTES) {
-      throw new GatewayError('too-large', `a resource takes at most ${GROUP_BYTES} bytes; send large attachments as documents of their own`, {
-        expression: version.target.type,
-      });
+      throw new GatewayError(
+        'too-large',
+        `a resource takes at most ${GROUP_BYTES} bytes; send large attachments as documents of their own`,
+        {
+          expression: version.target.type,
+        },
+      );
     }
     const last = groups.at(-1);
     if (last === undefined || last.length === GROUP_MAX_LINES || bytes + size > GROUP_BYTES) {

@@ -68,7 +68,11 @@ export async function findTargets(
   receivedAt: number,
 ): Promise<readonly Target[]> {
   const identified = identify(deps, changes, hashes, resolved);
-  const current = await openHeads(deps, identified.map(({ key }) => key), resolved);
+  const current = await openHeads(
+    deps,
+    identified.map(({ key }) => key),
+    resolved,
+  );
   const byKey = new Map<ResourceKey, Target>();
   const targets = identified.map(({ key, id, newAliases }, i) => {
     let target = byKey.get(key);
@@ -103,7 +107,12 @@ function lost(): never {
 }
 
 /** Business keys and explicit ids to resource keys; mints ids for what is new. */
-function identify(deps: TargetDeps, changes: readonly Change[], hashes: readonly (readonly AliasHash[])[], resolved: Resolved): Identified[] {
+function identify(
+  deps: TargetDeps,
+  changes: readonly Change[],
+  hashes: readonly (readonly AliasHash[])[],
+  resolved: Resolved,
+): Identified[] {
   const secret = deps.keyring.gatewaySecret;
   const fresh = new Map<AliasHash, { key: ResourceKey; id: string }>();
   return changes.map((change, i) => {
@@ -122,7 +131,12 @@ function identify(deps: TargetDeps, changes: readonly Change[], hashes: readonly
       return { key, id, newAliases };
     }
     const known = mine.map((hash) => resolved.aliases.get(hash)).find((key) => key !== undefined);
-    if (known !== undefined) return { key: known, id: undefined, newAliases: mine.filter((hash) => !resolved.aliases.has(hash) && !fresh.has(hash)) };
+    if (known !== undefined)
+      return {
+        key: known,
+        id: undefined,
+        newAliases: mine.filter((hash) => !resolved.aliases.has(hash) && !fresh.has(hash)),
+      };
     const twin = mine.map((hash) => fresh.get(hash)).find((made) => made !== undefined);
     const id = twin?.id ?? randomUuid(deps.random);
     const made = twin ?? { key: resourceKey(secret, change.type, id), id };
@@ -147,7 +161,8 @@ export async function openHeads(
   for (const [group, inGroup] of byGroup) {
     const payload = payloads.get(group);
     const lockbox = payload && boxes.get(payload.lockbox);
-    if (payload === undefined || lockbox === undefined) throw new GatewayError('integrity', 'a payload that a record names is not there');
+    if (payload === undefined || lockbox === undefined)
+      throw new GatewayError('integrity', 'a payload that a record names is not there');
     const resources = openLines(systemPermit('apply'), lockbox, payload.body, inGroup, deps.keyring.gatewaySecret);
     inGroup.forEach((head, i) => {
       const resource = resources[i];
@@ -184,7 +199,8 @@ function applyTo(target: Target, change: Change, receivedAt: number): void {
   }
   const before = target.current === undefined || isTombstone(target.current) ? undefined : target.current;
   // A merge into something that was deleted begins anew; only a deletion looks at the tombstone.
-  const standing = target.next !== undefined ? asStored(target, target.next) : change.mode === 'delete' ? target.current : before;
+  const standing =
+    target.next !== undefined ? asStored(target, target.next) : change.mode === 'delete' ? target.current : before;
   const next = applyChange(standing, change);
   if (next === undefined) return;
   target.next = next;
@@ -200,7 +216,11 @@ function checkPreconditions(target: Target, change: Change): void {
   if (change.mode === 'merge') return;
   const gone = target.current === undefined || isTombstone(target.current);
   if (change.ifVersion !== undefined && (gone || change.ifVersion !== String(target.version))) {
-    throw new GatewayError('precondition-failed', 'the resource is at another version than If-Match says; read it again');
+    throw new GatewayError(
+      'precondition-failed',
+      'the resource is at another version than If-Match says; read it again',
+    );
   }
-  if (change.mode === 'delete' && target.current === undefined) throw new GatewayError('not-found', 'there is no such resource');
+  if (change.mode === 'delete' && target.current === undefined)
+    throw new GatewayError('not-found', 'there is no such resource');
 }

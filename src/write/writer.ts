@@ -7,6 +7,7 @@ import type { LeafIndex, ResourceKey } from '../core/ids.ts';
 import type { Log } from '../core/log.ts';
 import { coalesce } from '../core/coalesce.ts';
 import { groupBy } from '../core/group-by.ts';
+import { lane } from '../core/lane.ts';
 import { GROUP_MAX_LINES } from '../core/limits.ts';
 import { stringifyFhirJson } from '../formats/fhir/json.ts';
 import type { StoredResource } from '../formats/fhir/resource.ts';
@@ -45,19 +46,33 @@ export interface WriterDeps extends PrepareDeps {
 }
 
 export function createWriter(deps: WriterDeps): Writer & AccessWriter {
+  const retries = lane();
   return {
-    submit: (submission) => submit(deps, submission),
+    async submit(submission) {
+      // Two free tries; who loses both goes into the lane, so that a burst about one patient does not race itself for ever.
+      return (
+        (await attempt(deps, submission)) ??
+        (await attempt(deps, submission)) ??
+        (await retries(() => persist(deps, submission)))
+      );
+    },
     recordAccess: coalesce((records: readonly AccessRecord[]) => commitAccess(deps, records), { max: ACCESS_BATCH }),
   };
 }
 
-async function submit(deps: WriterDeps, submission: Submission): Promise<Accepted> {
-  for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
-    const prepared = await prepare(deps, submission);
-    if ('replayOf' in prepared) return replay(deps, prepared.replayOf);
-    const outcome = await deps.committer.commit(prepared.item);
-    if (outcome.kind === 'committed') return prepared.complete(outcome.firstLeaf);
-    deps.log.debug({ event: 'prepare-again', count: attempt + 1, kind: submission.kind });
+/** Prepares and commits once; undefined when the message lost its race. */
+async function attempt(deps: WriterDeps, submission: Submission): Promise<Accepted | undefined> {
+  const prepared = await prepare(deps, submission);
+  if ('replayOf' in prepared) return replay(deps, prepared.replayOf);
+  const outcome = await deps.committer.commit(prepared.item);
+  return outcome.kind === 'committed' ? prepared.complete(outcome.firstLeaf) : undefined;
+}
+
+async function persist(deps: WriterDeps, submission: Submission): Promise<Accepted> {
+  for (let tries = 0; tries < ATTEMPTS; tries += 1) {
+    const accepted = await attempt(deps, submission);
+    if (accepted !== undefined) return accepted;
+    deps.log.debug({ event: 'prepare-again', count: tries + 3, kind: submission.kind });
   }
   throw contention();
 }
@@ -69,11 +84,15 @@ async function replay(deps: WriterDeps, leaf: LeafIndex): Promise<Accepted> {
 }
 
 /** Opens the sealed part of a manifest of this gateway. Throws `integrity`. */
-export async function openManifest(deps: Pick<WriterDeps, 'store' | 'keyring'>, leaf: LeafIndex): Promise<ManifestContent> {
+export async function openManifest(
+  deps: Pick<WriterDeps, 'store' | 'keyring'>,
+  leaf: LeafIndex,
+): Promise<ManifestContent> {
   const bytes = await deps.store.document(leaf);
   const slot = deps.keyring.slot(undefined, MANIFEST_LABELS, 0);
   const held = (await deps.keyring.bySlot([slot])).get(slot);
-  if (bytes === undefined || held === undefined) throw new GatewayError('integrity', 'a manifest of the log is missing');
+  if (bytes === undefined || held === undefined)
+    throw new GatewayError('integrity', 'a manifest of the log is missing');
   return decodeManifest(unsealGroup(held.lockbox.keyObject, packCompact(parseDocument(bytes).sealed)).plaintext);
 }
 
@@ -83,7 +102,10 @@ async function commitAccess(deps: WriterDeps, records: readonly AccessRecord[]):
   const byPatient = groupBy(records, (record) => record.patient);
   const patients = [...byPatient.keys()].filter((patient) => patient !== undefined);
   for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
-    const slots = [keyring.slot(undefined, AUDIT_LABELS, 0), ...patients.map((patient) => keyring.slot(patient, AUDIT_LABELS, 0))];
+    const slots = [
+      keyring.slot(undefined, AUDIT_LABELS, 0),
+      ...patients.map((patient) => keyring.slot(patient, AUDIT_LABELS, 0)),
+    ];
     const [held, secrets] = await Promise.all([keyring.bySlot(slots), keyring.patientSecrets(patients)]);
     const draft = new Draft(deps, held);
     const at = deps.clock.now();
@@ -101,12 +123,21 @@ async function commitAccess(deps: WriterDeps, records: readonly AccessRecord[]):
           const entries = indexEntries(event);
           for (const parts of entries.gateway) tokens.add(keyring.gatewaySecret, parts, entries.sortTime, line);
           const secret = patient === undefined ? undefined : secrets.get(patient);
-          if (secret !== undefined) for (const parts of entries.patient) tokens.add(secret, parts, entries.sortTime, line);
+          if (secret !== undefined)
+            for (const parts of entries.patient) tokens.add(secret, parts, entries.sortTime, line);
         });
         for (const row of tokens.rows(payload)) draft.item.tokens.push(row);
       }
     }
-    const content = encodeManifest({ kind: 'access', source: '', at, time: at, lockboxes: draft.lockboxes, groups, details: {} });
+    const content = encodeManifest({
+      kind: 'access',
+      source: '',
+      at,
+      time: at,
+      lockboxes: draft.lockboxes,
+      groups,
+      details: {},
+    });
     const item = await draft.finish('access', AUDIT_LABELS, content);
     const outcome = await deps.committer.commit(item);
     if (outcome.kind === 'committed') {

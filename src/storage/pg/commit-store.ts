@@ -13,7 +13,8 @@ import type { Client, Pool } from './pool.ts';
 const LOCK_HEAD = 'select size, root, compact, block, checkpoint from log_head for update';
 const READ_HEAD = 'select size, root, compact, block, checkpoint from log_head';
 const MOVE_HEAD = 'update log_head set size = $1, root = $2, compact = $3, block = $4, checkpoint = $5';
-const ADD_BLOCK = 'insert into block (number, first_leaf, size, root, checkpoint, prev) values ($1, $2, $3, $4, $5, $6)';
+const ADD_BLOCK =
+  'insert into block (number, first_leaf, size, root, checkpoint, prev) values ($1, $2, $3, $4, $5, $6)';
 const FIND_BLOCK = 'select checkpoint from block where number = $1';
 
 export function commitStore(pool: Pool): CommitStore {
@@ -79,7 +80,10 @@ async function lookForBlock(pool: Pool, appended: GroupAppend): Promise<CommitOu
       await new Promise((resolve) => setTimeout(resolve, 500));
     }
   }
-  throw new GatewayError('unavailable', 'the database went away while a commit was under way; its outcome is not known yet');
+  throw new GatewayError(
+    'unavailable',
+    'the database went away while a commit was under way; its outcome is not known yet',
+  );
 }
 
 function logReader(client: Client): LogReader {
@@ -92,7 +96,10 @@ function logReader(client: Client): LogReader {
       return rows.map((row) => row.digest);
     },
     async tile(level, index) {
-      const { rows } = await client.query<{ hashes: Buffer }>('select hashes from tile where level = $1 and idx = $2', [level, index]);
+      const { rows } = await client.query<{ hashes: Buffer }>('select hashes from tile where level = $1 and idx = $2', [
+        level,
+        index,
+      ]);
       return rows[0]?.hashes;
     },
   };
@@ -115,25 +122,49 @@ async function findLosers(client: Client, items: readonly CommitItem[]): Promise
   const ask = async (map: ReadonlyMap<string, number>, sql: string, parameter = [...map.keys()]): Promise<void> => {
     if (map.size === 0) return;
     const { rows } = await client.query<{ key: string }>(sql, [parameter]);
-    lose(map, rows.map((row) => row.key));
+    lose(
+      map,
+      rows.map((row) => row.key),
+    );
   };
 
-  const messages = owners((item) => (item.message === undefined ? [] : [item.message]), (m) => `${m.control} ${m.digest}`);
+  const messages = owners(
+    (item) => (item.message === undefined ? [] : [item.message]),
+    (m) => `${m.control} ${m.digest}`,
+  );
   await ask(
     messages,
     `select control::text || ' ' || digest::text as key from message where control = any($1::uuid[])`,
     [...messages.keys()].map((key) => key.slice(0, 36)),
   );
-  const aliases = owners((item) => item.aliases, (alias) => Buffer.from(alias.hash, 'base64url').toString('hex'));
+  const aliases = owners(
+    (item) => item.aliases,
+    (alias) => Buffer.from(alias.hash, 'base64url').toString('hex'),
+  );
   await ask(
     aliases,
     `select encode(hash, 'hex') as key from alias where hash in (select decode(h, 'hex') from unnest($1::text[]) h)`,
   );
-  await ask(owners((item) => item.lockboxes, (box) => box.slot), 'select slot::text as key from lockbox where slot = any($1::uuid[])');
-  await ask(owners((item) => item.patients, (row) => row.patient), 'select patient::text as key from patient where patient = any($1::uuid[])');
+  await ask(
+    owners(
+      (item) => item.lockboxes,
+      (box) => box.slot,
+    ),
+    'select slot::text as key from lockbox where slot = any($1::uuid[])',
+  );
+  await ask(
+    owners(
+      (item) => item.patients,
+      (row) => row.patient,
+    ),
+    'select patient::text as key from patient where patient = any($1::uuid[])',
+  );
 
   // A version that exists already, or one whose predecessor is not there.
-  const versions = owners((item) => item.records, (record) => `${record.resource} ${record.version}`);
+  const versions = owners(
+    (item) => item.records,
+    (record) => `${record.resource} ${record.version}`,
+  );
   if (versions.size > 0) {
     const { rows } = await client.query<{ key: string }>(
       `select r.resource::text || ' ' || w.version::text as key
@@ -144,7 +175,10 @@ async function findLosers(client: Client, items: readonly CommitItem[]): Promise
         items.flatMap((item) => item.records.map((record) => record.version)),
       ],
     );
-    lose(versions, rows.map((row) => row.key));
+    lose(
+      versions,
+      rows.map((row) => row.key),
+    );
   }
   return losers;
 }
@@ -165,7 +199,9 @@ async function writeGroup(client: Client, items: readonly CommitItem[], appended
   for (const item of items) {
     const leafOf = (document: number): LeafIndex => (first + document) as LeafIndex;
     const manifest = leafOf(item.manifest);
-    item.documents.forEach((document, i) => documents.row(3).int8(leafOf(i)).bytes(document.digest).bytes(document.body));
+    item.documents.forEach((document, i) =>
+      documents.row(3).int8(leafOf(i)).bytes(document.digest).bytes(document.body),
+    );
     item.payloads.forEach((payload, ordinal) => {
       const row = payloads.row(5).int8(groupNumber(manifest, ordinal));
       if (payload.lockbox === undefined) row.null();
@@ -174,7 +210,8 @@ async function writeGroup(client: Client, items: readonly CommitItem[], appended
       if (payload.body === undefined) row.null();
       else row.bytes(payload.body);
     });
-    for (const box of item.lockboxes) lockboxes.row(4).int8(leafOf(box.document)).uuid(box.slot).bytes(box.wrap).int8(box.nextTag);
+    for (const box of item.lockboxes)
+      lockboxes.row(4).int8(leafOf(box.document)).uuid(box.slot).bytes(box.wrap).int8(box.nextTag);
     for (const row of item.patients) patients.row(3).uuid(row.patient).int8(leafOf(row.document)).bytes(row.wrap);
     for (const alias of item.aliases) aliases.row(2).bytes(Buffer.from(alias.hash, 'base64url')).uuid(alias.resource);
     for (const record of item.records) {

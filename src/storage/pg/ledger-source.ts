@@ -27,8 +27,16 @@ export async function withLedgerSource<T>(pool: Pool, work: (source: LedgerSourc
       blocks: (from, limit) => rows<Block>(BLOCKS, [from, limit]),
       documents: (fromLeaf, limit) => rows<DocumentEntry>(DOCUMENTS, [fromLeaf, limit]),
       async payloads(fromGroup, limit) {
-        const found = await rows<{ grp: GroupNumber; digest: Buffer; size: number; body: Buffer | null }>(PAYLOADS, [fromGroup, limit]);
-        return found.map(({ grp, digest, size, body }): PayloadRow => ({ group: grp, digest, size, packed: body ?? undefined }));
+        const found = await rows<{ grp: GroupNumber; digest: Buffer; size: number; body: Buffer | null }>(PAYLOADS, [
+          fromGroup,
+          limit,
+        ]);
+        return found.map(({ grp, digest, size, body }): PayloadRow => ({
+          group: grp,
+          digest,
+          size,
+          packed: body ?? undefined,
+        }));
       },
       tiles: (level, fromIndex, limit) => rows<TileRow>(TILES, [level, fromIndex, limit]),
     });

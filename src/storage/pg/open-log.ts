@@ -25,10 +25,16 @@ export async function openLog(pool: Pool, origin: string, fingerprint: string): 
   const { rows } = await pool.query<{ origin: string; fingerprint: string; size: number }>(READ).catch(storeError);
   const head = rows[0];
   if (head.origin !== origin) {
-    throw new GatewayError('integrity', `the database holds the log of ${head.origin}; set GATEWAY_ORIGIN to that, or use another database`);
+    throw new GatewayError(
+      'integrity',
+      `the database holds the log of ${head.origin}; set GATEWAY_ORIGIN to that, or use another database`,
+    );
   }
   if (head.fingerprint !== fingerprint) {
-    throw new GatewayError('integrity', 'the key file is not the one this database was written with; set KEY_FILE to the right one');
+    throw new GatewayError(
+      'integrity',
+      'the key file is not the one this database was written with; set KEY_FILE to the right one',
+    );
   }
   const genesis = await pool.query<{ wrap: Buffer }>(GENESIS).catch(storeError);
   if (head.size > 0 && genesis.rows.length === 0) {

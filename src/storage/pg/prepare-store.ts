@@ -7,7 +7,15 @@ import { groupBy } from '../../core/group-by.ts';
 import type { AliasHash, GroupNumber, LeafIndex, ResourceKey } from '../../core/ids.ts';
 import { Lru } from '../../core/lru.ts';
 import type { LockboxSlot } from '../../keys/index-secret.ts';
-import type { HeadVersion, KeyStore, LockboxRow, PatientRow, PrepareStore, Resolved, StoredPayload } from '../../write/ports.ts';
+import type {
+  HeadVersion,
+  KeyStore,
+  LockboxRow,
+  PatientRow,
+  PrepareStore,
+  Resolved,
+  StoredPayload,
+} from '../../write/ports.ts';
 import { storeError } from './errors.ts';
 import type { Pool } from './pool.ts';
 
@@ -68,7 +76,11 @@ export function prepareStore(pool: Pool): PrepareStore {
   const messages = coalesce(
     async (controls: readonly string[]) => {
       const { rows } = await pool
-        .query<{ control: string; digest: string; leaf: LeafIndex }>({ name: 'find-messages', text: MESSAGES, values: [controls] })
+        .query<{ control: string; digest: string; leaf: LeafIndex }>({
+          name: 'find-messages',
+          text: MESSAGES,
+          values: [controls],
+        })
         .catch(storeError);
       const byControl = groupBy(rows, (row) => row.control);
       return controls.map((control) => byControl.get(control) ?? []);
@@ -79,9 +91,15 @@ export function prepareStore(pool: Pool): PrepareStore {
   const payload = coalesce(
     async (groups: readonly GroupNumber[]) => {
       const { rows } = await pool
-        .query<{ grp: GroupNumber; lockbox: LeafIndex; body: Buffer }>({ name: 'payloads', text: PAYLOADS, values: [groups] })
+        .query<{ grp: GroupNumber; lockbox: LeafIndex; body: Buffer }>({
+          name: 'payloads',
+          text: PAYLOADS,
+          values: [groups],
+        })
         .catch(storeError);
-      const found = new Map(rows.map((row) => [row.grp, { group: row.grp, lockbox: row.lockbox, body: row.body }] as const));
+      const found = new Map(
+        rows.map((row) => [row.grp, { group: row.grp, lockbox: row.lockbox, body: row.body }] as const),
+      );
       for (const [group, stored] of found) cache.set(group, stored);
       return groups.map((group) => found.get(group));
     },
@@ -90,7 +108,8 @@ export function prepareStore(pool: Pool): PrepareStore {
 
   return {
     resolve(aliases, resources, source) {
-      if (aliases.length === 0 && resources.length === 0) return Promise.resolve({ aliases: new Map(), heads: new Map() });
+      if (aliases.length === 0 && resources.length === 0)
+        return Promise.resolve({ aliases: new Map(), heads: new Map() });
       return resolve({ aliases, resources, source });
     },
     async payloads(groups) {
@@ -143,7 +162,9 @@ export function keyStore(pool: Pool): KeyStore {
     { max: 512 },
   );
   const bySlot = coalesce(async (slots: readonly LockboxSlot[]) => {
-    const { rows } = await pool.query<LockboxRow>({ name: 'by-slot', text: BY_SLOT, values: [slots] }).catch(storeError);
+    const { rows } = await pool
+      .query<LockboxRow>({ name: 'by-slot', text: BY_SLOT, values: [slots] })
+      .catch(storeError);
     const found = new Map(rows.map((row) => [row.slot, row]));
     return slots.map((slot) => found.get(slot));
   });
@@ -152,18 +173,33 @@ export function keyStore(pool: Pool): KeyStore {
       return (await Promise.all(slots.map(bySlot))).filter((row) => row !== undefined);
     },
     async lockboxesByLeaf(leaves) {
-      const { rows } = await pool.query<LockboxRow>({ name: 'by-leaf', text: BY_LEAF, values: [leaves] }).catch(storeError);
+      const { rows } = await pool
+        .query<LockboxRow>({ name: 'by-leaf', text: BY_LEAF, values: [leaves] })
+        .catch(storeError);
       return rows;
     },
     async patients(patients) {
       const { rows } = await pool
-        .query<{ patient: ResourceKey; wrap: Buffer; consent_leaf: LeafIndex | null }>({ name: 'patients', text: PATIENTS, values: [patients] })
+        .query<{ patient: ResourceKey; wrap: Buffer; consent_leaf: LeafIndex | null }>({
+          name: 'patients',
+          text: PATIENTS,
+          values: [patients],
+        })
         .catch(storeError);
-      return rows.map((row): PatientRow => ({ patient: row.patient, wrap: row.wrap, consentLeaf: row.consent_leaf ?? undefined }));
+      return rows.map((row): PatientRow => ({
+        patient: row.patient,
+        wrap: row.wrap,
+        consentLeaf: row.consent_leaf ?? undefined,
+      }));
     },
     async reserveTags(leaves, count) {
       const firsts = await Promise.all(leaves.map((leaf) => reserve({ leaf, count })));
-      return new Map(leaves.flatMap((leaf, i) => { const first = firsts[i]; return first === undefined ? [] : [[leaf, first] as const]; }));
+      return new Map(
+        leaves.flatMap((leaf, i) => {
+          const first = firsts[i];
+          return first === undefined ? [] : [[leaf, first] as const];
+        }),
+      );
     },
   };
 }

@@ -21,7 +21,8 @@ const VERSION = `select ${COLUMNS} from record r join payload p on p.grp = r.grp
 const HISTORY = `
   select ${COLUMNS} from record r join payload p on p.grp = r.grp
    where r.resource = $1 and r.version < $2 order by r.version desc limit $3`;
-const CONSENT = 'select patient::text, consent_leaf from patient where patient = any($1::uuid[]) and consent_leaf is not null';
+const CONSENT =
+  'select patient::text, consent_leaf from patient where patient = any($1::uuid[]) and consent_leaf is not null';
 const SIZE = 'select size from log_head';
 
 /** Larger than any group number. */
@@ -46,7 +47,11 @@ export function recordStore(pool: Pool): RecordStore {
   const consentLeaf = coalesce(
     async (patients: readonly ResourceKey[]) => {
       const { rows } = await pool
-        .query<{ patient: ResourceKey; consent_leaf: LeafIndex }>({ name: 'consent', text: CONSENT, values: [[...new Set(patients)]] })
+        .query<{ patient: ResourceKey; consent_leaf: LeafIndex }>({
+          name: 'consent',
+          text: CONSENT,
+          values: [[...new Set(patients)]],
+        })
         .catch(storeError);
       const found = new Map(rows.map((row) => [row.patient, row.consent_leaf]));
       return patients.map((patient) => found.get(patient));
@@ -59,11 +64,15 @@ export function recordStore(pool: Pool): RecordStore {
       const rows =
         size === undefined
           ? (await Promise.all(resources.map(now))).filter((row) => row !== undefined)
-          : resources.length === 0 ? [] : await readCurrent([...new Set(resources)], size * PAYLOADS_PER_MANIFEST);
+          : resources.length === 0
+            ? []
+            : await readCurrent([...new Set(resources)], size * PAYLOADS_PER_MANIFEST);
       return new Map(rows.map((row) => [row.resource, row]));
     },
     async version(resource, version) {
-      const { rows } = await pool.query<StoredVersion>({ name: 'version', text: VERSION, values: [resource, version] }).catch(storeError);
+      const { rows } = await pool
+        .query<StoredVersion>({ name: 'version', text: VERSION, values: [resource, version] })
+        .catch(storeError);
       return rows[0];
     },
     async history(resource, before, limit) {
@@ -92,4 +101,3 @@ export function recordStore(pool: Pool): RecordStore {
     },
   };
 }
-

@@ -1,0 +1,57 @@
+/** Keys of a database that is being rebuilt: the ordinary keyring over its own key rows, and the counters at the end. */
+import type { KeyObject } from 'node:crypto';
+import type { LeafIndex, ResourceKey } from '../core/ids.ts';
+import { Lru } from '../core/lru.ts';
+import { decodeGrant, decodeSecret } from '../keys/grant.ts';
+import type { IndexSecret, LockboxSlot } from '../keys/index-secret.ts';
+import type { Lockbox } from '../keys/lockbox.ts';
+import { unsealGroup } from '../record/sealed-group.ts';
+import { GatewayError } from '../core/errors.ts';
+import type { KeyStore, LockboxRow } from '../write/ports.ts';
+import type { RebuiltKeys } from './rebuild-item.ts';
+
+const CACHE = 50_000;
+
+/** `setNextTags` stores first unreserved tag numbers; durable on return, idempotent. */
+export function rebuiltKeys(
+  store: KeyStore,
+  master: KeyObject,
+  setNextTags: (next: ReadonlyMap<LeafIndex, number>) => Promise<void>,
+): RebuiltKeys {
+  const byLeaf = new Lru<LeafIndex, Lockbox>(CACHE);
+  const secrets = new Lru<ResourceKey, IndexSecret>(CACHE);
+  const open = (row: LockboxRow): Lockbox => {
+    const lockbox = decodeGrant(unsealGroup(master, row.wrap).plaintext);
+    byLeaf.set(row.leaf, lockbox);
+    return lockbox;
+  };
+  const bySlot = new Lru<LockboxSlot, { leaf: LeafIndex; lockbox: Lockbox }>(CACHE);
+  return {
+    setNextTags,
+    async lockbox(leaf) {
+      const known = byLeaf.get(leaf);
+      if (known !== undefined) return known;
+      const [row] = await store.lockboxesByLeaf([leaf]);
+      if (row === undefined) throw new GatewayError('integrity', `the grant at leaf ${leaf} is missing`);
+      return open(row);
+    },
+    async lockboxAt(slot) {
+      const known = bySlot.get(slot);
+      if (known !== undefined) return known;
+      const [row] = await store.lockboxesBySlot([slot]);
+      if (row === undefined) return undefined;
+      const held = { leaf: row.leaf, lockbox: open(row) };
+      bySlot.set(slot, held);
+      return held;
+    },
+    async patientSecret(patient) {
+      const known = secrets.get(patient);
+      if (known !== undefined) return known;
+      const [row] = await store.patients([patient]);
+      if (row === undefined) return undefined;
+      const { secret } = decodeSecret(unsealGroup(master, row.wrap).plaintext);
+      secrets.set(patient, secret);
+      return secret;
+    },
+  };
+}
