@@ -6,6 +6,7 @@ import { createRequire } from 'node:module';
 import { createInflateRaw } from 'node:zlib';
 import { convertBytes } from 'dicom-character-set';
 import type * as DicomParser from 'dicom-parser';
+import { DICOM_MAX_ATTRIBUTE_CHARS } from '../../core/limits.ts';
 import { encodingOf, isUid } from './uid.ts';
 
 // The package is CommonJS whose names Node cannot see as ESM exports.
@@ -190,7 +191,8 @@ function textOf(dataSet: DataSet, tag: string, vr: string, charset: string | und
   if (bytes === undefined) return '';
   const ascii = bytes.every((byte) => byte < 0x80 && byte !== 0x1b);
   const text = ascii || !CHARSET_VR.has(vr) ? Buffer.from(bytes).toString('latin1') : decoded(bytes, vr, charset);
-  return text?.replace(/[\0 ]+$/, '').replace(/^ +/, '');
+  const trimmed = text?.replace(/[\0 ]+$/, '').replace(/^ +/, '');
+  return trimmed !== undefined && trimmed.length > DICOM_MAX_ATTRIBUTE_CHARS ? undefined : trimmed;
 }
 
 function decoded(bytes: Uint8Array, vr: string, charset: string | undefined): string | undefined {
