@@ -1,11 +1,10 @@
 /**
  * Tiles made from what is stored: full tiles as they are, partial ones from the leaves or from the roots of the full
- * tiles below. Also which tiles an append completes (they are written once, when they are full), and a reader of any
- * complete subtree over tiles.
+ * tiles below. Also a reader of any complete subtree over tiles, for proofs.
  */
 import { leafEntry } from './leaf.ts';
 import { appendLeaves, HASH_BYTES, leafHash } from './merkle.ts';
-import { levelEntries, TILE_BYTES, TILE_HEIGHT, TILE_WIDTH, tileHashes, widthAt } from './tile.ts';
+import { TILE_BYTES, TILE_HEIGHT, TILE_WIDTH, tileHashes, widthAt } from './tile.ts';
 import type { HashReader } from './tree-range.ts';
 
 /** What is stored of a log. Reads are idempotent; a rejection of theirs passes through. */
@@ -59,46 +58,6 @@ export async function readTile(
   const hashes: Buffer[] = [];
   for (let at = 0; at < width; at += 1) hashes.push(await fullTileRoot(source, level - 1, first + at, roots));
   return Buffer.concat(hashes);
-}
-
-/** A full tile that an append completed. */
-export interface CompletedTile {
-  readonly level: number;
-  readonly index: number;
-  /** TILE_BYTES bytes. */
-  readonly hashes: Buffer;
-}
-
-/**
- * The tiles that become full when documents with these digests are appended to a log of `size` leaves, lowest level
- * first. `source` is the log before the append; it is read only for what the new leaves do not tell: up to 255 digests
- * each time a tile of level 0 fills, up to 255 tiles (2 MB) each time one of level 1 does, every 65,536 leaves; `roots`
- * spares the latter.
- */
-export async function completedTiles(
-  size: number,
-  digests: readonly Buffer[],
-  source: TileSource,
-  roots?: TileRoots,
-): Promise<CompletedTile[]> {
-  const completed: CompletedTile[] = [];
-  const after: TileSource = {
-    digests: async (from, to) => {
-      const old = from < size ? await source.digests(from, Math.min(to, size)) : [];
-      return [...old, ...digests.slice(Math.max(0, from - size), Math.max(0, to - size))];
-    },
-    tile: async (level, index) =>
-      levelEntries(level + 1, size) > index
-        ? source.tile(level, index)
-        : completed.find((tile) => tile.level === level && tile.index === index)?.hashes,
-  };
-  const newSize = size + digests.length;
-  for (let level = 0; levelEntries(level + 1, newSize) > 0; level += 1) {
-    for (let index = levelEntries(level + 1, size); index < levelEntries(level + 1, newSize); index += 1) {
-      completed.push({ level, index, hashes: await readTile(after, level, index, TILE_WIDTH, roots) });
-    }
-  }
-  return completed;
 }
 
 /**

@@ -5,7 +5,8 @@ import { signCheckpoint } from '../../../src/ledger/checkpoint.ts';
 import { leafEntry } from '../../../src/ledger/leaf.ts';
 import { appendLeaves, EMPTY_ROOT, leafHash, type CompactRange } from '../../../src/ledger/merkle.ts';
 import type { NoteSigner } from '../../../src/ledger/note.ts';
-import { completedTiles, type CompletedTile, type TileSource } from '../../../src/ledger/tile-source.ts';
+import { levelEntries, TILE_WIDTH } from '../../../src/ledger/tile.ts';
+import { readTile, type TileSource } from '../../../src/ledger/tile-source.ts';
 import type { KeyPair } from '../../../src/keys/key-set.ts';
 
 export const ORIGIN = 'stmary.example/anamnesis';
@@ -22,6 +23,40 @@ export function noteSigner(name: string): NoteSigner {
 
 export function digestsOf(count: number, from = 0): Buffer[] {
   return Array.from({ length: count }, (_, at) => hash('sha256', `document ${from + at}`, 'buffer'));
+}
+
+/** A full tile that an append completed. */
+export interface CompletedTile {
+  readonly level: number;
+  readonly index: number;
+  /** TILE_BYTES bytes. */
+  readonly hashes: Buffer;
+}
+
+/** The tiles that become full when documents with these digests are appended to a log of `size` leaves, lowest level first. */
+export async function completedTiles(
+  size: number,
+  digests: readonly Buffer[],
+  source: TileSource,
+): Promise<CompletedTile[]> {
+  const completed: CompletedTile[] = [];
+  const after: TileSource = {
+    digests: async (from, to) => {
+      const old = from < size ? await source.digests(from, Math.min(to, size)) : [];
+      return [...old, ...digests.slice(Math.max(0, from - size), Math.max(0, to - size))];
+    },
+    tile: async (level, index) =>
+      levelEntries(level + 1, size) > index
+        ? source.tile(level, index)
+        : completed.find((tile) => tile.level === level && tile.index === index)?.hashes,
+  };
+  const newSize = size + digests.length;
+  for (let level = 0; levelEntries(level + 1, newSize) > 0; level += 1) {
+    for (let index = levelEntries(level + 1, size); index < levelEntries(level + 1, newSize); index += 1) {
+      completed.push({ level, index, hashes: await readTile(after, level, index, TILE_WIDTH) });
+    }
+  }
+  return completed;
 }
 
 /** A log that grows by `append`, with blocks and stored full tiles, as the group commit makes it. */

@@ -4,8 +4,8 @@ import { consistencyProof, verifyConsistency } from '../../../src/ledger/consist
 import { leafEntry } from '../../../src/ledger/leaf.ts';
 import { appendLeaves, leafHash } from '../../../src/ledger/merkle.ts';
 import { tilesOfLevel, widthAt } from '../../../src/ledger/tile.ts';
-import { completedTiles, readTile, tileHashReader, type TileRoots } from '../../../src/ledger/tile-source.ts';
-import { digestsOf, MemoryLog } from './support.ts';
+import { readTile, tileHashReader, type TileRoots } from '../../../src/ledger/tile-source.ts';
+import { completedTiles, digestsOf, MemoryLog } from './support.ts';
 
 const SIZE = 70_000;
 

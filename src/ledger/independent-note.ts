@@ -1,0 +1,55 @@
+/**
+ * The second reader of checkpoints (C2SP signed-note, tlog-checkpoint), for `anamnesis verify` and the tests. It shares no
+ * code with `note` and `checkpoint`, and hashes with @noble/hashes.
+ */
+import { sha256 } from '@noble/hashes/sha2.js';
+import type { Ed25519Check } from './signature-check.ts';
+
+export interface IndependentCheckpoint {
+  readonly origin: string;
+  readonly size: number;
+  /** 32 bytes. */
+  readonly root: Buffer;
+  /** True when a signature line of the key is there and all such lines verify. */
+  readonly signed: boolean;
+}
+
+/** First four bytes of SHA-256(name ‖ LF ‖ 0x01 ‖ public key), hex. */
+function ed25519KeyId(name: string, publicKey: Uint8Array): string {
+  const head = Buffer.from(`${name}\n\u0001`);
+  return Buffer.from(sha256(Buffer.concat([head, publicKey])).subarray(0, 4)).toString('hex');
+}
+
+/**
+ * Reads a checkpoint and checks the Ed25519 signature of the key `name` (32 raw bytes) on it. Undefined when it is
+ * malformed: not text with three lines, an empty line and signature lines.
+ */
+export function readCheckpoint(
+  note: string,
+  name: string,
+  publicKey: Uint8Array,
+  check: Ed25519Check,
+): IndependentCheckpoint | undefined {
+  const separator = note.lastIndexOf('\n\n') + 1;
+  if (separator === 0 || !note.endsWith('\n')) return undefined;
+  const text = note.slice(0, separator);
+  const lines = text.split('\n');
+  const size = Number(lines[1]);
+  const root = Buffer.from(lines[2] ?? '', 'base64');
+  if (lines.length < 4 || lines[0] === '' || String(size) !== lines[1] || !Number.isSafeInteger(size) || size < 0) {
+    return undefined;
+  }
+  if (root.length !== 32 || root.toString('base64') !== lines[2]) return undefined;
+  const keyId = ed25519KeyId(name, publicKey);
+  let good = 0;
+  let bad = 0;
+  for (const line of note.slice(separator + 1, -1).split('\n')) {
+    const [dash, signer, encoded, ...more] = line.split(' ');
+    if (dash !== '\u2014' || encoded === undefined || more.length > 0) return undefined;
+    const bytes = Buffer.from(encoded, 'base64');
+    if (signer !== name || bytes.toString('hex', 0, 4) !== keyId) continue;
+    if (check(bytes.subarray(4), Buffer.from(text), publicKey)) good += 1;
+    else bad += 1;
+  }
+  return { origin: lines[0], size, root, signed: good > 0 && bad === 0 };
+}
