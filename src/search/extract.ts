@@ -18,7 +18,7 @@
  */
 import { subjectOf, parseReference } from '../formats/fhir/references.ts';
 import { isTombstone, type StoredResource } from '../formats/fhir/resource.ts';
-import { intervalOf, parseInterval, type Interval } from './dates.ts';
+import { intervalOf, parseInterval } from './dates.ts';
 import { parametersOf, visitValues, type SearchParameter, type ValuePath } from './parameters.ts';
 import { PERSON_TYPES, SORT_ELEMENTS, indexName, sortParameter, supportOf } from './support.ts';
 import {
@@ -228,9 +228,8 @@ function patientExtractor(type: string, parameter: SearchParameter): Extractor {
   return (resource, add) => {
     for (const path of parameter.paths) {
       visitValues(resource, path, (value) => {
-        visitTokens(value, path, ({ system, code }) => {
+        visitTokens(value, path, ({ code }) => {
           if (code !== undefined) add(tokenBare(type, parameter.name, code));
-          else if (system !== undefined) add(tokenSystem(type, parameter.name, system));
         });
       });
     }
@@ -260,15 +259,4 @@ function nameAndBirthdate(resource: StoredResource, add: Sink): void {
         add(nameBirthdateToken(resource.resourceType, letters.slice(0, from).join(''), birthdate));
     });
   }
-}
-
-/** The interval by which a stored resource is sorted and searched by date; undefined when the sort time is something else. */
-export function sortInterval(resource: StoredResource): Interval | undefined {
-  const sort = sortParameter(resource.resourceType);
-  for (const path of sort?.paths ?? []) {
-    let found: Interval | undefined;
-    visitValues(resource, path, (value) => (found ??= intervalOf(value, path.kind)));
-    if (found !== undefined) return found;
-  }
-  return undefined;
 }
