@@ -61,6 +61,10 @@ function merge(current: Resource | undefined, change: MergeChange): Resource {
     }
     next[name] = value;
   }
+  for (const [name, members] of Object.entries(change.parts ?? {})) {
+    const standing = next[name];
+    next[name] = typeof standing === 'object' && standing !== null ? { ...standing, ...members } : { ...members };
+  }
   for (const [name, added] of Object.entries(change.append ?? {})) {
     const entries = union(Array.isArray(next[name]) ? next[name] : [], added);
     if (entries.length > 0) next[name] = entries;
