@@ -1,0 +1,54 @@
+/**
+ * The built-in issuer: its name, its public keys as a JWK Set (RFC 7517), and the trust that the gateway puts in it. One
+ * ES256 key, which is in this process; its id is the RFC 7638 thumbprint.
+ */
+import { createHash, createPublicKey, type KeyObject } from 'node:crypto';
+import type { KeyPair } from '../keys/key-set.ts';
+import { ROLES } from './claims.ts';
+import type { TokenIssuer } from './verify-token.ts';
+
+/** Public part of the issuer's key (RFC 7517, RFC 7518 section 6.2). */
+export interface PublicJwk {
+  readonly kty: 'EC';
+  readonly crv: 'P-256';
+  readonly x: string;
+  readonly y: string;
+  readonly kid: string;
+  readonly alg: 'ES256';
+  readonly use: 'sig';
+}
+
+/** `iss` of the built-in issuer: the gateway's origin as an https URL. */
+export function ownIssuerName(origin: string): string {
+  return `https://${origin}`;
+}
+
+function coordinates(publicKey: KeyObject): { readonly x: string; readonly y: string } {
+  const { x = '', y = '' } = publicKey.export({ format: 'jwk' });
+  return { x, y };
+}
+
+/** RFC 7638 thumbprint with SHA-256, base64url. */
+export function thumbprint(publicKey: KeyObject): string {
+  const { x, y } = coordinates(publicKey);
+  return createHash('sha256').update(`{"crv":"P-256","kty":"EC","x":"${x}","y":"${y}"}`).digest('base64url');
+}
+
+/** The JWK Set that anyone may fetch to check tokens of this issuer. No private part. */
+export function ownJwks(pair: Pick<KeyPair, 'publicKey'>): { readonly keys: readonly PublicJwk[] } {
+  const publicKey = pair.publicKey.type === 'public' ? pair.publicKey : createPublicKey(pair.publicKey);
+  const kid = thumbprint(publicKey);
+  return { keys: [{ kty: 'EC', crv: 'P-256', ...coordinates(publicKey), kid, alg: 'ES256', use: 'sig' }] };
+}
+
+/** The built-in issuer as one of the allow-list. It may assert every role; only access tokens of type `at+jwt` count. */
+export function ownIssuer(origin: string, pair: Pick<KeyPair, 'publicKey'>): TokenIssuer {
+  return {
+    issuer: ownIssuerName(origin),
+    ownInstitution: true,
+    roles: ROLES,
+    algorithms: ['ES256'],
+    types: ['at+jwt'],
+    keys: pair.publicKey,
+  };
+}
