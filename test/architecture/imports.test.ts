@@ -14,6 +14,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[] | typeof ANYTHING>> 
   consent: ['core', 'formats', 'labels'],
   // A lockbox is known by its label set.
   keys: ['core', 'formats', 'labels'],
+  // The issuer signs with a pair of the key set.
+  identity: ['core', 'formats', 'keys'],
   record: ['core', 'formats', 'keys', 'labels', 'consent'],
   write: DOMAIN,
   replication: [...DOMAIN, 'write'],
@@ -37,8 +39,8 @@ const ONLY_IN: Readonly<Record<string, readonly string[]>> = {
   'oidc-provider': ['edge'],
   pino: ['storage'],
   'prom-client': ['edge', 'app.ts'],
-  'node:fs': ['storage', 'config', 'cli', 'app.ts', 'main.ts'],
-  'node:fs/promises': ['storage', 'config', 'cli', 'app.ts', 'main.ts'],
+  'node:fs': ['storage', 'clients', 'config', 'cli', 'app.ts', 'main.ts'],
+  'node:fs/promises': ['storage', 'clients', 'config', 'cli', 'app.ts', 'main.ts'],
   'node:child_process': ['storage', 'cli'],
 };
 
