@@ -15,8 +15,11 @@ export interface TileSource {
   tile(level: number, index: number): Promise<Buffer | undefined>;
 }
 
-/** Roots of full tiles, by `level/index`: they never change, so the holder bounds it as it likes. */
-export type TileRoots = Map<string, Buffer>;
+/** Remembers roots of full tiles, by `level/index`: they never change, and the holder may forget any of them. */
+export interface TileRoots {
+  get(key: string): Buffer | undefined;
+  set(key: string, root: Buffer): void;
+}
 
 /** Root of the complete subtree over consecutive hashes; their number is a power of two. */
 function subtreeRoot(hashes: readonly Buffer[]): Buffer {

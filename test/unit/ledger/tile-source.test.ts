@@ -4,7 +4,7 @@ import { consistencyProof, verifyConsistency } from '../../../src/ledger/consist
 import { leafEntry } from '../../../src/ledger/leaf.ts';
 import { appendLeaves, leafHash } from '../../../src/ledger/merkle.ts';
 import { tilesOfLevel, widthAt } from '../../../src/ledger/tile.ts';
-import { readTile, tileHashReader, type TileRoots } from '../../../src/ledger/tile-source.ts';
+import { readTile, tileHashReader } from '../../../src/ledger/tile-source.ts';
 import { completedTiles, digestsOf, MemoryLog } from './support.ts';
 
 const SIZE = 70_000;
@@ -36,7 +36,7 @@ describe('tiles of a log of 70,000 entries', async () => {
   });
 
   it('derives partial tiles, and any narrower one', async () => {
-    const roots: TileRoots = new Map();
+    const roots = new Map<string, Buffer>();
     const top = await readTile(log, 2, 0, 1, roots);
     expect(top).toEqual(rootAt(65_536));
     expect(roots.size).toBeGreaterThan(0);
@@ -48,7 +48,7 @@ describe('tiles of a log of 70,000 entries', async () => {
   });
 
   it('gives proofs from tiles as wide as each size has them', async () => {
-    const roots: TileRoots = new Map();
+    const roots = new Map<string, Buffer>();
     for (const size of [1, 2, 255, 256, 257, 511, 65_535, 65_536, 65_537, 69_999, SIZE]) {
       const read = tileHashReader(size, (level, index, width) => {
         expect(width).toBe(widthAt(level, index, size));
