@@ -1,0 +1,107 @@
+/**
+ * The Changes of one message in the making: places for references, and one Change for each practitioner or organisation
+ * however often the message names them. A class because it collects.
+ */
+import { changeReference, type BusinessKey, type Change, type MergeChange } from '../../formats/fhir/change.ts';
+import { components } from '../../formats/hl7v2/delimiters.ts';
+import { compact, textOf, type Context, type Element } from './context.ts';
+import { assignerOf, identified, type Identified } from './datatypes/identifier.ts';
+import { nameText, xcnName } from './datatypes/human-name.ts';
+import { identifierKey } from './source-profile.ts';
+
+/** A Change without its mode and, mostly, its time. */
+export type MergeParts = Omit<MergeChange, 'mode' | 'sourceTime'> & { readonly sourceTime?: number };
+
+export class ChangeList {
+  readonly changes: Change[] = [];
+  readonly #sourceTime: number;
+  readonly #directory = new Map<string, number>();
+
+  /** `sourceTime`: of the message, milliseconds since 1970. */
+  constructor(sourceTime: number) {
+    this.#sourceTime = sourceTime;
+  }
+
+  /** Adds a Change and returns its position. */
+  add(parts: MergeParts): number {
+    return this.changes.push({ mode: 'merge', sourceTime: this.#sourceTime, ...parts }) - 1;
+  }
+
+  /**
+   * A reference to the practitioner of an XCN. Known by identifier: a resource of its own, which this source only fills
+   * where it is empty (messages repeat directories, they do not keep them). A name alone is a reference by display.
+   */
+  practitioner(context: Context, raw: string): Element | undefined {
+    if (raw === '' || raw === '""') return undefined;
+    const parts = components(raw, context.by);
+    return this.#person(context, raw, parts[0], parts[8], parts[12], xcnName(context, parts));
+  }
+
+  /** A reference to the practitioner of CNN subcomponents (the first component of NDL). */
+  interpreter(context: Context, parts: readonly string[]): Element | undefined {
+    const hd = parts.slice(8, 11);
+    const assigner = hd.join(context.by.subcomponent);
+    return this.#person(
+      context,
+      parts.join(context.by.subcomponent),
+      parts[0],
+      assigner,
+      undefined,
+      xcnName(context, parts),
+    );
+  }
+
+  #person(
+    context: Context,
+    raw: string,
+    id: string | undefined,
+    assigner: string | undefined,
+    type: string | undefined,
+    name: Element | undefined,
+  ): Element | undefined {
+    const display = nameText(name);
+    const known = this.#directory.get(`Practitioner ${raw}`);
+    if (known !== undefined) return compact({ reference: changeReference(known), display });
+    const value = textOf(context, id);
+    if (value === undefined) return display === undefined ? undefined : { display };
+    const hd = assignerOf(context, assigner);
+    // `NPI` is found in either place.
+    const code = textOf(context, type) ?? (hd.namespace === 'NPI' ? 'NPI' : '');
+    const identifier = identified(context, value, hd, code === '' ? 'PRN' : code, undefined);
+    return this.#entry('Practitioner', raw, identifier, display, { name: name === undefined ? undefined : [name] });
+  }
+
+  /** A reference to the organisation of an XON, as `practitioner`. */
+  organization(context: Context, raw: string): Element | undefined {
+    if (raw === '' || raw === '""') return undefined;
+    const parts = components(raw, context.by);
+    const display = textOf(context, parts[0]);
+    const value = textOf(context, parts[9]) ?? textOf(context, parts[2]);
+    if (value === undefined) return display === undefined ? undefined : { display };
+    const identifier = identified(
+      context,
+      value,
+      assignerOf(context, parts[5]),
+      textOf(context, parts[6]) ?? 'XX',
+      undefined,
+    );
+    return this.#entry('Organization', raw, identifier, display, { name: display });
+  }
+
+  #entry(type: string, raw: string, found: Identified, display: string | undefined, elements: Element): Element {
+    const key: BusinessKey = identifierKey(found.system, found.value);
+    const name = `${type} ${JSON.stringify(key)}`;
+    let index = this.#directory.get(name);
+    if (index === undefined) {
+      index = this.add({
+        type,
+        keys: [key],
+        set: { resourceType: type },
+        initial: compact({ identifier: [found.identifier], active: true, ...elements }),
+      });
+      this.#directory.set(name, index);
+    }
+    this.#directory.set(`${type} ${raw}`, index);
+    return compact({ reference: changeReference(index), display });
+  }
+}

@@ -1,0 +1,100 @@
+/**
+ * One message while it is being normalised: its delimiters, clock and source, what was left out, and the readers of raw
+ * text that all mappers share. "Empty" below is empty, blank or `""`.
+ */
+import { components, HL7_NULL, subcomponents, type Delimiters } from '../../formats/hl7v2/delimiters.ts';
+import { parseDtm, toFhirDateTime, type Dtm, type ZoneRule } from '../../formats/hl7v2/dtm.ts';
+import { unescapeText } from '../../formats/hl7v2/escape.ts';
+import type { Hl7Message } from '../../formats/hl7v2/message.ts';
+import type { SourceProfile } from './source-profile.ts';
+
+/** A FHIR element or resource while it is being made. */
+export type Element = Record<string, unknown>;
+
+/** Something of the message that did not get into a resource, without its value. */
+export interface Omission {
+  /** `OBX[3]-5`: segment, its number among its kind, field. */
+  readonly location: string;
+  readonly reason: 'not-a-date' | 'not-a-code' | 'not-an-attachment';
+}
+
+export interface Context {
+  readonly message: Hl7Message;
+  readonly by: Delimiters;
+  readonly profile: SourceProfile;
+  readonly zone: ZoneRule;
+  readonly receivedAt: number;
+  readonly controlId: string;
+  readonly omissions: Omission[];
+}
+
+/** Text of raw text, trimmed; undefined when it is empty. */
+export function textOf(context: Context, raw: string | undefined): string | undefined {
+  if (raw === undefined || raw === '' || raw === HL7_NULL) return undefined;
+  const text = unescapeText(raw, context.by, context.message.charset).trim();
+  return text === '' || text === HL7_NULL ? undefined : text;
+}
+
+/** Text in the form of FHIR `code`: single blanks only. */
+export function codeOf(context: Context, raw: string | undefined): string | undefined {
+  const text = textOf(context, raw);
+  return text === undefined || !/\s/.test(text) ? text : text.replace(/\s+/g, ' ');
+}
+
+/** Text of the first component (and its first subcomponent) of raw text. */
+export function firstOf(context: Context, raw: string | undefined): string | undefined {
+  if (raw === undefined || raw === '') return undefined;
+  return textOf(context, subcomponents(components(raw, context.by)[0] ?? '', context.by)[0]);
+}
+
+/** True when the source deletes the whole field. */
+export function isDeleted(raw: string): boolean {
+  return raw === HL7_NULL;
+}
+
+/** A date of raw text (first component: TS.2 repeats the precision); what is not a date is noted as left out. */
+export function dtmOf(context: Context, raw: string | undefined, location: string): Dtm | undefined {
+  const text = textOf(context, raw === undefined ? undefined : components(raw, context.by)[0]);
+  if (text === undefined) return undefined;
+  const value = parseDtm(text);
+  if (value === undefined) context.omissions.push({ location, reason: 'not-a-date' });
+  return value;
+}
+
+/** FHIR dateTime of raw text, by the zone rules of the message. */
+export function dateTimeOf(context: Context, raw: string | undefined, location: string): string | undefined {
+  const value = dtmOf(context, raw, location);
+  return value === undefined ? undefined : toFhirDateTime(value, context.zone);
+}
+
+/** Period of two raw dates; undefined without either. */
+export function periodOf(
+  context: Context,
+  start: string | undefined,
+  end: string | undefined,
+  location: string,
+): Element | undefined {
+  if ((start === undefined || start === '') && (end === undefined || end === '')) return undefined;
+  const from = dateTimeOf(context, start, location);
+  const to = dateTimeOf(context, end, location);
+  return from === undefined && to === undefined ? undefined : compact({ start: from, end: to });
+}
+
+/** The element without members that are undefined or empty arrays. */
+export function compact(element: Element): Element {
+  for (const name in element) {
+    const value = element[name];
+    if (value === undefined || (Array.isArray(value) && value.length === 0)) delete element[name];
+  }
+  return element;
+}
+
+/** The values that are there. */
+export function present<T>(values: readonly (T | undefined)[]): T[] {
+  return values.filter((value) => value !== undefined);
+}
+
+/** An extension with one value: `extension(url, 'valueString', 'x')`. */
+export function extension(url: string, name: string, value: unknown): Element | undefined {
+  return value === undefined ? undefined : { url, [name]: value };
+}

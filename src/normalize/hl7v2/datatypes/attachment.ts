@@ -1,0 +1,64 @@
+/** ED and RP to Attachment (maps ED[Attachment], RP[Attachment]). What an RP points to is never fetched. */
+import { compact, textOf, type Context, type Element } from '../context.ts';
+
+/** Main types of table 0191 to media types; `AP` and empty are application. */
+const MAIN_TYPE: Readonly<Record<string, string>> = {
+  AP: 'application',
+  APPLICATION: 'application',
+  AU: 'audio',
+  AUDIO: 'audio',
+  FT: 'text',
+  IM: 'image',
+  IMAGE: 'image',
+  MULTIPART: 'multipart',
+  SI: 'image',
+  TEXT: 'text',
+  TX: 'text',
+  VIDEO: 'video',
+};
+
+/** ED: source application, type, subtype, encoding (A, Hex, Base64), data. Undefined when the data is not in its encoding. */
+export function edAttachment(context: Context, parts: readonly string[], location: string): Element | undefined {
+  const raw = parts[4] ?? '';
+  const data = base64Of(context, raw, textOf(context, parts[3])?.toUpperCase());
+  if (data === undefined) {
+    context.omissions.push({ location, reason: 'not-an-attachment' });
+    return undefined;
+  }
+  return compact({ contentType: mediaType(textOf(context, parts[1]), textOf(context, parts[2])), data });
+}
+
+/** Base64 without line ends, whatever the encoding was. */
+function base64Of(context: Context, raw: string, encoding: string | undefined): string | undefined {
+  const text = textOf(context, raw);
+  if (text === undefined) return undefined;
+  if (encoding === 'BASE64') {
+    const bare = text.replace(/\s+/g, '');
+    return bare.length % 4 === 0 && /^[A-Za-z0-9+/]+={0,2}$/.test(bare) ? bare : undefined;
+  }
+  if (encoding === 'HEX') {
+    const digits = text.replace(/\s+/g, '');
+    return digits.length % 2 === 0 && /^[0-9A-Fa-f]+$/.test(digits)
+      ? Buffer.from(digits, 'hex').toString('base64')
+      : undefined;
+  }
+  return Buffer.from(text).toString('base64');
+}
+
+function mediaType(main: string | undefined, sub: string | undefined): string | undefined {
+  if (sub === undefined) return undefined;
+  if (/^[a-z]+\/[\w.+-]+$/i.test(sub)) return sub.toLowerCase();
+  const subtype = sub.toLowerCase();
+  if (!/^[\w.+-]+$/.test(subtype)) return undefined;
+  if (['jpeg', 'jpg', 'png', 'gif', 'tiff'].includes(subtype)) return `image/${subtype === 'jpg' ? 'jpeg' : subtype}`;
+  if (['plain', 'html', 'xml'].includes(subtype)) return `text/${subtype}`;
+  return `${MAIN_TYPE[(main ?? '').toUpperCase()] ?? 'application'}/${subtype}`;
+}
+
+/** RP: pointer, application, type, subtype. */
+export function rpAttachment(context: Context, parts: readonly string[]): Element | undefined {
+  const pointer = textOf(context, parts[0]);
+  if (pointer === undefined) return undefined;
+  const contentType = mediaType(textOf(context, parts[2]), textOf(context, parts[3]));
+  return /^\S+$/.test(pointer) ? compact({ contentType, url: pointer }) : compact({ contentType, title: pointer });
+}

@@ -1,0 +1,65 @@
+/** XTN to ContactPoint (map XTN[ContactPoint], tables 0201 and 0202). R4 rule cpt-2: a value has a system. */
+import { components } from '../../../formats/hl7v2/delimiters.ts';
+import { compact, periodOf, textOf, type Context, type Element } from '../context.ts';
+
+/** Table 0202, equipment type. */
+const SYSTEM: Readonly<Record<string, string>> = {
+  PH: 'phone',
+  CP: 'phone',
+  FX: 'fax',
+  BP: 'pager',
+  INTERNET: 'email',
+  'X.400': 'email',
+  MD: 'other',
+  SAT: 'other',
+  TDD: 'other',
+  TTY: 'other',
+};
+
+/** Table 0201, use. */
+const USE: Readonly<Record<string, string>> = { PRN: 'home', ORN: 'home', VHN: 'home', WPN: 'work', PRS: 'mobile' };
+
+/** XTN; undefined without a number or address. `defaultUse` stands for an empty XTN.2. */
+export function xtnContactPoint(
+  context: Context,
+  raw: string,
+  defaultUse: string | undefined,
+  location: string,
+): Element | undefined {
+  const parts = components(raw, context.by);
+  const text = (n: number): string | undefined => textOf(context, parts[n - 1]);
+  const equipment = text(3)?.toUpperCase();
+  const number = phoneNumber(text);
+  const mail = text(4);
+  const first = text(1);
+  const isMail =
+    equipment === 'INTERNET' ||
+    equipment === 'X.400' ||
+    text(2) === 'NET' ||
+    (equipment === undefined && mail !== undefined && number === undefined);
+  const value = isMail ? (mail ?? first ?? number) : (number ?? first ?? mail);
+  if (value === undefined) return undefined;
+  const system =
+    isMail || (equipment === undefined && /^\S+@\S+$/.test(value)) ? 'email' : (SYSTEM[equipment ?? ''] ?? 'phone');
+  const useCode = text(2);
+  const use = equipment === 'CP' ? 'mobile' : useCode === undefined || useCode === 'NET' ? defaultUse : USE[useCode];
+  const rank = /^[1-9]\d{0,8}$/.exec(text(18) ?? '')?.[0];
+  return compact({
+    system,
+    value,
+    use,
+    rank: rank === undefined ? undefined : Number(rank),
+    period: periodOf(context, parts[12], parts[13], location),
+  });
+}
+
+/** XTN.5 to XTN.8 composed as the guide says; XTN.12 where they are empty. */
+function phoneNumber(text: (n: number) => string | undefined): string | undefined {
+  const local = text(7);
+  if (local === undefined) return text(12);
+  const country = text(5);
+  const area = text(6);
+  const extension = text(8);
+  const head = `${country === undefined ? '' : `+${country.replace(/^\+/, '')} `}${area === undefined ? '' : `${area} `}`;
+  return `${head}${local}${extension === undefined ? '' : ` X${extension}`}`;
+}

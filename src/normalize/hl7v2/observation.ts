@@ -1,0 +1,273 @@
+/** OBX with its NTEs to Observation (maps OBX[Observation], OBX[Observation-Component], NTE). */
+import { changeReference, type BusinessKey } from '../../formats/fhir/change.ts';
+import { GatewayError } from '../../core/errors.ts';
+import { components, repetitions } from '../../formats/hl7v2/delimiters.ts';
+import { toFhirInstant } from '../../formats/hl7v2/dtm.ts';
+import type { Segment } from '../../formats/hl7v2/message.ts';
+import type { ChangeList } from './change-list.ts';
+import {
+  codeOf,
+  compact,
+  dateTimeOf,
+  dtmOf,
+  extension,
+  firstOf,
+  present,
+  textOf,
+  type Context,
+  type Element,
+} from './context.ts';
+import { codingsOf, codingText, conceptOf, V2_TABLE } from './datatypes/codeable-concept.ts';
+import { eiIdentifier } from './datatypes/identifier.ts';
+import { referenceRange, unitOf, valueElements } from './observation-value.ts';
+import { codedMarks, metaOf, type Marks } from './security.ts';
+import { INTERPRETATIONS, OBSERVATION_STATUS, STATUS_RANK, VITAL_SIGNS } from './tables.ts';
+
+const CATEGORY = 'http://terminology.hl7.org/CodeSystem/observation-category';
+const INTERPRETATION = 'http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation';
+const ABSENT = 'http://terminology.hl7.org/CodeSystem/data-absent-reason';
+const SUB_ID = 'http://hl7.org/fhir/StructureDefinition/observation-v2-subid';
+const ANALYSIS_TIME = 'http://hl7.org/fhir/StructureDefinition/observation-analysis-date-time';
+
+/** An OBX, the OBX segments that continue its text, and the notes behind it. */
+export interface ObservationGroup {
+  readonly obx: Segment;
+  readonly continued: readonly Segment[];
+  readonly notes: readonly Segment[];
+  /** Number of the OBX in the message, from 1, for error locations. */
+  readonly number: number;
+}
+
+/** What surrounds the results: the order, or the visit. */
+export interface ObservationFrame {
+  /** Key that results of this order share. */
+  readonly key: BusinessKey;
+  readonly patient: number;
+  readonly encounter: number | undefined;
+  readonly basedOn: number | undefined;
+  /** OBR-7: when OBX-14 is empty. */
+  readonly observedAt: string | undefined;
+  /** OBR-22, raw. */
+  readonly reportedAt: string;
+  readonly category: string | undefined;
+  /** Source time of the results, milliseconds since 1970. */
+  readonly sourceTime: number;
+  readonly marks: Marks;
+  readonly orderMarks: readonly Element[];
+  /** Keys given so far, to number results that nothing tells apart. */
+  readonly used: Map<string, number>;
+}
+
+/** Elements that a result states as a whole: what a correction leaves out is gone. */
+const STATED = [
+  'interpretation',
+  'referenceRange',
+  'dataAbsentReason',
+  'note',
+  'component',
+  'extension',
+  'method',
+  'bodySite',
+];
+const VALUES = [
+  'valueQuantity',
+  'valueCodeableConcept',
+  'valueString',
+  'valueRange',
+  'valueRatio',
+  'valueTime',
+  'valueDateTime',
+  'valuePeriod',
+];
+
+/** Adds the Change of one result and returns its position. Throws `required-missing` without OBX-3. */
+export function observationChange(
+  context: Context,
+  list: ChangeList,
+  group: ObservationGroup,
+  frame: ObservationFrame,
+): number {
+  const { obx } = group;
+  const location = `OBX[${group.number}]`;
+  const code = conceptOf(context, obx.field(3));
+  if (code === undefined)
+    throw new GatewayError('required-missing', 'OBX-3, what was observed, is required', {
+      expression: `${location}-3`,
+    });
+  const status = statusOf(context, obx, location);
+  const reported = dtmOf(context, frame.reportedAt, 'OBR-22');
+  const meta = metaOf(frame.marks.all, frame.marks.clinical, frame.orderMarks, codedMarks(context, obx.field(13)));
+  const frameElements = {
+    resourceType: 'Observation',
+    ...(meta && { meta }),
+    status,
+    subject: { reference: changeReference(frame.patient) },
+    ...(frame.encounter !== undefined && { encounter: { reference: changeReference(frame.encounter) } }),
+    ...(frame.basedOn !== undefined && { basedOn: [{ reference: changeReference(frame.basedOn) }] }),
+  };
+  const keys = [observationKey(context, obx, code, frame)];
+  const identifier = eiIdentifier(context, repetitions(obx.field(21), context.by)[0] ?? '', 'FILL')?.identifier;
+  const append = identifier === undefined ? {} : { append: { identifier: [identifier] } };
+  const sourceTime = frame.sourceTime + (STATUS_RANK[status] ?? 0);
+  const initial = compact({ code, category: categoryOf(frame.category, code) });
+  const effective = dateTimeOf(context, obx.field(14), `${location}-14`) ?? frame.observedAt;
+  const issued = reported === undefined ? undefined : toFhirInstant(reported, context.zone);
+  const value = joinedValue(context, group, code, location);
+  // U states a new status, D and W withdraw: without a value they leave the one that stands.
+  if (Object.keys(value).length === 0 && ['U', 'D', 'W'].includes(firstOf(context, obx.field(11)) ?? '')) {
+    return list.add({
+      type: 'Observation',
+      keys,
+      set: frameElements,
+      initial: compact({ ...initial, effectiveDateTime: effective, issued }),
+      sourceTime,
+      ...append,
+    });
+  }
+  const elements = compact({
+    ...frameElements,
+    code,
+    category: initial.category,
+    effectiveDateTime: effective,
+    issued,
+    ...resultElements(context, list, group, value, location),
+  });
+  const clear = [...STATED, ...VALUES].filter((name) => elements[name] === undefined);
+  return list.add({
+    type: 'Observation',
+    keys,
+    set: { ...elements, resourceType: 'Observation' },
+    clear,
+    sourceTime,
+    ...append,
+  });
+}
+
+/** OBX-11; empty is read as final, since senders leave it out where all results are. */
+function statusOf(context: Context, obx: Segment, location: string): string {
+  const code = firstOf(context, obx.field(11));
+  if (code === undefined) return 'final';
+  const status = OBSERVATION_STATUS[code];
+  if (status === undefined) {
+    throw new GatewayError('invalid-content', 'OBX-11 is not a code of HL7 table 0085', {
+      expression: `${location}-11`,
+    });
+  }
+  return status;
+}
+
+/**
+ * Results are known by their order, OBX-3 and OBX-4, so that a correction meets the result it corrects. Where one message
+ * has several that nothing tells apart, their order does.
+ */
+function observationKey(context: Context, obx: Segment, code: Element, frame: ObservationFrame): BusinessKey {
+  const [coding] = codingsOf(context, obx.field(3));
+  const what = coding === undefined ? String(code.text) : codingText(coding);
+  const key = [...frame.key, what, textOf(context, obx.field(4)) ?? ''];
+  const text = JSON.stringify(key);
+  const count = (frame.used.get(text) ?? 0) + 1;
+  frame.used.set(text, count);
+  return count === 1 ? key : [...key, String(count)];
+}
+
+function joinedValue(context: Context, group: ObservationGroup, code: Element, location: string): Element {
+  const first = valueElements(context, group.obx, code, `${location}-5`);
+  if (group.continued.length === 0) return first;
+  const lines = [first, ...group.continued.map((obx) => valueElements(context, obx, code, `${location}-5`))];
+  const text = lines
+    .map((line) => (typeof line.valueString === 'string' ? line.valueString : ''))
+    .join('\n')
+    .trim();
+  return text === '' ? {} : { valueString: text };
+}
+
+function resultElements(
+  context: Context,
+  list: ChangeList,
+  group: ObservationGroup,
+  value: Element,
+  location: string,
+): Element {
+  const { obx } = group;
+  const interpretation = present(repetitions(obx.field(8), context.by).map((raw) => interpretationOf(context, raw)));
+  const performer = present([
+    ...repetitions(obx.field(16), context.by).map((raw) => list.practitioner(context, raw)),
+    list.organization(context, repetitions(obx.field(23), context.by)[0] ?? '') ?? producer(context, obx.field(15)),
+  ]);
+  const device = eiIdentifier(context, repetitions(obx.field(18), context.by)[0] ?? '', '')?.identifier;
+  const hasValue = VALUES.some((name) => value[name] !== undefined) || value.component !== undefined;
+  return {
+    ...value,
+    extension: extensionsOf(context, obx, value, location),
+    dataAbsentReason: hasValue ? undefined : absentReason(context, obx),
+    interpretation,
+    referenceRange: referenceRange(context, obx.field(7), unitOf(context, obx.field(6))),
+    performer,
+    method: conceptOf(context, repetitions(obx.field(17), context.by)[0]),
+    bodySite: conceptOf(context, repetitions(obx.field(20), context.by)[0], `${V2_TABLE}0163`),
+    device: device === undefined ? undefined : { identifier: device, display: device.value },
+    note: notesOf(context, group.notes),
+  };
+}
+
+/** OBX-4 sub-identifier and OBX-19 time of analysis, beside what the value brought. */
+function extensionsOf(context: Context, obx: Segment, value: Element, location: string): Element[] {
+  const subId = textOf(context, components(obx.field(4), context.by)[0]);
+  return present([
+    ...(Array.isArray(value.extension) ? value.extension : []),
+    subId === undefined
+      ? undefined
+      : { url: SUB_ID, extension: [{ url: 'original-sub-identifier', valueString: subId }] },
+    extension(ANALYSIS_TIME, 'valueDateTime', dateTimeOf(context, obx.field(19), `${location}-19`)),
+  ]);
+}
+
+function interpretationOf(context: Context, raw: string): Element | undefined {
+  const code = firstOf(context, raw);
+  if (code !== undefined && INTERPRETATIONS.has(code)) return { coding: [{ system: INTERPRETATION, code }] };
+  return conceptOf(context, raw, `${V2_TABLE}0078`);
+}
+
+/** OBX-15 names the producer by a code of its own: a reference by identifier. */
+function producer(context: Context, raw: string): Element | undefined {
+  const [coding] = codingsOf(context, raw);
+  if (coding === undefined) return undefined;
+  return compact({ identifier: compact({ system: coding.system, value: coding.code }), display: coding.display });
+}
+
+/** Why there is no value: OBX-32, else what OBX-11 means by it. R4 rule obs-6: only without a value. */
+function absentReason(context: Context, obx: Segment): Element | undefined {
+  const stated = conceptOf(context, repetitions(obx.field(32), context.by)[0]);
+  if (stated !== undefined) return stated;
+  const status = firstOf(context, obx.field(11));
+  if (status === 'X') return { coding: [{ system: ABSENT, code: 'not-performed' }] };
+  return status === 'N' ? { coding: [{ system: ABSENT, code: 'not-asked' }] } : undefined;
+}
+
+/** The vital signs profiles name their codes; else the section of the order decides. */
+function categoryOf(section: string | undefined, code: Element): Element[] | undefined {
+  const codings = Array.isArray(code.coding) ? code.coding : [];
+  const isVital = codings.some(
+    (coding: Element) => coding.system === 'http://loinc.org' && VITAL_SIGNS.has(String(coding.code)),
+  );
+  const category = isVital ? 'vital-signs' : section;
+  return category === undefined ? undefined : [{ coding: [{ system: CATEGORY, code: category }] }];
+}
+
+/** NTE-3 of consecutive notes as one Annotation each; repetitions are lines. */
+export function notesOf(context: Context, notes: readonly Segment[]): Element[] | undefined {
+  const found = notes.flatMap((nte) => {
+    const text = repetitions(nte.field(3), context.by)
+      .map((raw) => textOf(context, raw) ?? '')
+      .join('\n')
+      .trim();
+    return text === '' ? [] : [{ text }];
+  });
+  return found.length === 0 ? undefined : found;
+}
+
+/** OBX-29: answers to questions and supporting information belong to the order, not to the result. */
+export function isSupportingInfo(context: Context, obx: Segment): boolean {
+  const type = codeOf(context, obx.field(29));
+  return type === 'QST' || type === 'SCI';
+}

@@ -1,0 +1,310 @@
+/** PID, PD1 and NK1 to Patient (maps PID[Patient], PD1[Patient], NK1[Patient]). */
+import type { BusinessKey } from '../../formats/fhir/change.ts';
+import { components, repetitions } from '../../formats/hl7v2/delimiters.ts';
+import { toFhirDate, toFhirDateTime } from '../../formats/hl7v2/dtm.ts';
+import type { Segment } from '../../formats/hl7v2/message.ts';
+import type { ChangeList } from './change-list.ts';
+import {
+  codeOf,
+  compact,
+  dateTimeOf,
+  dtmOf,
+  extension,
+  firstOf,
+  isDeleted,
+  periodOf,
+  present,
+  textOf,
+  type Context,
+  type Element,
+} from './context.ts';
+import { xadAddress } from './datatypes/address.ts';
+import { conceptOf, V2_TABLE } from './datatypes/codeable-concept.ts';
+import { xtnContactPoint } from './datatypes/contact-point.ts';
+import { xpnName } from './datatypes/human-name.ts';
+import { cxIdentifier, IDENTIFIER_TYPE, type Identified } from './datatypes/identifier.ts';
+import { metaOf, type Marks } from './security.ts';
+import { identifierKey, identifierSystem } from './source-profile.ts';
+import { GENDER, LANGUAGE, MARITAL_STATUS, RELATIONSHIP } from './tables.ts';
+
+const CORE = 'http://hl7.org/fhir/StructureDefinition/';
+
+/** Types of number in PID-3 that do not say who the patient is: accounts, visits, cards of payers, numbers people misquote. */
+const NOT_A_KEY = new Set([
+  'AN',
+  'ANC',
+  'AND',
+  'ANT',
+  'BC',
+  'DL',
+  'DS',
+  'MS',
+  'SS',
+  'VN',
+  'VS',
+  'XX',
+  'FI',
+  'GI',
+  'GN',
+  'EN',
+]);
+
+export interface PatientResult {
+  /** Position of the Change. */
+  readonly index: number;
+  /** What else of the message may be known by. */
+  readonly keys: readonly BusinessKey[];
+}
+
+/**
+ * The Change of the patient. `snapshot`: an ADT message states the demographics; others only repeat them and fill what is
+ * not known yet, so that a laboratory's copy never overwrites the registration.
+ */
+export function patientChange(
+  context: Context,
+  list: ChangeList,
+  segments: { pid: Segment; pd1: Segment | undefined; nk1: readonly Segment[] },
+  marks: Marks,
+  snapshot: boolean,
+): PatientResult {
+  const { pid, pd1, nk1 } = segments;
+  const identifiers = patientIdentifiers(context, pid);
+  const keys = patientKeys(context, identifiers);
+  const elements = compact({
+    ...demographics(context, pid),
+    extension: extensions(context, pid, pd1),
+    contact: present(nk1.map((segment) => contact(context, list, segment))),
+    generalPractitioner: present([
+      ...repetitions(pd1?.field(4) ?? '', context.by).map((raw) => list.practitioner(context, raw)),
+      ...repetitions(pd1?.field(3) ?? '', context.by).map((raw) => list.organization(context, raw)),
+    ]),
+  });
+  const meta = metaOf(marks.all, marks.patient);
+  const index = list.add({
+    type: 'Patient',
+    keys,
+    set: { resourceType: 'Patient', ...(meta && { meta }), ...(snapshot ? elements : {}) },
+    append: { identifier: identifiers.map(({ identifier }) => identifier) },
+    ...(snapshot ? { clear: deletedElements(pid) } : { initial: elements }),
+  });
+  return { index, keys };
+}
+
+/** PID-3, then the fields of older versions: PID-2, PID-4, PID-19 (SSN), PID-20 (driver's licence). */
+function patientIdentifiers(context: Context, pid: Segment): Identified[] {
+  const found: Identified[] = [];
+  const take = (identifier: Identified | undefined): void => {
+    if (
+      identifier !== undefined &&
+      !found.some((known) => known.system === identifier.system && known.value === identifier.value)
+    )
+      found.push(identifier);
+  };
+  for (const raw of repetitions(pid.field(3), context.by)) take(cxIdentifier(context, raw, 'MR', 'PID-3'));
+  for (const raw of repetitions(pid.field(2), context.by))
+    take(cxIdentifier(context, raw, found.length === 0 ? 'MR' : 'EXT', 'PID-2'));
+  for (const raw of repetitions(pid.field(4), context.by)) take(cxIdentifier(context, raw, 'ALT', 'PID-4'));
+  const ssn = firstOf(context, pid.field(19));
+  if (ssn !== undefined) take(ssnIdentifier(context, ssn));
+  const licence = components(pid.field(20), context.by);
+  const licenceNumber = textOf(context, licence[0]);
+  if (licenceNumber !== undefined) {
+    const system = identifierSystem(context.profile, { namespace: textOf(context, licence[1]) }, 'DL');
+    const period = periodOf(context, undefined, licence[2], 'PID-20');
+    take({
+      system,
+      value: licenceNumber,
+      type: 'DL',
+      identifier: compact({ type: typeOf('DL'), system, value: licenceNumber, period }),
+    });
+  }
+  return found;
+}
+
+function ssnIdentifier(context: Context, value: string): Identified {
+  const system = identifierSystem(context.profile, {}, 'SS');
+  return { system, value, type: 'SS', identifier: { type: typeOf('SS'), system, value } };
+}
+
+function typeOf(code: string): Element {
+  return { coding: [{ system: IDENTIFIER_TYPE, code }] };
+}
+
+/** Keys, medical record numbers first; a message that names no number makes a patient of its own. */
+function patientKeys(context: Context, identifiers: readonly Identified[]): BusinessKey[] {
+  const usable = identifiers.filter(({ type }) => !NOT_A_KEY.has(type));
+  if (usable.length === 0) return [['message', context.profile.name, context.controlId, 'Patient']];
+  const rank = ({ type }: Identified): number => (type === 'MR' || type === 'PI' ? 0 : 1);
+  return usable.toSorted((a, b) => rank(a) - rank(b)).map(({ system, value }) => identifierKey(system, value));
+}
+
+function demographics(context: Context, pid: Segment): Element {
+  const birth = dtmOf(context, pid.field(7), 'PID-7');
+  const birthTime = birth?.hour === undefined ? undefined : toFhirDateTime(birth, context.zone);
+  const death = dateTimeOf(context, pid.field(29), 'PID-29');
+  const birthOrder = textOf(context, pid.field(25));
+  return {
+    name: present([
+      ...repetitions(pid.field(5), context.by).map((raw) => xpnName(context, raw, 'PID-5')),
+      ...repetitions(pid.field(9), context.by).map((raw) => alias(xpnName(context, raw, 'PID-9'))),
+    ]),
+    telecom: present([
+      ...repetitions(pid.field(13), context.by).map((raw) => xtnContactPoint(context, raw, 'home', 'PID-13')),
+      ...repetitions(pid.field(14), context.by).map((raw) => xtnContactPoint(context, raw, 'work', 'PID-14')),
+      ...repetitions(pid.field(40), context.by).map((raw) => xtnContactPoint(context, raw, undefined, 'PID-40')),
+    ]),
+    gender: GENDER[firstOf(context, pid.field(8)) ?? ''],
+    birthDate: birth === undefined ? undefined : toFhirDate(birth),
+    _birthDate:
+      birthTime === undefined || birthTime.length < 11
+        ? undefined
+        : { extension: [extension(`${CORE}patient-birthTime`, 'valueDateTime', birthTime)] },
+    deceasedDateTime: death,
+    deceasedBoolean: death === undefined ? yesNo(textOf(context, pid.field(30))) : undefined,
+    address: addresses(context, pid),
+    maritalStatus: maritalStatus(context, pid.field(16)),
+    multipleBirthInteger: birthOrder !== undefined && /^[1-9]\d?$/.test(birthOrder) ? Number(birthOrder) : undefined,
+    multipleBirthBoolean: birthOrder === undefined ? yesNo(textOf(context, pid.field(24))) : undefined,
+    communication: communication(context, pid.field(15)),
+  };
+}
+
+function alias(name: Element | undefined): Element | undefined {
+  return name === undefined || name.use !== undefined ? name : { use: 'nickname', ...name };
+}
+
+function yesNo(text: string | undefined): boolean | undefined {
+  return text === 'Y' ? true : text === 'N' ? false : undefined;
+}
+
+/** PID-11, with the county of PID-12 where a single address has none. */
+function addresses(context: Context, pid: Segment): Element[] {
+  const found = present(repetitions(pid.field(11), context.by).map((raw) => xadAddress(context, raw, 'PID-11')));
+  const county = firstOf(context, pid.field(12));
+  if (county === undefined) return found;
+  if (found.length === 1 && found[0].district === undefined) return [{ ...found[0], district: county }];
+  return found.some((address) => address.district === county) ? found : [...found, { district: county }];
+}
+
+function maritalStatus(context: Context, raw: string): Element | undefined {
+  const concept = conceptOf(context, raw, `${V2_TABLE}0002`);
+  const mapped = MARITAL_STATUS[firstOf(context, raw) ?? ''];
+  return concept === undefined || mapped === undefined ? concept : { ...concept, coding: [mapped] };
+}
+
+function communication(context: Context, raw: string): Element[] | undefined {
+  const code = firstOf(context, raw);
+  const concept = conceptOf(context, raw);
+  if (code === undefined || concept === undefined) return concept === undefined ? undefined : [{ language: concept }];
+  const tag = LANGUAGE[code.toUpperCase()] ?? (/^[a-z]{2}(-[A-Za-z]{2})?$/i.test(code) ? bcp47(code) : undefined);
+  if (tag === undefined) return [{ language: compact({ coding: undefined, text: concept.text ?? code }) }];
+  return [{ language: compact({ coding: [{ system: 'urn:ietf:bcp:47', code: tag }], text: concept.text }) }];
+}
+
+function bcp47(code: string): string {
+  return code.length === 2 ? code.toLowerCase() : `${code.slice(0, 2).toLowerCase()}-${code.slice(3).toUpperCase()}`;
+}
+
+function extensions(context: Context, pid: Segment, pd1: Segment | undefined): Element[] {
+  const citizenship = present(
+    repetitions(pid.field(26), context.by).map((raw) => conceptOf(context, raw, `${V2_TABLE}0171`)),
+  );
+  return present([
+    usCore(context, 'us-core-race', pid.field(10), OMB_RACES),
+    usCore(context, 'us-core-ethnicity', pid.field(22), OMB_ETHNICITIES),
+    extension(`${CORE}patient-mothersMaidenName`, 'valueString', firstOf(context, pid.field(6))),
+    extension(`${CORE}patient-religion`, 'valueCodeableConcept', conceptOf(context, pid.field(17), `${V2_TABLE}0006`)),
+    birthPlace(firstOf(context, pid.field(23))),
+    ...citizenship.map((code) => ({
+      url: `${CORE}patient-citizenship`,
+      extension: [{ url: 'code', valueCodeableConcept: code }],
+    })),
+    extension(
+      `${CORE}patient-disability`,
+      'valueCodeableConcept',
+      conceptOf(context, pd1?.field(6), `${V2_TABLE}0295`),
+    ),
+    extension(`${CORE}patient-congregation`, 'valueString', firstOf(context, pd1?.field(14))),
+  ]);
+}
+
+function birthPlace(text: string | undefined): Element | undefined {
+  return text === undefined ? undefined : { url: `${CORE}patient-birthPlace`, valueAddress: { text } };
+}
+
+const RACE_CODES = 'urn:oid:2.16.840.1.113883.6.238';
+const OMB_RACES = new Set(['1002-5', '2028-9', '2054-5', '2076-8', '2106-3']);
+const OMB_ETHNICITIES = new Set(['2135-2', '2186-5']);
+/** Table 0189 to the codes of CDC Race and Ethnicity. */
+const ETHNICITY: Readonly<Record<string, readonly [string, string]>> = {
+  H: ['2135-2', 'Hispanic or Latino'],
+  N: ['2186-5', 'Not Hispanic or Latino'],
+};
+
+/** US Core race or ethnicity, where the codes are those of CDC; other codes stay as text. */
+function usCore(context: Context, name: string, raw: string, categories: ReadonlySet<string>): Element | undefined {
+  const parts: Element[] = [];
+  const texts: string[] = [];
+  for (const repetition of repetitions(raw, context.by)) {
+    const [code, text] = components(repetition, context.by).map((part) => codeOf(context, part));
+    const known = name === 'us-core-ethnicity' ? ETHNICITY[code ?? ''] : undefined;
+    const value = known?.[0] ?? code;
+    const display = text ?? known?.[1];
+    if (display ?? value) texts.push(display ?? value ?? '');
+    if (value === undefined || !/^\d{4}-\d$/.test(value)) continue;
+    const coding = compact({ system: RACE_CODES, code: value, display });
+    parts.push({ url: categories.has(value) ? 'ombCategory' : 'detailed', valueCoding: coding });
+  }
+  if (texts.length === 0) return undefined;
+  return {
+    url: `http://hl7.org/fhir/us/core/StructureDefinition/${name}`,
+    extension: [...parts, { url: 'text', valueString: texts.join(', ') }],
+  };
+}
+
+/** One NK1 as Patient.contact; undefined when it names nobody. R4 rule pat-1: a name, address, telecom or organisation. */
+function contact(context: Context, list: ChangeList, nk1: Segment): Element | undefined {
+  const name = xpnName(context, repetitions(nk1.field(2), context.by)[0] ?? '', 'NK1-2');
+  const address = xadAddress(context, repetitions(nk1.field(4), context.by)[0] ?? '', 'NK1-4');
+  const telecom = present([
+    ...repetitions(nk1.field(5), context.by).map((raw) => xtnContactPoint(context, raw, undefined, 'NK1-5')),
+    ...repetitions(nk1.field(6), context.by).map((raw) => xtnContactPoint(context, raw, 'work', 'NK1-6')),
+    ...repetitions(nk1.field(40), context.by).map((raw) => xtnContactPoint(context, raw, undefined, 'NK1-40')),
+  ]);
+  const organization = list.organization(context, repetitions(nk1.field(13), context.by)[0] ?? '');
+  if (name === undefined && address === undefined && telecom.length === 0 && organization === undefined)
+    return undefined;
+  const relationship = conceptOf(context, nk1.field(3), `${V2_TABLE}0063`);
+  const mapped = RELATIONSHIP[firstOf(context, nk1.field(3)) ?? ''];
+  return compact({
+    relationship: present([
+      relationship === undefined || mapped === undefined ? relationship : { ...relationship, coding: [mapped] },
+      conceptOf(context, nk1.field(7), `${V2_TABLE}0131`),
+    ]),
+    name,
+    telecom,
+    address,
+    gender: GENDER[firstOf(context, nk1.field(15)) ?? ''],
+    organization,
+    period: periodOf(context, nk1.field(8), nk1.field(9), 'NK1-8'),
+  });
+}
+
+/** Elements whose only field is `""`. Telecom and name have several: all of them must be deleted. */
+function deletedElements(pid: Segment): string[] {
+  const deleted: string[] = [];
+  const when = (fields: readonly number[], ...elements: string[]): void => {
+    const texts = fields.map((n) => pid.field(n));
+    if (texts.some(isDeleted) && texts.every((text) => text === '' || isDeleted(text))) deleted.push(...elements);
+  };
+  when([5, 9], 'name');
+  when([7], 'birthDate', '_birthDate');
+  when([8], 'gender');
+  when([11, 12], 'address');
+  when([13, 14, 40], 'telecom');
+  when([15], 'communication');
+  when([16], 'maritalStatus');
+  when([24, 25], 'multipleBirthBoolean', 'multipleBirthInteger');
+  when([29, 30], 'deceasedDateTime', 'deceasedBoolean');
+  return deleted;
+}

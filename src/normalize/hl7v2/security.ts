@@ -1,0 +1,117 @@
+/**
+ * What a message says about who may see it, as codings for `meta.security`: MSH-8, MSH-26, PD1-12, PV2-22, ARV, CON, ORC-28,
+ * OBX-13. Which lockbox follows from them is decided by `labels/`; here they are only carried over. A mark that we do not
+ * understand counts as restricted there.
+ */
+import { components, repetitions } from '../../formats/hl7v2/delimiters.ts';
+import type { Segment } from '../../formats/hl7v2/message.ts';
+import { codeOf, type Context, type Element } from './context.ts';
+import { codeSystemOf, V2_TABLE } from './datatypes/codeable-concept.ts';
+
+const CONFIDENTIALITY = 'http://terminology.hl7.org/CodeSystem/v3-Confidentiality';
+const ACT_CODE = 'http://terminology.hl7.org/CodeSystem/v3-ActCode';
+
+const RESTRICTED: Element = { system: CONFIDENTIALITY, code: 'R', display: 'restricted' };
+
+/** Codes that name themselves, whatever table the sender took them from. */
+const CONFIDENTIALITY_CODES = new Set(['U', 'L', 'M', 'N', 'R', 'V']);
+const SENSITIVITY_CODES = new Set([
+  'ETH',
+  'ETHUD',
+  'GDIS',
+  'HIV',
+  'MST',
+  'OPIOIDUD',
+  'PSY',
+  'PSYTHPN',
+  'SCA',
+  'SDV',
+  'SEX',
+  'SICKLE',
+  'STD',
+  'SUD',
+  'BH',
+  'MH',
+  'VIO',
+]);
+/** Words that systems put into MSH-8 and that ask for nothing. */
+const ORDINARY = new Set(['', 'N', 'NONE', 'NO', 'NORMAL', 'U', 'SECURITY']);
+
+/** Marks of each part of a message. */
+export interface Marks {
+  /** On every record of the patient. */
+  readonly all: readonly Element[];
+  /** On the Patient alone. */
+  readonly patient: readonly Element[];
+  readonly encounter: readonly Element[];
+  /** On results and orders. */
+  readonly clinical: readonly Element[];
+}
+
+/** Reads the marks that hold for whole resources of a message; those of one order or result are read beside it. */
+export function marksOf(context: Context, segments: readonly Segment[]): Marks {
+  const marks = {
+    all: [] as Element[],
+    patient: [] as Element[],
+    encounter: [] as Element[],
+    clinical: [] as Element[],
+  };
+  const { msh } = context.message;
+  const plain = codeOf(context, msh.field(8));
+  if (plain !== undefined && !ORDINARY.has(plain.toUpperCase()))
+    marks.all.push(SENSITIVITY_CODES.has(plain) ? { system: ACT_CODE, code: plain } : RESTRICTED);
+  marks.all.push(...codedMarks(context, msh.field(26)));
+  for (const segment of segments) {
+    if (segment.id === 'PD1' && codeOf(context, segment.field(12)) === 'Y') marks.patient.push(RESTRICTED);
+    else if (segment.id === 'PV2' && codeOf(context, segment.field(22)) === 'Y') marks.encounter.push(RESTRICTED);
+    else if (segment.id === 'ARV') readRestriction(context, segment, marks);
+    // CON-11 and CON-12 name what is consented; that one exists says that the ordinary rule may not hold.
+    else if (segment.id === 'CON') marks.all.push(RESTRICTED);
+  }
+  return marks;
+}
+
+/** ARV-2 `X` removes a restriction: labels only grow (a person lifts them), so it adds none. ARV-3 is of table 0717. */
+function readRestriction(
+  context: Context,
+  segment: Segment,
+  marks: { all: Element[]; patient: Element[]; encounter: Element[]; clinical: Element[] },
+): void {
+  if (codeOf(context, segment.field(2)) === 'X') return;
+  for (const repetition of repetitions(segment.field(3), context.by)) {
+    const code = codeOf(context, components(repetition, context.by)[0]);
+    if (code === undefined || code === 'NO') continue;
+    if (code === 'DEM' || code === 'PID-7' || code === 'PID-17') marks.patient.push(RESTRICTED);
+    else if (code === 'LOC') marks.encounter.push(RESTRICTED);
+    else if (SENSITIVITY_CODES.has(code)) marks.clinical.push({ system: ACT_CODE, code });
+    else if (code === 'SMD') marks.clinical.push(RESTRICTED);
+    else marks.all.push(RESTRICTED);
+  }
+}
+
+/** ORC-28, OBX-13, MSH-26: coded by their system, or by a code that names itself, or by table 0177. */
+export function codedMarks(context: Context, raw: string): Element[] {
+  if (raw === '' || raw === '""') return [];
+  const marks: Element[] = [];
+  for (const repetition of repetitions(raw, context.by)) {
+    const parts = components(repetition, context.by);
+    const code = codeOf(context, parts[0]);
+    if (code === undefined) continue;
+    const name = codeOf(context, parts[2]);
+    if (name !== undefined && name !== 'HL70177') marks.push({ system: codeSystemOf(context, name), code });
+    else if (name === undefined && CONFIDENTIALITY_CODES.has(code)) marks.push({ system: CONFIDENTIALITY, code });
+    else if (name === undefined && SENSITIVITY_CODES.has(code)) marks.push({ system: ACT_CODE, code });
+    else marks.push({ system: `${V2_TABLE}0177`, code });
+  }
+  return marks;
+}
+
+/** `meta` with marks; undefined without any. */
+export function metaOf(...lists: readonly (readonly Element[])[]): { security: Element[] } | undefined {
+  const security: Element[] = [];
+  for (const list of lists) {
+    for (const mark of list)
+      if (!security.some((known) => known.system === mark.system && known.code === mark.code)) security.push(mark);
+  }
+  return security.length === 0 ? undefined : { security };
+}
