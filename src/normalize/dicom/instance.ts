@@ -5,8 +5,8 @@
 import { fromBase64url, toBase64url } from '../../core/bytes.ts';
 import type { BusinessKey } from '../../formats/fhir/change.ts';
 import type { DicomHeader, HeaderAttributes, HeaderKeyword } from '../../formats/dicom/header.ts';
-import { patientIdentifierKey } from '../patient-key.ts';
-import { patientAssigner, type DicomSource } from './source.ts';
+import { identifierKey } from '../hl7v2/source-profile.ts';
+import { patientSystem, type DicomSource } from './source.ts';
 
 export interface InstanceDocument {
   readonly sopClassUid: string;
@@ -73,7 +73,7 @@ export function instancePatientKey(attributes: HeaderAttributes, source: DicomSo
   const id = attributes.PatientID;
   return id === undefined
     ? ['dicom-study', attributes.StudyInstanceUID ?? '']
-    : patientIdentifierKey(patientAssigner(attributes, source), id);
+    : identifierKey(patientSystem(source, attributes), id);
 }
 
 /** What the messages of one study have in common, for followers (`Submission.thread`). */

@@ -1,31 +1,42 @@
-/** What the gateway assumes about the senders of DICOM objects: assigners, character set, time zone. */
+/** What the gateway assumes about the senders of DICOM objects: whose numbers, which character set, which clock. */
 import type { HeaderAttributes } from '../../formats/dicom/header.ts';
+import { identifierSystem, type SourceProfile } from '../hl7v2/source-profile.ts';
 
 export interface DicomSource {
-  /** Name of the source in manifests and logs. Not PHI. */
+  /** Name of the source in manifests and logs. Not PHI. SOP Instance UIDs are compared inside one name. */
   readonly name: string;
-  /** System (URI) of patient ids without an issuer. The same as the HL7 source's, or patients part ways. */
-  readonly defaultAssigner: string;
-  /** Local issuer names (0010,0021) and the systems they stand for. */
-  readonly assigners: Readonly<Record<string, string>>;
+  /**
+   * The institution's profile, the same as that of its HL7 source: assigners of numbers and the clock. With another one the images
+   * of a patient and the laboratory results would belong to two patients.
+   */
+  readonly profile: Pick<SourceProfile, 'assigner' | 'namespaces' | 'zone'>;
   /** Specific Character Set of objects that state none and are not ASCII, as `ISO_IR 100`; undefined: such text is left out. */
   readonly fallbackCharacterSet: string | undefined;
-  /** IANA zone of times without Timezone Offset From UTC; undefined: such times are cut to the date. */
-  readonly timeZone: string | undefined;
 }
 
-/** System of a universal entity id by its type (PS3.3 table 10-17); undefined for types that are no global name. */
-export function universalSystem(id: string | undefined, type: string | undefined): string | undefined {
-  if (id === undefined) return undefined;
-  if (type === 'ISO') return `urn:oid:${id}`;
-  if (type === 'UUID') return `urn:uuid:${id.toLowerCase()}`;
-  if (type === 'URI') return id;
-  return undefined;
+/** The type codes of table 0203 for the numbers of an object. */
+export type NumberType = 'MR' | 'ACSN';
+
+/** System of a number by its issuer: local name, universal id with its type (PS3.3 table 10-17), all optional. */
+export function issuerSystem(
+  source: DicomSource,
+  issuer: {
+    readonly local: string | undefined;
+    readonly universal: string | undefined;
+    readonly type: string | undefined;
+  },
+  numberType: NumberType,
+): string {
+  const profile: SourceProfile = { name: source.name, charset: 'ascii', codeSystems: {}, ...source.profile };
+  return identifierSystem(
+    profile,
+    { namespace: issuer.local, universalId: issuer.universal, universalIdType: issuer.type },
+    numberType,
+  );
 }
 
-/** The assigner of (0010,0020): its universal id, else the local name's system, else the source's default. */
-export function patientAssigner(attributes: HeaderAttributes, source: DicomSource): string {
-  const universal = universalSystem(attributes.PatientIssuerUniversal, attributes.PatientIssuerUniversalType);
-  const local = attributes.IssuerOfPatientID;
-  return universal ?? (local === undefined ? undefined : source.assigners[local]) ?? source.defaultAssigner;
+/** System of (0010,0020). */
+export function patientSystem(source: DicomSource, attributes: HeaderAttributes): string {
+  const { IssuerOfPatientID: local, PatientIssuerUniversal: universal, PatientIssuerUniversalType: type } = attributes;
+  return issuerSystem(source, { local, universal, type }, 'MR');
 }
