@@ -3,9 +3,14 @@
  * ES256 key, which is in this process; its id is the RFC 7638 thumbprint.
  */
 import { createHash, createPublicKey, type KeyObject } from 'node:crypto';
-import type { KeyPair } from '../keys/key-set.ts';
 import { ROLES } from './claims.ts';
 import type { TokenIssuer } from './verify-token.ts';
+
+/** The issuer's ES256 key pair, as the key set holds it. */
+export interface IssuerKeys {
+  readonly privateKey: KeyObject;
+  readonly publicKey: KeyObject;
+}
 
 /** Public part of the issuer's key (RFC 7517, RFC 7518 section 6.2). */
 export interface PublicJwk {
@@ -35,14 +40,14 @@ export function thumbprint(publicKey: KeyObject): string {
 }
 
 /** The JWK Set that anyone may fetch to check tokens of this issuer. No private part. */
-export function ownJwks(pair: Pick<KeyPair, 'publicKey'>): { readonly keys: readonly PublicJwk[] } {
+export function ownJwks(pair: Pick<IssuerKeys, 'publicKey'>): { readonly keys: readonly PublicJwk[] } {
   const publicKey = pair.publicKey.type === 'public' ? pair.publicKey : createPublicKey(pair.publicKey);
   const kid = thumbprint(publicKey);
   return { keys: [{ kty: 'EC', crv: 'P-256', ...coordinates(publicKey), kid, alg: 'ES256', use: 'sig' }] };
 }
 
 /** The built-in issuer as one of the allow-list. It may assert every role; only access tokens of type `at+jwt` count. */
-export function ownIssuer(origin: string, pair: Pick<KeyPair, 'publicKey'>): TokenIssuer {
+export function ownIssuer(origin: string, pair: Pick<IssuerKeys, 'publicKey'>): TokenIssuer {
   return {
     issuer: ownIssuerName(origin),
     ownInstitution: true,

@@ -8,9 +8,8 @@ import { GatewayError } from '../core/errors.ts';
 import { parseLogicalId } from '../core/ids.ts';
 import type { Role } from '../core/principal.ts';
 import { randomUuid, type Random } from '../core/random.ts';
-import type { KeyPair } from '../keys/key-set.ts';
 import { DEFAULT_PURPOSE, isPurpose, isRole } from './claims.ts';
-import { ownIssuerName, thumbprint } from './own-issuer.ts';
+import { ownIssuerName, thumbprint, type IssuerKeys } from './own-issuer.ts';
 import { parseScopes } from './scopes.ts';
 
 /** Seconds for which a token is valid unless asked otherwise. */
@@ -45,7 +44,7 @@ export interface TokenRequest {
 export interface SigningIssuer {
   readonly origin: string;
   readonly audience: string;
-  readonly key: KeyPair;
+  readonly key: IssuerKeys;
 }
 
 function invalid(message: string): never {

@@ -1,0 +1,66 @@
+/**
+ * What a manifest keeps, sealed, about an HL7 v2 message, so that MessageHeader and Provenance can be rendered from it
+ * later instead of being stored (DESIGN section 6). No PHI of a patient: erasure does not reach manifests.
+ */
+
+/** HD of MSH-3 to MSH-6, as far as it was sent. */
+export interface SystemName {
+  /** HD.1, namespace. */
+  readonly name?: string;
+  /** HD.2 with its type in HD.3, as a URI (`urn:oid:...`, `urn:uuid:...`, dns name). */
+  readonly uri?: string;
+}
+
+export interface MessageDetails {
+  /** MSH-9.1, message code: `ADT`. */
+  readonly messageCode: string;
+  /** MSH-9.2, trigger event: `A01`. */
+  readonly event: string;
+  /** MSH-10. */
+  readonly controlId: string;
+  /** MSH-7 as a FHIR dateTime, when it was sent and could be read. */
+  readonly messageTime?: string;
+  /** MSH-12. */
+  readonly version?: string;
+  /** MSH-3. */
+  readonly sendingApplication?: SystemName;
+  /** MSH-4. */
+  readonly sendingFacility?: SystemName;
+  /** MSH-5. */
+  readonly receivingApplication?: SystemName;
+  /** MSH-6. */
+  readonly receivingFacility?: SystemName;
+}
+
+type Json = Readonly<Record<string, unknown>>;
+
+function isObject(value: unknown): value is Json {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function optional<K extends string>(name: K, value: unknown): { readonly [P in K]?: string };
+function optional(name: string, value: unknown): Json {
+  return typeof value === 'string' && value !== '' ? { [name]: value } : {};
+}
+
+function systemName<K extends string>(name: K, value: unknown): { readonly [P in K]?: SystemName };
+function systemName(key: string, value: unknown): Json {
+  return isObject(value) ? { [key]: { ...optional('name', value.name), ...optional('uri', value.uri) } } : {};
+}
+
+/** Reads the details back out of a manifest; undefined when the message was not HL7 v2. */
+export function parseMessageDetails(details: Json): MessageDetails | undefined {
+  const { messageCode, event, controlId } = details;
+  if (typeof messageCode !== 'string' || typeof event !== 'string' || typeof controlId !== 'string') return undefined;
+  return {
+    messageCode,
+    event,
+    controlId,
+    ...optional('messageTime', details.messageTime),
+    ...optional('version', details.version),
+    ...systemName('sendingApplication', details.sendingApplication),
+    ...systemName('sendingFacility', details.sendingFacility),
+    ...systemName('receivingApplication', details.receivingApplication),
+    ...systemName('receivingFacility', details.receivingFacility),
+  };
+}
