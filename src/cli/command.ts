@@ -1,0 +1,29 @@
+/** What a command of the `anamnesis` program is, and the little that commands share. */
+import type { Environment } from '../config/load.ts';
+
+/** Exit codes: BSD sysexits where one fits. */
+export const EXIT = { ok: 0, failed: 1, usage: 64, unavailable: 69, config: 78 } as const;
+
+export interface CliContext {
+  /** The environment, with the `.env` of the working directory beneath it. */
+  readonly env: Environment;
+  readonly cwd: string;
+  /** Writes one line to standard output. */
+  readonly out: (line: string) => void;
+  /** Writes one line to standard error. */
+  readonly err: (line: string) => void;
+}
+
+/** Runs to its end and resolves with the exit code. */
+export type Command = (args: readonly string[], context: CliContext) => Promise<number>;
+
+/** A fault that the person at the terminal can mend: printed without a stack, then the exit code. */
+export class UsageError extends Error {
+  readonly exitCode: number;
+
+  constructor(message: string, exitCode: number = EXIT.usage) {
+    super(message);
+    this.name = 'UsageError';
+    this.exitCode = exitCode;
+  }
+}

@@ -1,0 +1,120 @@
+/** The `anamnesis` command: finds the subcommand, runs it, turns its outcome into an exit code. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseEnv } from 'node:util';
+import { envExample } from '../config/settings.ts';
+import type { Environment } from '../config/load.ts';
+import { GatewayError } from '../core/errors.ts';
+import { EXIT, UsageError, type CliContext, type Command } from './command.ts';
+
+interface Entry {
+  readonly usage: string;
+  readonly does: string;
+  /** Loaded on use: `anamnesis token` does not pay for the whole gateway. */
+  readonly load: () => Promise<Command>;
+}
+
+const COMMANDS: Readonly<Record<string, Entry>> = {
+  token: {
+    usage:
+      'token --role practitioner|patient|system|researcher --sub NAME [--patient ID] [--purpose TREAT] [--scope "..."] [--ttl SECONDS]',
+    does: 'print a bearer token of the built-in issuer (needs the key file)',
+    load: async () => (await import('./token.ts')).token,
+  },
+  version: { usage: 'version', does: 'print the version', load: async () => version },
+  help: { usage: 'help [settings]', does: 'print this, or every setting', load: async () => help },
+};
+
+/** What people type before they know the commands. */
+const FLAGS: ReadonlyMap<string, string> = new Map([
+  ['--help', 'help'],
+  ['-h', 'help'],
+  ['--version', 'version'],
+]);
+
+const help: Command = async ([topic], { out }) => {
+  if (topic === 'settings') {
+    out(envExample().trimEnd());
+    return EXIT.ok;
+  }
+  out('Usage: npx anamnesis COMMAND\n');
+  for (const { usage, does } of Object.values(COMMANDS)) out(`  ${usage}\n      ${does}`);
+  out('\nSettings come from the environment and from .env in the working directory; see .env.example.');
+  return EXIT.ok;
+};
+
+const version: Command = async (_, { out }) => {
+  const manifest: unknown = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+  out(
+    typeof manifest === 'object' && manifest !== null && 'version' in manifest ? String(manifest.version) : 'unknown',
+  );
+  return EXIT.ok;
+};
+
+/** `.env` of the working directory; the environment wins. A missing file is no error. */
+function environment(cwd: string): Environment {
+  try {
+    return { ...parseEnv(readFileSync(join(cwd, '.env'), 'utf8')), ...process.env };
+  } catch {
+    return process.env;
+  }
+}
+
+/** Runs the command line and sets the process's exit code. Never throws. */
+export async function main(argv: readonly string[]): Promise<void> {
+  const cwd = process.cwd();
+  const context: CliContext = {
+    env: environment(cwd),
+    cwd,
+    out: (line) => void process.stdout.write(`${line}\n`),
+    err: (line) => void process.stderr.write(`${line}\n`),
+  };
+  const [first = 'help', ...args] = argv;
+  const name = FLAGS.get(first) ?? first;
+  const entry = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (entry === undefined) {
+    context.err(`anamnesis: there is no command ${JSON.stringify(name)}; \`npx anamnesis help\` lists them`);
+    process.exitCode = EXIT.usage;
+    return;
+  }
+  if (args.includes('--help')) {
+    context.out(`Usage: npx anamnesis ${entry.usage}\n  ${entry.does}`);
+    return;
+  }
+  try {
+    process.exitCode = await (await entry.load())(args, context);
+  } catch (thrown) {
+    process.exitCode = report(thrown, context);
+  }
+}
+
+function report(thrown: unknown, { err }: CliContext): number {
+  if (thrown instanceof UsageError) {
+    err(`anamnesis: ${thrown.message}`);
+    return thrown.exitCode;
+  }
+  if (thrown instanceof GatewayError) {
+    err(`anamnesis: ${thrown.message} (${thrown.code})`);
+    return thrown.code === 'unavailable' ? EXIT.unavailable : EXIT.failed;
+  }
+  // Arguments that parseArgs of node:util does not know.
+  if (thrown instanceof TypeError && 'code' in thrown && String(thrown.code).startsWith('ERR_PARSE_ARGS')) {
+    err(`anamnesis: ${thrown.message}`);
+    return EXIT.usage;
+  }
+  const port = portInUse(thrown);
+  if (port !== undefined) {
+    err(
+      `anamnesis: port ${port} is taken; set HTTP_PORT, MLLP_PORT or DICOM_PORT to another, or to 0 for any free one`,
+    );
+    return EXIT.unavailable;
+  }
+  err(`anamnesis: unexpected ${thrown instanceof Error ? (thrown.stack ?? thrown.name) : typeof thrown}`);
+  return EXIT.failed;
+}
+
+/** The port that a listener could not have. */
+function portInUse(thrown: unknown): string | undefined {
+  const inUse = thrown instanceof Error && 'code' in thrown && thrown.code === 'EADDRINUSE' && 'port' in thrown;
+  return inUse ? String(thrown.port) : undefined;
+}
