@@ -1,0 +1,90 @@
+/**
+ * The stored ledger of the configured gateway for commands that read it, whether that gateway runs or not: its database
+ * (DATABASE_URL, the embedded Postgres that a running gateway has started, or one started for the command), public keys
+ * and blobs.
+ */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Config } from '../config/config.ts';
+import { GatewayError } from '../core/errors.ts';
+import { silentLog } from '../core/log.ts';
+import type { LedgerKeys } from '../ledger/verify.ts';
+import type { BlobStore } from '../record/blob-store.ts';
+import type { LedgerSource } from '../services/verify-ledger.ts';
+import { openFileBlobStore } from '../storage/blobs/fs.ts';
+import { serverAccount } from '../storage/embedded-postgres/account.ts';
+import { ensureSocketDir, placeCluster } from '../storage/embedded-postgres/cluster.ts';
+import { startEmbeddedPostgres } from '../storage/embedded-postgres/embedded-postgres.ts';
+import { hasLedger } from '../storage/pg/has-ledger.ts';
+import { withLedgerSource } from '../storage/pg/ledger-source.ts';
+import { openPool, type Pool } from '../storage/pg/pool.ts';
+import { keyProvider } from './keys.ts';
+
+export interface StoredLedger {
+  readonly keys: LedgerKeys;
+  readonly blobs: BlobStore;
+  /** Runs `work` on one snapshot of the database. */
+  read<T>(work: (source: LedgerSource) => Promise<T>): Promise<T>;
+  /** Idempotent. Stops the Postgres that was started for the command. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens without changing anything of the ledger. Throws `not-found` where no gateway was ever started with this
+ * configuration, the errors of the key file, `unavailable` when the database cannot be reached.
+ */
+export async function openStoredLedger(config: Config): Promise<StoredLedger> {
+  const { keySet } = await keyProvider(config).load({ create: false });
+  const database = await openDatabase(config);
+  try {
+    if (!(await hasLedger(database.pool))) {
+      throw new GatewayError('not-found', 'the database holds no ledger: start the gateway once');
+    }
+    return {
+      keys: { origin: config.origin, log: keySet.log.rawPublicKey, sign: keySet.sign.rawPublicKey },
+      blobs: await openFileBlobStore(join(config.dataDir, 'blobs')),
+      read: (work) => withLedgerSource(database.pool, work),
+      close: () => database.close(),
+    };
+  } catch (thrown) {
+    await database.close();
+    throw thrown;
+  }
+}
+
+interface Database {
+  readonly pool: Pool;
+  close(): Promise<void>;
+}
+
+async function openDatabase(config: Config): Promise<Database> {
+  const settings = { max: 2, statementTimeoutMs: 0 };
+  const from = (connection: Parameters<typeof openPool>[0], stop?: () => Promise<void>): Database => {
+    const pool = openPool(connection, settings, () => {});
+    let closing: Promise<void> | undefined;
+    const close = async (): Promise<void> => {
+      await pool.end();
+      await stop?.();
+    };
+    return { pool, close: () => (closing ??= close()) };
+  };
+  if (config.databaseUrl !== undefined) return from({ connectionString: config.databaseUrl });
+  if (!existsSync(config.dataDir)) throw new GatewayError('not-found', `there is no data directory ${config.dataDir}`);
+  try {
+    const postgres = await startEmbeddedPostgres({ dataDir: config.dataDir, log: silentLog });
+    return from({ ...postgres.connection }, () => postgres.stop());
+  } catch (thrown) {
+    if (!(thrown instanceof GatewayError) || thrown.code !== 'conflict') throw thrown;
+    // A gateway runs on this data directory: its Postgres serves us too, on the socket that it listens on.
+    const { clusterDir } = placeCluster(config.dataDir, serverAccount(join(config.dataDir, 'postgres')));
+    const host = ensureSocketDir(clusterDir, serverAccount(clusterDir));
+    const running = from({ host, port: 5432, user: 'postgres', database: 'postgres' });
+    try {
+      await hasLedger(running.pool);
+      return running;
+    } catch {
+      await running.close();
+      throw thrown;
+    }
+  }
+}
