@@ -1,0 +1,62 @@
+import { describe, expect, it } from 'vitest';
+import { parseMessageDetails, type MessageDetails } from '../../../src/audit/message-details.ts';
+import { renderMessageHeader } from '../../../src/audit/message-header.ts';
+import { renderProvenance } from '../../../src/audit/provenance.ts';
+import type { RenderedMessage } from '../../../src/audit/rendered.ts';
+import { validateResource } from '../../../src/formats/fhir/validate.ts';
+
+const message: MessageDetails = {
+  messageCode: 'ORU',
+  event: 'R01',
+  controlId: 'MSG00017',
+  messageTime: '2026-11-22T08:15:00-05:00',
+  version: '2.5.1',
+  sendingApplication: { name: 'LAB' },
+  sendingFacility: { name: 'STMARY', uri: 'urn:oid:2.16.840.1.113883.3.1' },
+  receivingFacility: { name: 'EHR' },
+};
+const rendered: RenderedMessage = {
+  id: '0b5f2f6a-5d8e-4b63-8f7e-6f0d8a1c2b3d',
+  origin: 'stmary.example/anamnesis',
+  leaf: 4711,
+  kind: 'hl7v2',
+  source: 'lab',
+  receivedAt: Date.UTC(2026, 10, 22, 13, 15),
+  message,
+  produced: ['Patient/p1/_history/1', 'Observation/o1/_history/2'],
+};
+const errors = (resource: unknown) => validateResource(resource).filter((issue) => issue.severity === 'error');
+
+describe('resources rendered from a manifest', () => {
+  it('are valid R4 and say where things came from', () => {
+    const header = renderMessageHeader(rendered);
+    const provenance = renderProvenance(rendered);
+    expect(errors(header)).toEqual([]);
+    expect(errors(provenance)).toEqual([]);
+    expect(header).toMatchObject({
+      eventCoding: { system: 'http://terminology.hl7.org/CodeSystem/v2-0003', code: 'R01' },
+      source: { name: 'LAB', endpoint: 'urn:oid:2.16.840.1.113883.3.1' },
+      sender: { display: 'STMARY' },
+      focus: [{ reference: 'Patient/p1/_history/1' }, { reference: 'Observation/o1/_history/2' }],
+    });
+    expect(provenance).toMatchObject({
+      target: [{ reference: 'Patient/p1/_history/1' }, { reference: 'Observation/o1/_history/2' }],
+      recorded: '2026-11-22T13:15:00.000Z',
+      occurredDateTime: '2026-11-22T08:15:00-05:00',
+    });
+    expect(JSON.stringify(provenance)).toContain('"4711"');
+  });
+
+  it('make a Provenance but no MessageHeader of what was not a message', () => {
+    const plain = { ...rendered, kind: 'fhir', source: 'client:app', message: undefined };
+    expect(renderMessageHeader(plain)).toBeUndefined();
+    expect(errors(renderProvenance(plain))).toEqual([]);
+  });
+
+  it('come back from the details of a manifest', () => {
+    expect(parseMessageDetails(JSON.parse(JSON.stringify(message)))).toEqual(message);
+    expect(parseMessageDetails({ interaction: 'create' })).toBeUndefined();
+    const { sendingApplication: _, ...without } = message;
+    expect(parseMessageDetails(without)).toEqual(without);
+  });
+});
