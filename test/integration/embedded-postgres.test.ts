@@ -1,5 +1,5 @@
 /** The launcher on clusters of its own: paths with spaces, restarts, refusals, what crashes leave behind. */
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
@@ -12,6 +12,7 @@ import { startEmbeddedPostgres, type EmbeddedPostgres } from '../../src/storage/
 import { hasEnded, spawnServer, stopServer, waitReady } from '../../src/storage/embedded-postgres/server.ts';
 
 const root = mkdtempSync(join(tmpdir(), "anamnesis pg 'quoted' "));
+chmodSync(root, 0o711);
 const dataDir = join(root, 'data dir');
 const running: EmbeddedPostgres[] = [];
 
@@ -164,6 +165,13 @@ test('a cluster of another version is refused, and stays as it is', async () => 
   await expect(start()).rejects.toMatchObject({ code: 'conflict', message: expect.stringContaining('Postgres 9') });
   writeFileSync(version, stored);
   expect(await query(await start(), 'select 1 as one')).toEqual([{ one: 1 }]);
+});
+
+test('a data directory that is closed to others is opened for passing through, no further', async () => {
+  chmodSync(dataDir, 0o700);
+  const postgres = await start();
+  expect(postgres.moved).toBe(false);
+  expect(statSync(dataDir).mode & 0o077).toBe(userInfo().uid === 0 ? 0o001 : 0);
 });
 
 test('stop gives everything back', async () => {

@@ -4,7 +4,6 @@
  */
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import type { TestProject } from 'vitest/node';
@@ -18,7 +17,7 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
   process.once('exit', remove);
   // No test crashes this cluster, so that it may skip fsync; the crash tests run gateways and clusters of their own.
   const postgres = await startEmbeddedPostgres({
-    dataDir: join(folder, 'data'),
+    dataDir: folder,
     log: silentLog,
     settings: { fsync: 'off', max_connections: '200' },
   });

@@ -11,6 +11,7 @@ import {
   existsSync,
   lstatSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   readlinkSync,
   realpathSync,
@@ -40,10 +41,17 @@ function shortHash(path: string): string {
 
 /**
  * The folder of the cluster of a data directory: `postgres` in it, unless the server's account cannot pass the folders
- * above; then one under /var/lib/anamnesis, to which an existing cluster is moved.
+ * above; then one under /var/lib/anamnesis, to which an existing cluster is moved. A data directory that is closed to
+ * others is opened for passing through (o+x): what lies in it is closed by itself. Folders above it are left alone.
  */
-export function placeCluster(dataDir: string, account: Account | undefined): { clusterDir: string; moved: boolean } {
+export function placeCluster(
+  dataDir: string,
+  account: Account | undefined,
+): { readonly clusterDir: string; readonly moved: boolean } {
   const inside = join(realpathSync(dataDir), 'postgres');
+  if (!canReach(dataDir, account) && canReach(dirname(dataDir), account)) {
+    chmodSync(dataDir, (statSync(dataDir).mode & 0o777) | 0o001);
+  }
   if (canReach(dataDir, account)) return { clusterDir: inside, moved: false };
   const outside = join(FALLBACK_PARENT, shortHash(inside), 'postgres');
   mkdirSync(dirname(outside), { recursive: true });
@@ -88,8 +96,10 @@ export function ensureCluster(clusterDir: string, binaries: Binaries, account: A
       'conflict',
       `${clusterDir} exists and is no Postgres cluster, or belongs to another account`,
     );
-  const fresh = `${clusterDir}.new`;
-  rmSync(fresh, { recursive: true, force: true });
+  // Each attempt its own folder: an initdb whose gateway was killed may still be writing into an older one.
+  const unfinished = readdirSync(dirname(clusterDir)).filter((name) => name.startsWith('postgres.new-'));
+  for (const name of unfinished) rmSync(join(dirname(clusterDir), name), { recursive: true, force: true });
+  const fresh = `${clusterDir}.new-${process.pid}`;
   mkdirSync(fresh, { mode: 0o700 });
   giveTo(fresh, account);
   const args = ['-D', fresh, '-U', 'postgres', '--auth=trust', '--encoding=UTF8', '--locale=C'];

@@ -9,6 +9,7 @@ import type { ChildProcess } from 'node:child_process';
 import { existsSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { systemClock } from '../../core/clock.ts';
 import { GatewayError } from '../../core/errors.ts';
 import { describeError, type Log } from '../../core/log.ts';
 import { ensureDataDir } from '../data-dir.ts';
@@ -150,7 +151,23 @@ async function prepare(
   };
 }
 
+/** Milliseconds for which backends of a killed server may still hold its shared memory. */
+const ORPHANS_DEADLINE_MS = 30_000;
+
 async function start(server: ServerOptions, log: Log): Promise<ChildProcess> {
+  const until = systemClock.now() + ORPHANS_DEADLINE_MS;
+  for (;;) {
+    try {
+      return await startOnce(server, log);
+    } catch (thrown) {
+      const held = thrown instanceof GatewayError && thrown.message.includes('shared memory block');
+      if (!held || systemClock.now() > until) throw thrown;
+      await delay(250);
+    }
+  }
+}
+
+async function startOnce(server: ServerOptions, log: Log): Promise<ChildProcess> {
   // Cleaners of temporary folders may have removed it while the server was down.
   if (!existsSync(server.socketDir)) ensureSocketDir(server.clusterDir, server.account);
   const child = spawnServer(server);
