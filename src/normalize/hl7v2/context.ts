@@ -15,7 +15,7 @@ export type Element = Record<string, unknown>;
 export interface Omission {
   /** `OBX[3]-5`: segment, its number among its kind, field. */
   readonly location: string;
-  readonly reason: 'not-a-date' | 'not-a-code' | 'not-an-attachment';
+  readonly reason: 'not-a-date' | 'not-an-attachment' | 'no-code';
 }
 
 export interface Context {
@@ -80,13 +80,17 @@ export function periodOf(
   return from === undefined && to === undefined ? undefined : compact({ start: from, end: to });
 }
 
-/** The element without members that are undefined or empty arrays. */
+/**
+ * A copy of the element without members that are undefined or empty arrays. Copied, since `delete` would turn the object
+ * into a slow dictionary: conversion took a third longer.
+ */
 export function compact(element: Element): Element {
+  const out: Element = {};
   for (const name in element) {
     const value = element[name];
-    if (value === undefined || (Array.isArray(value) && value.length === 0)) delete element[name];
+    if (value !== undefined && !(Array.isArray(value) && value.length === 0)) out[name] = value;
   }
-  return element;
+  return out;
 }
 
 /** The values that are there. */

@@ -170,7 +170,7 @@ function observationsOfVisit(context: Context, list: ChangeList, group: PatientG
       encounter: frame.encounter,
       basedOn: undefined,
       observedAt: undefined,
-      reportedAt: '',
+      issued: undefined,
       category: undefined,
       sourceTime: frame.sourceTime,
       marks: frame.marks,

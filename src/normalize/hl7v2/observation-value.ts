@@ -131,7 +131,7 @@ function attachmentValue(attachment: Element | undefined): Element {
 }
 
 /** OBX-6 as Quantity members. A code only with the system UCUM: other units are text. */
-export function unitOf(context: Context, raw: string): Element {
+function unitOf(context: Context, raw: string): Element {
   if (raw === '') return {};
   const parts = components(raw, context.by);
   const code = textOf(context, parts[0]);
@@ -145,9 +145,10 @@ const RANGE = /^([+-]?[\d.]+)\s*(?:-|–|to)\s*([+-]?[\d.]+)$/;
 const LIMIT = /^(<=?|>=?)\s*([\d.]+)$/;
 
 /** OBX-7: the text as it is, and low and high where it can only mean them. */
-export function referenceRange(context: Context, raw: string, unit: Element): Element[] | undefined {
+export function referenceRange(context: Context, raw: string, rawUnit: string): Element[] | undefined {
   const text = textOf(context, raw);
   if (text === undefined) return undefined;
+  const unit = unitOf(context, rawUnit);
   const range = RANGE.exec(text);
   const limit = LIMIT.exec(text);
   const low = parseNm(range?.[1] ?? (limit?.[1].startsWith('>') === true ? limit[2] : ''));

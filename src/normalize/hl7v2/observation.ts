@@ -2,14 +2,12 @@
 import { changeReference, type BusinessKey } from '../../formats/fhir/change.ts';
 import { GatewayError } from '../../core/errors.ts';
 import { components, repetitions } from '../../formats/hl7v2/delimiters.ts';
-import { toFhirInstant } from '../../formats/hl7v2/dtm.ts';
 import type { Segment } from '../../formats/hl7v2/message.ts';
 import type { ChangeList } from './change-list.ts';
 import {
   codeOf,
   compact,
   dateTimeOf,
-  dtmOf,
   extension,
   firstOf,
   present,
@@ -19,7 +17,7 @@ import {
 } from './context.ts';
 import { codingsOf, codingText, conceptOf, V2_TABLE } from './datatypes/codeable-concept.ts';
 import { eiIdentifier } from './datatypes/identifier.ts';
-import { referenceRange, unitOf, valueElements } from './observation-value.ts';
+import { referenceRange, valueElements } from './observation-value.ts';
 import { codedMarks, metaOf, type Marks } from './security.ts';
 import { INTERPRETATIONS, OBSERVATION_STATUS, STATUS_RANK, VITAL_SIGNS } from './tables.ts';
 
@@ -47,8 +45,8 @@ export interface ObservationFrame {
   readonly basedOn: number | undefined;
   /** OBR-7: when OBX-14 is empty. */
   readonly observedAt: string | undefined;
-  /** OBR-22, raw. */
-  readonly reportedAt: string;
+  /** OBR-22 as instant. */
+  readonly issued: string | undefined;
   readonly category: string | undefined;
   /** Source time of the results, milliseconds since 1970. */
   readonly sourceTime: number;
@@ -80,67 +78,66 @@ const VALUES = [
   'valuePeriod',
 ];
 
-/** Adds the Change of one result and returns its position. Throws `required-missing` without OBX-3. */
+/**
+ * Adds the Change of one result and returns its position; undefined for an OBX that says nothing. Throws
+ * `required-missing` for a value without OBX-3.
+ */
 export function observationChange(
   context: Context,
   list: ChangeList,
   group: ObservationGroup,
   frame: ObservationFrame,
-): number {
+): number | undefined {
   const { obx } = group;
   const location = `OBX[${group.number}]`;
   const code = conceptOf(context, obx.field(3));
-  if (code === undefined)
+  if (code === undefined) return withoutCode(context, obx, location);
+  const status = statusOf(context, obx, location);
+  const value = joinedValue(context, group, code, location);
+  const set: Element & { resourceType: string } = { resourceType: 'Observation' };
+  put(set, 'meta', metaOf(frame.marks.all, frame.marks.clinical, frame.orderMarks, codedMarks(context, obx.field(13))));
+  set.status = status;
+  set.subject = { reference: changeReference(frame.patient) };
+  if (frame.encounter !== undefined) set.encounter = { reference: changeReference(frame.encounter) };
+  if (frame.basedOn !== undefined) set.basedOn = [{ reference: changeReference(frame.basedOn) }];
+  const result: Element = { code };
+  put(result, 'category', categoryOf(frame.category, code));
+  put(result, 'effectiveDateTime', dateTimeOf(context, obx.field(14), `${location}-14`) ?? frame.observedAt);
+  put(result, 'issued', frame.issued);
+  const identifier = eiIdentifier(context, repetitions(obx.field(21), context.by)[0] ?? '', 'FILL')?.identifier;
+  const change = {
+    type: 'Observation',
+    keys: [observationKey(context, obx, code, frame)],
+    set,
+    sourceTime: frame.sourceTime + (STATUS_RANK[status] ?? 0),
+    ...(identifier !== undefined && { append: { identifier: [identifier] } }),
+  };
+  // U states a new status, D and W withdraw: without a value they leave the one that stands.
+  const isBare = Object.keys(value).length === 0;
+  if (isBare && ['U', 'D', 'W'].includes(firstOf(context, obx.field(11)) ?? '')) {
+    return list.add({ ...change, initial: result });
+  }
+  for (const name in result) set[name] = result[name];
+  for (const name in value) set[name] = value[name];
+  putResult(context, list, group, set, location);
+  const hasValue = VALUES.some((name) => value[name] !== undefined) || value.component !== undefined;
+  if (!hasValue) put(set, 'dataAbsentReason', absentReason(context, obx));
+  // A new value of another type replaces the old one by itself (`write/apply`).
+  const clear = STATED.filter((name) => set[name] === undefined);
+  return list.add({ ...change, clear: hasValue ? clear : [...clear, ...VALUES] });
+}
+
+function withoutCode(context: Context, obx: Segment, location: string): undefined {
+  if (Object.keys(valueElements(context, obx, {}, `${location}-5`)).length > 0) {
     throw new GatewayError('required-missing', 'OBX-3, what was observed, is required', {
       expression: `${location}-3`,
     });
-  const status = statusOf(context, obx, location);
-  const reported = dtmOf(context, frame.reportedAt, 'OBR-22');
-  const meta = metaOf(frame.marks.all, frame.marks.clinical, frame.orderMarks, codedMarks(context, obx.field(13)));
-  const frameElements = {
-    resourceType: 'Observation',
-    ...(meta && { meta }),
-    status,
-    subject: { reference: changeReference(frame.patient) },
-    ...(frame.encounter !== undefined && { encounter: { reference: changeReference(frame.encounter) } }),
-    ...(frame.basedOn !== undefined && { basedOn: [{ reference: changeReference(frame.basedOn) }] }),
-  };
-  const keys = [observationKey(context, obx, code, frame)];
-  const identifier = eiIdentifier(context, repetitions(obx.field(21), context.by)[0] ?? '', 'FILL')?.identifier;
-  const append = identifier === undefined ? {} : { append: { identifier: [identifier] } };
-  const sourceTime = frame.sourceTime + (STATUS_RANK[status] ?? 0);
-  const initial = compact({ code, category: categoryOf(frame.category, code) });
-  const effective = dateTimeOf(context, obx.field(14), `${location}-14`) ?? frame.observedAt;
-  const issued = reported === undefined ? undefined : toFhirInstant(reported, context.zone);
-  const value = joinedValue(context, group, code, location);
-  // U states a new status, D and W withdraw: without a value they leave the one that stands.
-  if (Object.keys(value).length === 0 && ['U', 'D', 'W'].includes(firstOf(context, obx.field(11)) ?? '')) {
-    return list.add({
-      type: 'Observation',
-      keys,
-      set: frameElements,
-      initial: compact({ ...initial, effectiveDateTime: effective, issued }),
-      sourceTime,
-      ...append,
-    });
   }
-  const elements = compact({
-    ...frameElements,
-    code,
-    category: initial.category,
-    effectiveDateTime: effective,
-    issued,
-    ...resultElements(context, list, group, value, location),
-  });
-  const clear = [...STATED, ...VALUES].filter((name) => elements[name] === undefined);
-  return list.add({
-    type: 'Observation',
-    keys,
-    set: { ...elements, resourceType: 'Observation' },
-    clear,
-    sourceTime,
-    ...append,
-  });
+  context.omissions.push({ location: `${location}-3`, reason: 'no-code' });
+}
+
+function put(element: Element, name: string, value: unknown): void {
+  if (value !== undefined && !(Array.isArray(value) && value.length === 0)) element[name] = value;
 }
 
 /** OBX-11; empty is read as final, since senders leave it out where all results are. */
@@ -161,10 +158,10 @@ function statusOf(context: Context, obx: Segment, location: string): string {
  * has several that nothing tells apart, their order does.
  */
 function observationKey(context: Context, obx: Segment, code: Element, frame: ObservationFrame): BusinessKey {
-  const [coding] = codingsOf(context, obx.field(3));
+  const [coding] = Array.isArray(code.coding) ? code.coding : [];
   const what = coding === undefined ? String(code.text) : codingText(coding);
   const key = [...frame.key, what, textOf(context, obx.field(4)) ?? ''];
-  const text = JSON.stringify(key);
+  const text = key.join('\u0000');
   const count = (frame.used.get(text) ?? 0) + 1;
   frame.used.set(text, count);
   return count === 1 ? key : [...key, String(count)];
@@ -181,33 +178,21 @@ function joinedValue(context: Context, group: ObservationGroup, code: Element, l
   return text === '' ? {} : { valueString: text };
 }
 
-function resultElements(
-  context: Context,
-  list: ChangeList,
-  group: ObservationGroup,
-  value: Element,
-  location: string,
-): Element {
+/** What stands beside the value. Most fields of most results are empty: nothing is made for them. */
+function putResult(context: Context, list: ChangeList, group: ObservationGroup, set: Element, location: string): void {
   const { obx } = group;
-  const interpretation = present(repetitions(obx.field(8), context.by).map((raw) => interpretationOf(context, raw)));
-  const performer = present([
-    ...repetitions(obx.field(16), context.by).map((raw) => list.practitioner(context, raw)),
-    list.organization(context, repetitions(obx.field(23), context.by)[0] ?? '') ?? producer(context, obx.field(15)),
-  ]);
-  const device = eiIdentifier(context, repetitions(obx.field(18), context.by)[0] ?? '', '')?.identifier;
-  const hasValue = VALUES.some((name) => value[name] !== undefined) || value.component !== undefined;
-  return {
-    ...value,
-    extension: extensionsOf(context, obx, value, location),
-    dataAbsentReason: hasValue ? undefined : absentReason(context, obx),
-    interpretation,
-    referenceRange: referenceRange(context, obx.field(7), unitOf(context, obx.field(6))),
-    performer,
-    method: conceptOf(context, repetitions(obx.field(17), context.by)[0]),
-    bodySite: conceptOf(context, repetitions(obx.field(20), context.by)[0], `${V2_TABLE}0163`),
-    device: device === undefined ? undefined : { identifier: device, display: device.value },
-    note: notesOf(context, group.notes),
-  };
+  const { by } = context;
+  put(set, 'extension', extensionsOf(context, obx, set, location));
+  put(set, 'interpretation', present(repetitions(obx.field(8), by).map((raw) => interpretationOf(context, raw))));
+  put(set, 'referenceRange', referenceRange(context, obx.field(7), obx.field(6)));
+  const people = repetitions(obx.field(16), by).map((raw) => list.practitioner(context, raw));
+  const organization = list.organization(context, repetitions(obx.field(23), by)[0] ?? '');
+  put(set, 'performer', present([...people, organization ?? producer(context, obx.field(15))]));
+  put(set, 'method', conceptOf(context, repetitions(obx.field(17), by)[0]));
+  put(set, 'bodySite', conceptOf(context, repetitions(obx.field(20), by)[0], `${V2_TABLE}0163`));
+  const device = eiIdentifier(context, repetitions(obx.field(18), by)[0] ?? '', '')?.identifier;
+  if (device !== undefined) set.device = { identifier: device, display: device.value };
+  put(set, 'note', notesOf(context, group.notes));
 }
 
 /** OBX-4 sub-identifier and OBX-19 time of analysis, beside what the value brought. */
@@ -230,6 +215,7 @@ function interpretationOf(context: Context, raw: string): Element | undefined {
 
 /** OBX-15 names the producer by a code of its own: a reference by identifier. */
 function producer(context: Context, raw: string): Element | undefined {
+  if (raw === '') return undefined;
   const [coding] = codingsOf(context, raw);
   if (coding === undefined) return undefined;
   return compact({ identifier: compact({ system: coding.system, value: coding.code }), display: coding.display });

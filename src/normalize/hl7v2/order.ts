@@ -85,13 +85,14 @@ export function orderChanges(context: Context, list: ChangeList, group: OrderGro
   const section = firstOf(context, obr.field(24));
   const reported = dtmOf(context, obr.field(22), `${location}-22`);
   const sourceTime = (reported === undefined ? undefined : toMillis(reported, context.zone)) ?? frame.sourceTime;
+  const issued = reported === undefined ? undefined : toFhirInstant(reported, context.zone);
   const observationFrame: ObservationFrame = {
     key: ['observation', ...key],
     patient: frame.patient.index,
     encounter: frame.encounter,
     basedOn: request,
     observedAt: dateTimeOf(context, obr.field(7), `${location}-7`),
-    reportedAt: obr.field(22),
+    issued,
     category: SECTION_CATEGORY[section ?? ''] ?? 'laboratory',
     sourceTime,
     marks: frame.marks,
@@ -102,10 +103,10 @@ export function orderChanges(context: Context, list: ChangeList, group: OrderGro
   const supportingInfo: Element[] = [];
   for (const observation of group.observations) {
     const index = observationChange(context, list, observation, observationFrame);
+    if (index === undefined) continue;
     (isSupportingInfo(context, observation.obx) ? supportingInfo : result).push({ reference: changeReference(index) });
   }
   if (supportingInfo.length > 0) addSupportingInfo(list, request, supportingInfo);
-  const issued = reported === undefined ? undefined : toFhirInstant(reported, context.zone);
   const effective = effectiveOf(context, obr, location);
   const meta = metaOf(frame.marks.all, frame.marks.clinical, orderMarks);
   const statusReason = conceptOf(context, orc?.field(16));

@@ -30,24 +30,7 @@ import { GENDER, LANGUAGE, MARITAL_STATUS, RELATIONSHIP } from './tables.ts';
 const CORE = 'http://hl7.org/fhir/StructureDefinition/';
 
 /** Types of number in PID-3 that do not say who the patient is: accounts, visits, cards of payers, numbers people misquote. */
-const NOT_A_KEY = new Set([
-  'AN',
-  'ANC',
-  'AND',
-  'ANT',
-  'BC',
-  'DL',
-  'DS',
-  'MS',
-  'SS',
-  'VN',
-  'VS',
-  'XX',
-  'FI',
-  'GI',
-  'GN',
-  'EN',
-]);
+const NOT_A_KEY = new Set('ALT AN ANC AND ANT BC DL DS EN EXT FI GI GN MS SS VN VS XX'.split(' '));
 
 export interface PatientResult {
   /** Position of the Change. */
@@ -122,7 +105,9 @@ function patientIdentifiers(context: Context, pid: Segment): Identified[] {
 }
 
 function ssnIdentifier(context: Context, value: string): Identified {
-  const system = identifierSystem(context.profile, {}, 'SS');
+  // Other countries put their own numbers into PID-19.
+  const namespace = /^\d{3}-?\d{2}-?\d{4}$/.test(value) ? undefined : 'PID-19';
+  const system = identifierSystem(context.profile, { namespace }, 'SS');
   return { system, value, type: 'SS', identifier: { type: typeOf('SS'), system, value } };
 }
 

@@ -87,7 +87,9 @@ export function conceptOf(context: Context, raw: string | undefined, defaultSyst
   if (raw === undefined || raw === '' || raw === '""') return undefined;
   const parts = components(raw, context.by);
   const coding = codingsFrom(context, parts, defaultSystem);
-  const text = textOf(context, parts[8]) ?? textOf(context, parts[1]) ?? textOf(context, parts[4]);
+  const text =
+    textOf(context, parts[8]) ??
+    (coding.length > 0 ? undefined : (textOf(context, parts[1]) ?? textOf(context, parts[4])));
   if (coding.length === 0 && text === undefined) return undefined;
   return compact({ coding, text });
 }
