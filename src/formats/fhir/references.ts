@@ -127,8 +127,8 @@ export function subjectPaths(type: string): readonly (readonly string[])[] {
 }
 
 /**
- * The reference to the patient whose record this resource is, as it stands in the resource: `Patient/123`, an absolute
- * URL, or a placeholder (`urn:uuid:...`, `change:0`). Undefined when there is none, when it is another kind of subject (a
+ * The reference to the patient whose record this resource is, as it stands in the resource but for a version: `Patient/123`, an
+ * absolute URL, or a placeholder (`urn:uuid:...`, `change:0`). Undefined when there is none, when it is another kind of subject (a
  * Group, a Device), a contained resource, a bare identifier, or when several patients are named. A Patient is its own subject once
  * it has an id.
  *
@@ -145,12 +145,16 @@ export function subjectOf(resource: Resource, typeOf?: (reference: string) => st
       const type =
         typeOfReference(found) ?? typeOf?.(found.reference) ?? (rule.mode === 'several' ? undefined : 'Patient');
       if (type !== 'Patient' || found.reference.startsWith('#')) continue;
-      if (subject !== undefined && subject !== found.reference) return undefined;
-      subject = found.reference;
+      const reference = found.reference.replace(VERSION_SUFFIX, '');
+      if (subject !== undefined && subject !== reference) return undefined;
+      subject = reference;
     }
   }
   return subject;
 }
+
+/** A reference to a version is one to the patient all the same: an AuditEvent names both. */
+const VERSION_SUFFIX = /\/_history\/[A-Za-z0-9\-.]{1,64}$/;
 
 interface FoundReference {
   readonly reference: string;

@@ -1,0 +1,37 @@
+/**
+ * What one FHIR interaction sees of an HTTP request and says in answer: plain values, no Express. One interaction a file
+ * turns a Call into an Answer; the router does everything else.
+ */
+import type { Principal } from '../../../core/principal.ts';
+
+/** Names and values of a query string or form, decoded, in their order. */
+export type Parameters = readonly (readonly [name: string, value: string])[];
+
+export interface Call {
+  readonly principal: Principal;
+  /** Resource type of the route; empty at the root. */
+  readonly type: string;
+  /** Logical id of the route; empty where the route has none. */
+  readonly id: string;
+  /** Version id of the route; empty where the route has none. */
+  readonly version: string;
+  /** Query parameters without those that negotiate the format. */
+  readonly query: Parameters;
+  /** Undefined when the request does not carry it; names in lower case. */
+  header(name: string): string | undefined;
+  /** Parsed JSON of the body; undefined when there is none. */
+  readonly body: unknown;
+  /** Base of the FHIR endpoint, without a trailing slash. */
+  readonly base: string;
+  readonly requestId: string;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** A FHIR resource; absent for an empty body. */
+  readonly body?: object;
+}
+
+/** One interaction. Throws GatewayError; the router renders it. */
+export type Handler = (call: Call) => Promise<Answer>;
