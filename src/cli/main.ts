@@ -21,6 +21,11 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     does: 'print a bearer token of the built-in issuer (needs the key file)',
     load: async () => (await import('./token.ts')).token,
   },
+  verify: {
+    usage: 'verify',
+    does: 'derive the whole ledger again and say what is wrong, and where',
+    load: async () => (await import('./verify.ts')).verify,
+  },
   version: { usage: 'version', does: 'print the version', load: async () => version },
   help: { usage: 'help [settings]', does: 'print this, or every setting', load: async () => help },
 };
