@@ -86,7 +86,10 @@ function periodInterval(period: Readonly<Record<string, unknown>>): Interval | u
   const start = typeof period.start === 'string' ? parseInterval(period.start) : undefined;
   const end = typeof period.end === 'string' ? parseInterval(period.end) : undefined;
   if (start === undefined && end === undefined) return undefined;
-  return { low: start?.low ?? Number.NEGATIVE_INFINITY, high: end?.high ?? Number.POSITIVE_INFINITY };
+  const low = start?.low ?? Number.NEGATIVE_INFINITY;
+  const high = end?.high ?? Number.POSITIVE_INFINITY;
+  // What ends before it starts (per-1) is no time at all: nothing finds it by date.
+  return low < high ? { low, high } : undefined;
 }
 
 function timingInterval(timing: Readonly<Record<string, unknown>>): Interval | undefined {

@@ -103,7 +103,8 @@ function referenceHolds(value: unknown, path: ValuePath, operand: Of<'reference'
   if (typeof value === 'string') return value === operand.text || canonicalHolds(value, operand.text);
   if (!isFields(value)) return false;
   const text = path.kind === 'Attachment' ? value.url : value.reference;
-  if (typeof text !== 'string') return false;
+  // A contained resource is not known outside of its container.
+  if (typeof text !== 'string' || text.startsWith('#')) return false;
   const parsed = parseReference(text);
   if (path.only !== undefined && parsed?.type !== path.only) return false;
   if (operand.id === undefined) return text === operand.text;

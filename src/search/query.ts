@@ -144,7 +144,9 @@ function parseCriterion(type: string, name: string, value: string, options: Quer
   const code = colon < 0 ? name : name.slice(0, colon);
   const suffix = colon < 0 ? undefined : name.slice(colon + 1);
   const parameter = parametersOf(type).get(code);
-  if (parameter === undefined) return unsupported(`is not a search parameter of ${type}`);
+  if (parameter === undefined) {
+    return unsupported(code.startsWith('_') ? 'is not supported' : `is not a search parameter of ${type}`);
+  }
   const support = supportOf(type, parameter);
   if (support === undefined) return unsupported(`is not supported for ${type}`);
   const base = { parameter, support, modifier: undefined, missing: undefined };

@@ -65,6 +65,8 @@ interface ObjectType {
   readonly required: readonly { readonly bit: number; readonly name: string }[];
   readonly requiredMask: number;
   readonly resource: boolean;
+  /** What stands beside a primitive, in `_name`: an id alone says something there. */
+  readonly companion: boolean;
   readonly rules: (typeof INVARIANTS)[string];
 }
 
@@ -179,7 +181,7 @@ function checkObject(type: ObjectType, value: Fields, walk: Walk): void {
       trail.pop();
       continue;
     }
-    if (key !== 'id') content = true;
+    if (type.companion || key !== 'id') content = true;
     required |= property.required;
     if (property.choice !== 0) {
       if ((choices & property.choice) !== 0) checkChoice(type, property, value, walk);
@@ -188,7 +190,10 @@ function checkObject(type: ObjectType, value: Fields, walk: Walk): void {
     trail.push(property.name);
     if (property.array) checkArray(property, child, value, walk);
     else if (child === null) report(walk, 'structure', 'null is not allowed here: leave the element out');
-    else property.check(child, walk);
+    else {
+      property.check(child, walk);
+      if (property.companion && value[property.json] === undefined) checkAlone(child, walk);
+    }
     trail.pop();
   }
   if (!content && !type.resource) report(walk, 'invariant', 'ele-1: an element needs a value or children');
@@ -233,11 +238,20 @@ function checkArray(property: Property, value: unknown, parent: Fields, walk: Wa
   for (let at = 0; at < items.length; at += 1) {
     const item = items[at];
     walk.trail.push(at);
-    if (item !== null && item !== undefined) property.check(item, walk);
-    else if (!property.primitive || !hasTwin(property, parent, at)) {
+    if (item !== null && item !== undefined) {
+      property.check(item, walk);
+      if (property.companion && !hasTwin(property, parent, at)) checkAlone(item, walk);
+    } else if (!property.primitive || !hasTwin(property, parent, at)) {
       report(walk, 'structure', 'null is not allowed here');
     }
     walk.trail.pop();
+  }
+}
+
+/** What stands beside a primitive that has no value itself must say more than an id (ele-1). */
+function checkAlone(companion: unknown, walk: Walk): void {
+  if (isObject(companion) && companion.extension === undefined) {
+    report(walk, 'invariant', 'ele-1: an element needs a value or children');
   }
 }
 
@@ -260,6 +274,7 @@ function objectType(name: string): ObjectType {
     required,
     requiredMask: 0,
     resource: RESOURCE_TYPES.has(name),
+    companion: name === 'Element',
     rules: INVARIANTS[name] ?? [],
   };
   objectTypes.set(name, type);
