@@ -19,6 +19,8 @@ create table payload (
   body    bytea
 );
 alter table payload alter column body set storage external;
+-- Blobs by digest: a blob that no manifest names may be swept.
+create index payload_blob on payload (digest) where body is null;
 
 -- Full tiles of the log (C2SP tlog-tiles), written once: 256 hashes of 32 bytes.
 create table tile (

@@ -15,8 +15,7 @@ import { parseDocument } from '../record/document.ts';
 import { decodeManifest, type ManifestContent } from '../record/manifest.ts';
 import { parseLine, splitLines } from '../record/open.ts';
 import { groupTag, packCompact, unsealGroup } from '../record/sealed-group.ts';
-import { indexEntries } from '../search/extract.ts';
-import { TokenRows } from '../write/draft.ts';
+import { gatewayTokens, patientTokens, TokenRows, type Keyed } from '../write/token-rows.ts';
 import type { CommitItem, NewDocument } from '../write/ports.ts';
 import type { PayloadRow } from './verify-ledger.ts';
 
@@ -38,6 +37,7 @@ export class ItemReader {
   readonly #master: KeyObject;
   readonly #keys: RebuiltKeys;
   #secret: IndexSecret | undefined;
+  #gatewayToken: Keyed | undefined;
   /** Keys of documents that are not committed yet. */
   #newLockboxes = new Map<LeafIndex, { slot: LockboxSlot; lockbox: Lockbox }>();
   #newSecrets = new Map<ResourceKey, IndexSecret>();
@@ -192,6 +192,8 @@ export class ItemReader {
     const { patient } = lockbox;
     const patientSecret =
       patient === undefined ? undefined : (this.#newSecrets.get(patient) ?? (await this.#keys.patientSecret(patient)));
+    const patientToken = patientSecret && patientTokens(patientSecret);
+    const gatewayToken = (this.#gatewayToken ??= gatewayTokens(secret));
     const tokens = new TokenRows();
     splitLines(unsealGroup(lockbox.keyObject, packed).plaintext).forEach((bytes, line) => {
       const resource = parseLine(bytes);
@@ -205,10 +207,7 @@ export class ItemReader {
       });
       if (resource.resourceType === 'Consent' && patient !== undefined) item.consentPatients.push(patient);
       if (isTombstone(resource)) return;
-      const entries = indexEntries(resource);
-      for (const parts of entries.gateway) tokens.add(secret, parts, entries.sortTime, line);
-      if (patientSecret !== undefined)
-        for (const parts of entries.patient) tokens.add(patientSecret, parts, entries.sortTime, line);
+      tokens.addResource(resource, line, gatewayToken, patientToken);
     });
     for (const row of tokens.rows(ordinal)) item.tokens.push(row);
   }

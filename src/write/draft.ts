@@ -4,7 +4,7 @@
  */
 import type { AliasHash, LeafIndex, ResourceKey } from '../core/ids.ts';
 import type { Random } from '../core/random.ts';
-import { searchToken, type IndexSecret, type LockboxSlot } from '../keys/index-secret.ts';
+import type { IndexSecret, LockboxSlot } from '../keys/index-secret.ts';
 import { lockboxTag, type Lockbox } from '../keys/lockbox.ts';
 import type { LabelSet } from '../labels/label.ts';
 import type { DocumentBody, PayloadEntry, SignedDocument } from '../record/document.ts';
@@ -148,23 +148,5 @@ export class Draft {
     const kid = lockboxTag(box.lockbox, box.used);
     box.used += 1;
     return { kid, lockbox: box.lockbox, place: { document: box.document } };
-  }
-}
-
-/** Collects the token rows of one sealed group: one row for each token and sort time, with a mask of lines. */
-export class TokenRows {
-  readonly #rows = new Map<bigint, Map<number, bigint>>();
-
-  add(secret: IndexSecret, parts: readonly string[], sortTime: number, line: number): void {
-    const token = searchToken(secret, parts);
-    let times = this.#rows.get(token);
-    if (times === undefined) this.#rows.set(token, (times = new Map()));
-    times.set(sortTime, (times.get(sortTime) ?? 0n) | (1n << BigInt(line)));
-  }
-
-  *rows(payload: number): Iterable<CommitItem['tokens'][number]> {
-    for (const [token, times] of this.#rows) {
-      for (const [sortTime, mask] of times) yield { token, sortTime, payload, mask };
-    }
   }
 }

@@ -16,6 +16,7 @@ import type { LabelSet } from '../labels/label.ts';
 import type { DocumentBody, SignedDocument } from '../record/document.ts';
 import { compactOf, sealGroup, unsealGroup } from '../record/sealed-group.ts';
 import type { KeyStore, LockboxRow } from './ports.ts';
+import { gatewayTokens, type Keyed } from './token-rows.ts';
 
 /** Tag numbers reserved at a time: few for a patient's lockbox, as many as an enumeration skips for the gateway's own. */
 const PATIENT_TAG_BLOCK = 16;
@@ -52,6 +53,8 @@ export interface KeyringDeps {
 
 export class Keyring {
   readonly gatewaySecret: IndexSecret;
+  /** Search tokens under the gateway's secret. */
+  readonly gatewayToken: Keyed;
   readonly #deps: KeyringDeps;
   readonly #recipient: Buffer;
   readonly #bySlot = new Lru<LockboxSlot, HeldLockbox>(LOCKBOX_CACHE);
@@ -62,6 +65,7 @@ export class Keyring {
   constructor(deps: KeyringDeps) {
     this.#deps = deps;
     this.gatewaySecret = deps.gatewaySecret;
+    this.gatewayToken = gatewayTokens(deps.gatewaySecret);
     this.#recipient = recipientSecret(deps.gatewaySecret, deps.origin);
   }
 

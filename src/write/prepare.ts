@@ -15,10 +15,11 @@ import { aliasHash, messageKey, resourceKey, sourceNumber, type IndexSecret } fr
 import { labelSet, type LabelSet } from '../labels/label.ts';
 import { labelsOf } from '../labels/labels-of.ts';
 import { encodeManifest, type ManifestContent } from '../record/manifest.ts';
-import { indexEntries } from '../search/extract.ts';
-import { Draft, TokenRows, type DraftDeps } from './draft.ts';
+import { Draft, type DraftDeps } from './draft.ts';
+import type { Keyring } from './keyring.ts';
 import type { CommitItem, MessageKey, PrepareStore, Resolved } from './ports.ts';
 import { aliasHashes, findTargets, type Target } from './target.ts';
+import { patientTokens, TokenRows, type Keyed } from './token-rows.ts';
 import type { Accepted, Result, Submission, WriteTarget } from './submission.ts';
 
 const DAY_MS = 86_400_000;
@@ -90,9 +91,9 @@ export async function prepare(deps: PrepareDeps, submission: Submission): Promis
     ...versions.map((version) => keyring.slot(version.patient?.key, version.labels, 0)),
   ];
   const draft = new Draft(deps, await keyring.bySlot(slots));
-  const secrets = await patientSecrets(deps, draft, versions);
+  const keyed = await keyedPatients(deps, draft, versions);
   for (const target of distinct) for (const hash of target.newAliases) draft.addAlias(hash, target.key);
-  const groups = await sealVersions(draft, secret, source, versions, secrets);
+  const groups = await sealVersions(draft, keyring, source, versions, keyed);
   const places = new Map<Target, { payload: number }>(
     groups.flatMap((group) => group.targets.map((target) => [target, { payload: group.payload }] as const)),
   );
@@ -297,22 +298,22 @@ function ownerOf(
   return id === undefined ? undefined : resourceKey(secret, 'Patient', id);
 }
 
-/** Index secrets of the patients of this message; new patients get one now. */
-async function patientSecrets(
+/** Tokens under the secrets of the patients of this message; new patients get a secret now. */
+async function keyedPatients(
   deps: PrepareDeps,
   draft: Draft,
   versions: readonly Version[],
-): Promise<ReadonlyMap<ResourceKey, IndexSecret>> {
+): Promise<ReadonlyMap<ResourceKey, Keyed>> {
   const keys = [
     ...new Set(versions.flatMap((version) => (version.patient === undefined ? [] : [version.patient.key]))),
   ];
-  const secrets = new Map(await deps.keyring.patientSecrets(keys));
-  for (const key of keys) if (!secrets.has(key)) secrets.set(key, await draft.addPatient(key));
-  for (const version of versions) {
-    if (version.target.type === 'Consent' && version.patient !== undefined)
-      draft.item.consentPatients.push(version.patient.key);
+  const known = await deps.keyring.patientSecrets(keys);
+  const keyed = new Map<ResourceKey, Keyed>();
+  for (const key of keys) keyed.set(key, patientTokens(known.get(key) ?? (await draft.addPatient(key))));
+  for (const { target, patient } of versions) {
+    if (target.type === 'Consent' && patient !== undefined) draft.item.consentPatients.push(patient.key);
   }
-  return secrets;
+  return keyed;
 }
 
 interface SealedVersions {
@@ -323,10 +324,10 @@ interface SealedVersions {
 /** Seals versions in groups of one lockbox each, and enters their record and token rows. */
 async function sealVersions(
   draft: Draft,
-  gatewaySecret: IndexSecret,
+  keyring: Keyring,
   source: number,
   versions: readonly Version[],
-  secrets: ReadonlyMap<ResourceKey, IndexSecret>,
+  keyed: ReadonlyMap<ResourceKey, Keyed>,
 ): Promise<SealedVersions[]> {
   const byLockbox = groupBy(versions, (version) => `${version.patient?.key ?? ''} ${version.labels}`);
   const sealed: SealedVersions[] = [];
@@ -346,11 +347,7 @@ async function sealVersions(
           sourceTime: target.sourceTime,
         });
         if (isTombstone(resource)) return;
-        const entries = indexEntries(resource);
-        for (const parts of entries.gateway) tokens.add(gatewaySecret, parts, entries.sortTime, line);
-        const secret = patient && secrets.get(patient.key);
-        if (secret !== undefined)
-          for (const parts of entries.patient) tokens.add(secret, parts, entries.sortTime, line);
+        tokens.addResource(resource, line, keyring.gatewayToken, patient && keyed.get(patient.key));
       });
       for (const row of tokens.rows(payload)) draft.item.tokens.push(row);
       sealed.push({ payload, targets: group.map(({ version }) => version.target) });

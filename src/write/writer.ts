@@ -16,10 +16,10 @@ import { labelSet } from '../labels/label.ts';
 import { parseDocument } from '../record/document.ts';
 import { decodeManifest, encodeManifest, type ManifestContent } from '../record/manifest.ts';
 import { packCompact, unsealGroup } from '../record/sealed-group.ts';
-import { indexEntries } from '../search/extract.ts';
-import { Draft, TokenRows } from './draft.ts';
+import { Draft } from './draft.ts';
 import { contention, type GroupCommitter } from './group-commit.ts';
 import { MANIFEST_LABELS, prepare, type PrepareDeps } from './prepare.ts';
+import { patientTokens, TokenRows } from './token-rows.ts';
 import type { Accepted, Submission, Writer } from './submission.ts';
 
 /** How often a message that lost its race is prepared again before its sender is told to come back. */
@@ -111,6 +111,8 @@ async function commitAccess(deps: WriterDeps, records: readonly AccessRecord[]):
     const at = deps.clock.now();
     const groups: number[] = [];
     for (const [patient, theirs] of byPatient) {
+      const secret = patient === undefined ? undefined : secrets.get(patient);
+      const keyed = secret && patientTokens(secret);
       for (let from = 0; from < theirs.length; from += GROUP_MAX_LINES) {
         const events = theirs.slice(from, from + GROUP_MAX_LINES);
         const plaintext = Buffer.from(`${events.map(({ event }) => stringifyFhirJson(event)).join('\n')}\n`);
@@ -120,11 +122,7 @@ async function commitAccess(deps: WriterDeps, records: readonly AccessRecord[]):
         events.forEach(({ event }, line) => {
           const resource = resourceKey(keyring.gatewaySecret, event.resourceType, event.id);
           draft.item.records.push({ resource, version: 1, payload, line, source: 0, sourceTime: at });
-          const entries = indexEntries(event);
-          for (const parts of entries.gateway) tokens.add(keyring.gatewaySecret, parts, entries.sortTime, line);
-          const secret = patient === undefined ? undefined : secrets.get(patient);
-          if (secret !== undefined)
-            for (const parts of entries.patient) tokens.add(secret, parts, entries.sortTime, line);
+          tokens.addResource(event, line, keyring.gatewayToken, keyed);
         });
         for (const row of tokens.rows(payload)) draft.item.tokens.push(row);
       }

@@ -1,20 +1,23 @@
 /**
  * The group commit's transaction on Postgres (port: write/ports `CommitStore`). READ COMMITTED; the head row is locked
- * first, so that commits of any number of processes form one line. Rows go in by binary COPY, a few round trips a group
- * whatever its size.
+ * first, so that commits of any number of processes form one line. Two round trips a group, whatever its size: lock and
+ * read the head; all rows by binary COPY, the head moved, COMMIT.
+ *
+ * That what each item was prepared against still stands is checked by unique keys: whoever loses a race would write a key
+ * that is there already. Then nothing is written, and `find-losers` says whose it was.
  */
+import type pg from 'pg';
 import { GatewayError } from '../../core/errors.ts';
 import { groupNumber, type LeafIndex } from '../../core/ids.ts';
 import type { CommitItem, CommitOutcome, CommitStore, GroupAppend, LogHead, LogReader } from '../../write/ports.ts';
-import { CopyRows, copyInto } from './copy-binary.ts';
+import { copyBatch, type CopyPart } from './copy-batch.ts';
+import { CopyRows } from './copy-binary.ts';
 import { storeError } from './errors.ts';
+import { findLosers } from './find-losers.ts';
 import type { Client, Pool } from './pool.ts';
 
 const LOCK_HEAD = 'select size, root, compact, block, checkpoint from log_head for update';
 const READ_HEAD = 'select size, root, compact, block, checkpoint from log_head';
-const MOVE_HEAD = 'update log_head set size = $1, root = $2, compact = $3, block = $4, checkpoint = $5';
-const ADD_BLOCK =
-  'insert into block (number, first_leaf, size, root, checkpoint, prev) values ($1, $2, $3, $4, $5, $6)';
 const FIND_BLOCK = 'select checkpoint from block where number = $1';
 
 export function commitStore(pool: Pool): CommitStore {
@@ -29,34 +32,42 @@ export function commitStore(pool: Pool): CommitStore {
       let broken: Error | undefined;
       let appended: GroupAppend | undefined;
       try {
-        await client.query('begin');
-        const head = (await client.query<LogHead>(LOCK_HEAD)).rows[0];
-        const losers = await findLosers(client, items);
-        if (losers.size > 0) {
-          await client.query('rollback');
-          return { kind: 'conflict', losers };
-        }
+        const head = await lockHead(client);
         appended = await append(head, logReader(client));
-        await writeGroup(client, items, appended);
-        await client.query('commit');
+        await copyBatch(client, ...groupRows(items, appended));
         return { kind: 'committed', firstLeaf: appended.firstLeaf };
       } catch (error) {
         broken = error instanceof Error ? error : new Error('unknown');
-        await client.query('rollback').then(
-          () => (broken = undefined),
-          () => {},
+        const alive = await client.query('rollback').then(
+          () => true,
+          () => false,
         );
-        if (broken !== undefined && appended !== undefined) {
-          // The connection was lost, perhaps at COMMIT: the block tells whether the group stands.
-          const outcome = await lookForBlock(pool, appended);
-          if (outcome !== undefined) return outcome;
+        if (alive) {
+          broken = undefined;
+          if (!isUniqueViolation(error)) return storeError(error);
+          const losers = await findLosers(client, items).catch(storeError);
+          if (losers.size === 0) return storeError(error);
+          return { kind: 'conflict', losers };
         }
-        return storeError(error);
+        // The connection was lost, perhaps at COMMIT: the block tells whether the group stands.
+        return (appended && (await lookForBlock(pool, appended))) ?? storeError(error);
       } finally {
         client.release(broken);
       }
     },
   };
+}
+
+function isUniqueViolation(error: unknown): boolean {
+  return typeof error === 'object' && error !== null && 'code' in error && error.code === '23505';
+}
+
+async function lockHead(client: Client): Promise<LogHead> {
+  // One simple query of two statements: pg gives one result for each.
+  const results: unknown = await client.query(`begin; ${LOCK_HEAD}`);
+  const [, locked] = results as readonly pg.QueryResult<LogHead>[];
+  if (locked.rows.length === 0) throw new GatewayError('integrity', 'the log has no head row');
+  return locked.rows[0];
 }
 
 /** Looks for the block for up to 30 s while Postgres comes back; undefined when it is certainly not there. */
@@ -105,85 +116,8 @@ function logReader(client: Client): LogReader {
   };
 }
 
-/** Items that were prepared against something that no longer stands. */
-async function findLosers(client: Client, items: readonly CommitItem[]): Promise<Set<number>> {
-  const losers = new Set<number>();
-  const owners = <T>(pick: (item: CommitItem) => readonly T[], key: (value: T) => string): Map<string, number> => {
-    const map = new Map<string, number>();
-    items.forEach((item, i) => pick(item).forEach((value) => map.set(key(value), i)));
-    return map;
-  };
-  const lose = (map: ReadonlyMap<string, number>, taken: readonly string[]): void => {
-    for (const key of taken) {
-      const item = map.get(key);
-      if (item !== undefined) losers.add(item);
-    }
-  };
-  const ask = async (map: ReadonlyMap<string, number>, sql: string, parameter = [...map.keys()]): Promise<void> => {
-    if (map.size === 0) return;
-    const { rows } = await client.query<{ key: string }>(sql, [parameter]);
-    lose(
-      map,
-      rows.map((row) => row.key),
-    );
-  };
-
-  const messages = owners(
-    (item) => (item.message === undefined ? [] : [item.message]),
-    (m) => `${m.control} ${m.digest}`,
-  );
-  await ask(
-    messages,
-    `select control::text || ' ' || digest::text as key from message where control = any($1::uuid[])`,
-    [...messages.keys()].map((key) => key.slice(0, 36)),
-  );
-  const aliases = owners(
-    (item) => item.aliases,
-    (alias) => Buffer.from(alias.hash, 'base64url').toString('hex'),
-  );
-  await ask(
-    aliases,
-    `select encode(hash, 'hex') as key from alias where hash in (select decode(h, 'hex') from unnest($1::text[]) h)`,
-  );
-  await ask(
-    owners(
-      (item) => item.lockboxes,
-      (box) => box.slot,
-    ),
-    'select slot::text as key from lockbox where slot = any($1::uuid[])',
-  );
-  await ask(
-    owners(
-      (item) => item.patients,
-      (row) => row.patient,
-    ),
-    'select patient::text as key from patient where patient = any($1::uuid[])',
-  );
-
-  // A version that exists already, or one whose predecessor is not there.
-  const versions = owners(
-    (item) => item.records,
-    (record) => `${record.resource} ${record.version}`,
-  );
-  if (versions.size > 0) {
-    const { rows } = await client.query<{ key: string }>(
-      `select r.resource::text || ' ' || w.version::text as key
-         from unnest($1::uuid[], $2::int[]) as w(resource, version)
-         join record r on r.resource = w.resource and r.version = w.version`,
-      [
-        items.flatMap((item) => item.records.map((record) => record.resource)),
-        items.flatMap((item) => item.records.map((record) => record.version)),
-      ],
-    );
-    lose(
-      versions,
-      rows.map((row) => row.key),
-    );
-  }
-  return losers;
-}
-
-async function writeGroup(client: Client, items: readonly CommitItem[], appended: GroupAppend): Promise<void> {
+/** The COPYs of a group, and the statements that end its transaction. */
+function groupRows(items: readonly CommitItem[], appended: GroupAppend): [CopyPart[], string[]] {
   const documents = new CopyRows();
   const payloads = new CopyRows();
   const lockboxes = new CopyRows();
@@ -232,19 +166,30 @@ async function writeGroup(client: Client, items: readonly CommitItem[], appended
   }
   for (const tile of appended.tiles) tiles.row(3).int2(tile.level).int8(tile.index).bytes(tile.hashes);
 
-  await copyInto(client, 'document (leaf, digest, body)', documents);
-  await copyInto(client, 'payload (grp, lockbox, digest, size, body)', payloads);
-  await copyInto(client, 'lockbox (leaf, slot, wrap, next_tag)', lockboxes);
-  await copyInto(client, 'patient (patient, leaf, wrap)', patients);
-  await copyInto(client, 'alias (hash, resource)', aliases);
-  await copyInto(client, 'record (resource, version, grp, line, source, source_time)', records);
-  await copyInto(client, 'token (token, sort_time, grp, mask)', tokens);
-  await copyInto(client, 'message (control, digest, leaf, thread)', messages);
-  await copyInto(client, 'tile (level, idx, hashes)', tiles);
-  for (const { patient, leaf } of consented) {
-    await client.query('update patient set consent_leaf = $2 where patient = $1', [patient, leaf]);
-  }
   const { head } = appended;
-  await client.query(ADD_BLOCK, [head.block, appended.firstLeaf, head.size, head.root, head.checkpoint, appended.prev]);
-  await client.query(MOVE_HEAD, [head.size, head.root, head.compact, head.block, head.checkpoint]);
+  const blocks = new CopyRows().row(6).int8(head.block).int8(appended.firstLeaf).int8(head.size);
+  blocks.bytes(head.root).text(head.checkpoint).bytes(appended.prev);
+  const parts = [
+    { target: 'document (leaf, digest, body)', rows: documents },
+    { target: 'payload (grp, lockbox, digest, size, body)', rows: payloads },
+    { target: 'lockbox (leaf, slot, wrap, next_tag)', rows: lockboxes },
+    { target: 'patient (patient, leaf, wrap)', rows: patients },
+    { target: 'alias (hash, resource)', rows: aliases },
+    { target: 'record (resource, version, grp, line, source, source_time)', rows: records },
+    { target: 'token (token, sort_time, grp, mask)', rows: tokens },
+    { target: 'message (control, digest, leaf, thread)', rows: messages },
+    { target: 'tile (level, idx, hashes)', rows: tiles },
+    { target: 'block (number, first_leaf, size, root, checkpoint, prev)', rows: blocks },
+  ];
+  const consents = consented.map(
+    ({ patient, leaf }) => `update patient set consent_leaf = ${Number(leaf)} where patient = '${hex(patient)}'`,
+  );
+  const moveHead = `update log_head set size = b.size, root = b.root, compact = '\\x${head.compact.toString('hex')}', block = b.number,
+    checkpoint = b.checkpoint from block b where b.number = ${Number(head.block)}`;
+  return [parts, [...consents, moveHead, 'commit']];
+}
+
+/** The hexadecimal digits of a UUID, and nothing else: these literals stand in SQL text. */
+function hex(uuid: string): string {
+  return uuid.replaceAll(/[^0-9a-f]/g, '');
 }
