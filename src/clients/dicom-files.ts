@@ -45,22 +45,18 @@ export async function describeDicomFile(path: string): Promise<DicomFile> {
     const start = readFileStart(first);
     if (start === undefined) throw new GatewayError('unsupported-media-type', 'not a DICOM file');
     const { dataSetOffset, transferSyntaxUid } = start;
-    let { mediaStorageSopClassUid: sopClassUid, mediaStorageSopInstanceUid: sopInstanceUid } = start.meta;
+    const input = {
+      bytes: first.subarray(dataSetOffset),
+      transferSyntaxUid,
+      dataSetSize: size - dataSetOffset,
+      fallbackCharacterSet: undefined,
+    };
+    const header = await readHeader(input, DICOM_HEADER_BYTES);
+    // The data set says what the object is; file meta information that differs is a copying mistake of old tools.
+    const sopClassUid = 'fault' in header ? start.meta.mediaStorageSopClassUid : header.sopClassUid;
+    const sopInstanceUid = 'fault' in header ? start.meta.mediaStorageSopInstanceUid : header.sopInstanceUid;
     if (sopClassUid === undefined || sopInstanceUid === undefined) {
-      const input = {
-        bytes: first.subarray(dataSetOffset),
-        transferSyntaxUid,
-        dataSetSize: size - dataSetOffset,
-        fallbackCharacterSet: undefined,
-      };
-      const header = await readHeader(input, DICOM_HEADER_BYTES);
-      if ('fault' in header)
-        throw new GatewayError(
-          'invalid-content',
-          'the file does not name its SOP class and instance',
-          header.expression === undefined ? {} : { expression: header.expression },
-        );
-      ({ sopClassUid, sopInstanceUid } = header);
+      throw new GatewayError('invalid-content', 'the file does not name its SOP class and instance');
     }
     return { path, size, dataSetOffset, transferSyntaxUid, sopClassUid, sopInstanceUid };
   } finally {

@@ -107,6 +107,7 @@ async function openTransport(peer: DicomPeer): Promise<Transport> {
     throw thrown;
   }
   socket.on('error', () => {});
+  const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
 
   async function* received(): AsyncGenerator<Pdu | PduFault, void, undefined> {
     const decoder = createPduDecoder({ dataBytes: DICOM_MAX_PDU_BYTES, associateBytes: DICOM_MAX_ASSOCIATE_BYTES });
@@ -120,8 +121,10 @@ async function openTransport(peer: DicomPeer): Promise<Transport> {
       });
       if (step.done === true) throw gone();
       const pdu = step.value;
-      if (pdu.type === 'A-ABORT')
+      if (pdu.type === 'A-ABORT') {
+        socket.destroy();
         throw new GatewayError('unavailable', `the DICOM peer aborted the association (${pdu.source}/${pdu.reason})`);
+      }
       if (pdu.type !== 'fault') return pdu;
       socket.end(encodePdu({ type: 'A-ABORT', source: 2, reason: pdu.reason }));
       throw broken();
@@ -130,11 +133,9 @@ async function openTransport(peer: DicomPeer): Promise<Transport> {
       if (!socket.writable) throw gone();
       socket.write(encodePdu(pdu));
       if (socket.writableLength < WRITE_HIGH_WATER_BYTES) return;
-      const drained = new Promise<void>((resolve, reject) => {
-        socket.once('drain', resolve);
-        socket.once('close', () => reject(gone()));
-      });
-      await withDeadline(drained, peer.timeoutMs);
+      const drained = new Promise<void>((resolve) => socket.once('drain', resolve));
+      await withDeadline(Promise.race([drained, closed]), peer.timeoutMs);
+      if (!socket.writable) throw gone();
     },
     destroy: () => void socket.destroy(),
   };
