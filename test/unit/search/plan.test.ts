@@ -28,14 +28,7 @@ describe('plans', () => {
       patients: ['1'],
       branches: [
         {
-          all: [
-            { secret: 'patient', anyOf: [['Observation', 'code', 'code', '718-7']], rank: 1 },
-            {
-              secret: 'gateway',
-              anyOf: [['Observation', 'code', 'system|code', 'http://loinc.org', '718-7']],
-              rank: 3,
-            },
-          ],
+          all: [{ secret: 'patient', anyOf: [['Observation', 'code', 'code', '718-7']], rank: 1 }],
           from: undefined,
           to: undefined,
         },
