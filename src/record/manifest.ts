@@ -28,6 +28,8 @@ export interface ManifestContent {
    * for blobs.
    */
   readonly lockboxes: readonly (number | null)[];
+  /** Bytes of the raw message; its parts are padded by newlines, which a message may end in itself. */
+  readonly raw?: number;
   /** Ordinals of the payloads that hold records. The others: raw message parts, blobs. */
   readonly groups: readonly number[];
   /** Source times of records that differ from `time`: [ordinal, line, milliseconds]. */

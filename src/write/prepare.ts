@@ -114,6 +114,7 @@ export async function prepare(deps: PrepareDeps, submission: Submission): Promis
     time: submission.sourceTime,
     ...(message === undefined ? {} : { message: [message.control, message.digest, message.thread ?? null] as const }),
     lockboxes: draft.lockboxes,
+    ...(submission.raw === undefined ? {} : { raw: submission.raw.bytes.length }),
     groups: groups.map((group) => group.payload),
     ...timesOf(draft.item, submission.sourceTime),
     ...(draft.item.aliases.length === 0
