@@ -1,15 +1,14 @@
 /**
  * What one Consent says about a request. In each branch of provisions the deepest that matches speaks; where branches
  * disagree, deny. What cannot be told is taken against the one who asks: it matches where that denies, and does not
- * where that permits.
+ * where that permits. Every rule speaks for itself, so that adding a denial or removing a permission never widens access.
  *
  * Before a record is opened several answers can be possible; `possibilities` gives all of them, so that a decision can
  * deny at once what no content could permit. With the opened record exactly one remains.
  */
 import type { Interaction } from '../core/principal.ts';
-import { actionMatch, purposeMatch } from './consent-codes.ts';
-import type { ConsentRule, Provision } from './model.ts';
 import { provisionMatch, type Facts } from './match.ts';
+import type { ConsentRule, Provision } from './model.ts';
 
 /** Answers that are possible; `silent`: the Consent does not speak of this request. */
 export interface Possibilities {
@@ -20,79 +19,66 @@ export interface Possibilities {
 
 const SILENT: Possibilities = { deny: false, permit: false, silent: true };
 
-/** Of a provision that matches: whether its branch can end in a denial, and whether it can end in a permission. */
-function branch(provision: Provision, facts: Facts): { readonly deny: boolean; readonly permit: boolean } {
-  let certain = false;
-  let hopeful = false;
+const READS: readonly Interaction[] = ['read', 'search'];
+
+/** What the provisions from the base down to this one have named. */
+interface Named {
+  readonly action: boolean;
+  readonly purpose: boolean;
+}
+
+/**
+ * What a provision that matches says by itself. R4, provision.action: "the only action in the understood and tested scope
+ * is 'read'", so writing is spoken of only by rules that name an action. And a permission is never wider than it was
+ * understood to be when it was signed: purposes other than treatment must be named by it.
+ */
+function stance(provision: Provision, facts: Facts, named: Named): 'deny' | 'permit' | 'silent' {
+  if (!named.action && !READS.includes(facts.action)) return 'silent';
+  if (provision.type === 'deny') return 'deny';
+  return named.purpose || facts.purpose === 'TREAT' || facts.purpose === 'ETREAT' ? 'permit' : 'silent';
+}
+
+/** The answers of a branch whose top provision matches. Among its exceptions: deny, then permit, then its own stance. */
+function branch(provision: Provision, facts: Facts, above: Named): Possibilities {
+  const named: Named = {
+    action: above.action || provision.conditions.some((condition) => condition.kind === 'action'),
+    purpose: above.purpose || provision.conditions.some((condition) => condition.kind === 'purpose'),
+  };
+  const own = stance(provision, facts, named);
   let deny = false;
-  let permit = true;
+  // Without a denial: whether none is forced, whether an exception permits, whether all exceptions can say nothing.
+  let open = true;
+  let permitted = false;
+  let quiet = true;
   for (const child of provision.provisions) {
     const match = provisionMatch(child, facts);
     if (match === 'no') continue;
-    const inner = branch(child, facts);
+    const inner = branch(child, facts, named);
     deny ||= inner.deny;
-    if (match === 'later') hopeful ||= inner.permit;
-    else permit &&= inner.permit;
-    certain ||= match === 'yes';
+    // `unknown` counts where it denies and never where it permits; `later` may turn out to be no.
+    if (match !== 'later') open &&= inner.permit || inner.silent;
+    if (match !== 'unknown') permitted ||= inner.permit;
+    if (match === 'yes') quiet &&= inner.silent || inner.deny;
   }
-  const ownDenial = provision.type === 'deny' && !certain;
-  return { deny: deny || ownDenial, permit: permit && (!ownDenial || hopeful) };
-}
-
-/** True when a permitting provision of the tree that does not surely fail meets `test`. */
-function permitSays(provision: Provision, facts: Facts, test: (provision: Provision) => boolean): boolean {
-  if (provisionMatch(provision, facts) === 'no') return false;
-  if (provision.type === 'permit' && test(provision)) return true;
-  return provision.provisions.some((child) => permitSays(child, facts, test));
-}
-
-function namesAnyAction(provision: Provision): boolean {
-  return (
-    provision.conditions.some((condition) => condition.kind === 'action') || provision.provisions.some(namesAnyAction)
-  );
-}
-
-const READS: readonly Interaction[] = ['read', 'search'];
-
-/**
- * A permission is never wider than what it was understood to be when it was signed: purposes other than treatment, and
- * writing, must be named by it.
- */
-function isNamed(rule: ConsentRule, facts: Facts): boolean {
-  const purposeNamed =
-    facts.purpose === 'TREAT' ||
-    facts.purpose === 'ETREAT' ||
-    permitSays(rule.base, facts, (provision) =>
-      provision.conditions.some(
-        (condition) =>
-          condition.kind === 'purpose' &&
-          condition.codes.some((coding) => purposeMatch('permit', coding, facts.purpose) === 'yes'),
-      ),
-    );
-  const actionNamed =
-    READS.includes(facts.action) ||
-    permitSays(rule.base, facts, (provision) =>
-      provision.conditions.some(
-        (condition) =>
-          condition.kind === 'action' &&
-          condition.codes.some(
-            (coding) => actionMatch(coding, facts.action, !facts.principal.ownInstitution) === 'yes',
-          ),
-      ),
-    );
-  return purposeNamed && actionNamed;
+  return {
+    deny: deny || (own === 'deny' && quiet),
+    permit: open && (permitted || own === 'permit'),
+    silent: open && own === 'silent' && quiet,
+  };
 }
 
 /** The answers that a Consent can still give. */
 export function possibilities(rule: ConsentRule, facts: Facts): Possibilities {
-  // R4, provision.action: "the only action in the understood and tested scope is 'read'". Writing is spoken of by name.
-  if (!READS.includes(facts.action) && !namesAnyAction(rule.base)) return SILENT;
   const match = provisionMatch(rule.base, facts);
   if (match === 'no') return SILENT;
-  const { deny, permit } = branch(rule.base, facts);
-  const counts = permit && isNamed(rule, facts) && !(facts.policy.verifiedOnly && rule.verified !== true);
-  if (match === 'unknown') return { deny, permit: false, silent: permit };
-  return { deny, permit: counts, silent: match === 'later' || (permit && !counts) };
+  const found = branch(rule.base, facts, { action: false, purpose: false });
+  if (match === 'unknown') return { deny: found.deny, permit: false, silent: found.permit || found.silent };
+  const unverified = facts.policy.verifiedOnly && rule.verified !== true;
+  return {
+    deny: found.deny,
+    permit: found.permit && !unverified,
+    silent: found.silent || match === 'later' || (found.permit && unverified),
+  };
 }
 
 /** Why a Consent is left aside; undefined when it takes part. */
