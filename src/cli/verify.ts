@@ -56,7 +56,7 @@ export async function verifyStored(
 }
 
 /** One line: where, the stable name of the fault, what it means. */
-export function describeFault(fault: Fault): string {
+function describeFault(fault: Fault): string {
   const places = [
     fault.block === undefined ? [] : [`block ${fault.block}`],
     fault.tile === undefined ? [] : [`tile ${fault.tile}`],

@@ -4,9 +4,9 @@
  */
 
 /** The only leaf version there is. */
-export const LEAF_VERSION = 1;
+const LEAF_VERSION = 1;
 /** Bytes of a leaf entry: version byte 1 ‖ SHA-256(document). */
-export const LEAF_ENTRY_BYTES = 33;
+const LEAF_ENTRY_BYTES = 33;
 
 /** The log entry of a document: 33 bytes. `documentDigest` is the 32-byte SHA-256 of its bytes; RangeError otherwise. */
 export function leafEntry(documentDigest: Uint8Array): Buffer {

@@ -38,7 +38,7 @@ export function nodeHash(left: Uint8Array, right: Uint8Array): Buffer {
 }
 
 /** Bits set in a size, which is the length of its compact range. */
-export function rangeLength(size: number): number {
+function rangeLength(size: number): number {
   if (!Number.isSafeInteger(size) || size < 0) throw new RangeError('a tree size is a non-negative safe integer');
   let bits = 0;
   for (let rest = size; rest > 0; rest = Math.floor(rest / 2)) bits += rest % 2;

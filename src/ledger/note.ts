@@ -11,9 +11,9 @@ export const KEY_ED25519 = 0x01;
 export const KEY_COSIGNATURE_V1 = 0x04;
 
 /** Signature lines that a note may carry here; "verifiers MUST accept at least 16". */
-export const NOTE_MAX_SIGNATURES = 100;
+const NOTE_MAX_SIGNATURES = 100;
 /** Characters of a note. */
-export const NOTE_MAX_LENGTH = 1_000_000;
+const NOTE_MAX_LENGTH = 1_000_000;
 
 /** A key that signs notes: `name` by the rule of `isKeyName`, an Ed25519 key pair, the raw public key of 32 bytes. */
 export interface NoteSigner {
@@ -119,7 +119,7 @@ export function parseNote(note: string): Note | undefined {
 }
 
 /** One signature line with its newline. */
-export function formatSignatureLine(line: NoteSignature): string {
+function formatSignatureLine(line: NoteSignature): string {
   const id = Buffer.alloc(4);
   id.writeUInt32BE(line.id);
   return `— ${line.name} ${Buffer.concat([id, line.signature]).toString('base64')}\n`;
@@ -147,7 +147,7 @@ function signedParts(type: number, text: string, signature: Buffer): { message: 
 }
 
 /** The node:crypto key of a raw Ed25519 public key of 32 bytes. */
-export function ed25519PublicKey(raw: Uint8Array): KeyObject {
+function ed25519PublicKey(raw: Uint8Array): KeyObject {
   const x = Buffer.from(raw).toString('base64url');
   return createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x }, format: 'jwk' });
 }

@@ -11,7 +11,7 @@ export const TILE_HEIGHT = 8;
 /** Bytes of a full tile. */
 export const TILE_BYTES = TILE_WIDTH * HASH_BYTES;
 /** Bytes of one entry at most: its length is a uint16. */
-export const ENTRY_MAX_BYTES = 65_535;
+const ENTRY_MAX_BYTES = 65_535;
 const MAX_LEVEL = 63;
 
 /** One tile or entry bundle. */
@@ -92,7 +92,7 @@ export function decodeEntryBundle(bundle: Buffer, width: number): Buffer[] | und
 }
 
 /** The i-th hash of a tile, a view into it. */
-export function tileHash(tile: Buffer, i: number): Buffer {
+function tileHash(tile: Buffer, i: number): Buffer {
   return tile.subarray(i * HASH_BYTES, (i + 1) * HASH_BYTES);
 }
 

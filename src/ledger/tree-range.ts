@@ -28,7 +28,7 @@ export function splitPoint(n: number): number {
 }
 
 /** The complete subtrees of a range that itself is a subtree of the RFC 6962 recursion, left to right. */
-export function rangeNodes({ start, end }: LeafRange): TreeNode[] {
+function rangeNodes({ start, end }: LeafRange): TreeNode[] {
   const nodes: TreeNode[] = [];
   let at = start;
   while (at < end) {
