@@ -2,6 +2,7 @@
  * What one FHIR interaction sees of an HTTP request and says in answer: plain values, no Express. One interaction a file
  * turns a Call into an Answer; the router does everything else.
  */
+import { GatewayError } from '../../../core/errors.ts';
 import type { Principal } from '../../../core/principal.ts';
 
 /** Names and values of a query string or form, decoded, in their order. */
@@ -21,6 +22,8 @@ export interface Call {
   header(name: string): string | undefined;
   /** Parsed JSON of the body; undefined when there is none. */
   readonly body: unknown;
+  /** Parameters of a form body; empty otherwise. */
+  readonly form: Parameters;
   /** Base of the FHIR endpoint, without a trailing slash. */
   readonly base: string;
   readonly requestId: string;
@@ -35,3 +38,11 @@ export interface Answer {
 
 /** One interaction. Throws GatewayError; the router renders it. */
 export type Handler = (call: Call) => Promise<Answer>;
+
+/** Refuses every query parameter, for interactions that take none: nothing is ever passed over. */
+export function refuseParameters(call: Call): void {
+  const [first] = call.query;
+  if (first === undefined) return;
+  const name = /^[\w.:-]{1,64}$/.test(first[0]) ? first[0] : 'a parameter';
+  throw new GatewayError('not-supported', `${name} is not supported by this interaction`);
+}

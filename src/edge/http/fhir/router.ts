@@ -1,0 +1,245 @@
+/**
+ * The FHIR endpoint as an Express router: one table of routes, and for each request the same steps in the same order: format,
+ * token, type, body, interaction, answer. Every error is an OperationOutcome.
+ */
+import { raw, Router, type NextFunction, type Request, type RequestHandler, type Response } from 'express';
+import { asGatewayError, GatewayError } from '../../../core/errors.ts';
+import { parseLogicalId } from '../../../core/ids.ts';
+import { describeError, type Log } from '../../../core/log.ts';
+import { parseFhirJson, stringifyFhirJson } from '../../../formats/fhir/json.ts';
+import { allows, isServed, type TypeInteraction } from '../../../services/capability.ts';
+import type { SearchDeps } from '../../../services/search-resources.ts';
+import type { WriteDeps } from '../../../services/write-changes.ts';
+import type { Authenticate } from '../authenticate.ts';
+import { errorFromHttp } from '../http-errors.ts';
+import { parseQueryString } from '../query-string.ts';
+import { requestIdOf } from '../request-id.ts';
+import type { Answer, Call, Handler, Parameters } from './call.ts';
+import { capabilities, type CapabilityFacts } from './capabilities.ts';
+import { create } from './create.ts';
+import { remove } from './delete.ts';
+import { historyInstance } from './history-instance.ts';
+import { checkAccept, checkContentType, FHIR_JSON, withoutFormat } from './negotiate.ts';
+import { outcomeOf } from './outcome.ts';
+import { read } from './read.ts';
+import { search, searchByForm } from './search.ts';
+import { transaction } from './transaction.ts';
+import { update } from './update.ts';
+import { vread } from './vread.ts';
+
+export interface FhirLimits {
+  /** Bytes of one request body, decoded. */
+  readonly bodyBytes: number;
+  /** Entries of one transaction. */
+  readonly entries: number;
+  /** Largest page of a search or history. */
+  readonly count: number;
+  /** Milliseconds after which a request is answered with `timeout`; a write may still become durable then. */
+  readonly requestMs: number;
+}
+
+export interface FhirDeps {
+  readonly services: SearchDeps & WriteDeps;
+  readonly authenticate: Authenticate;
+  /** Base URL of the endpoint, without a trailing slash; known only once the listener is. */
+  readonly base: () => string;
+  readonly facts: CapabilityFacts;
+  readonly limits: FhirLimits;
+  readonly log: Log;
+}
+
+type Method = 'get' | 'post' | 'put' | 'delete';
+
+interface FhirRoute {
+  readonly method: Method;
+  /** Express pattern below the base. */
+  readonly path: string;
+  readonly interaction: TypeInteraction | undefined;
+  readonly body: 'none' | 'json' | 'form';
+  readonly handler: Handler;
+}
+
+/** Every interaction with a token. The order matters: the first pattern that fits is taken. */
+function routesOf({ services, limits }: FhirDeps): readonly FhirRoute[] {
+  const route = (
+    method: Method,
+    path: string,
+    interaction: FhirRoute['interaction'],
+    handler: Handler,
+    body: FhirRoute['body'] = 'none',
+  ): FhirRoute => ({ method, path, interaction, body, handler });
+  return [
+    route('post', '/', undefined, transaction(services, limits.entries), 'json'),
+    route('post', '/:type/_search', 'search-type', searchByForm(services), 'form'),
+    route('get', '/:type', 'search-type', search(services)),
+    route('post', '/:type', 'create', create(services), 'json'),
+    route('get', '/:type/:id', 'read', read(services)),
+    route('put', '/:type/:id', 'update', update(services), 'json'),
+    route('delete', '/:type/:id', 'delete', remove(services)),
+    route('get', '/:type/:id/_history', 'history-instance', historyInstance(services, limits.count)),
+    route('get', '/:type/:id/_history/:version', 'vread', vread(services)),
+  ];
+}
+
+export function fhirRouter(deps: FhirDeps): Router {
+  const router = Router({ caseSensitive: true, strict: false });
+  const readBody = raw({ type: () => true, limit: deps.limits.bodyBytes, inflate: true });
+  const statement = capabilities(deps.facts);
+  router.get('/metadata', (request, response) => {
+    const query = negotiated(request);
+    send(response, statement({ query, base: deps.base() }));
+  });
+  const routes = routesOf(deps);
+  for (const route of routes) router[route.method](route.path, interactionHandler(deps, route, readBody));
+  refuseOtherMethods(router, routes);
+  router.use(() => {
+    throw new GatewayError('not-found', 'there is no such interaction');
+  });
+  router.use((thrown: unknown, request: Request, response: Response, next: NextFunction) => {
+    if (response.headersSent) return next(thrown);
+    sendError(deps.log, request, response, errorFromHttp(thrown));
+  });
+  return router;
+}
+
+function refuseOtherMethods(router: Router, routes: readonly FhirRoute[]): void {
+  const methods = new Map<string, Set<string>>([['/metadata', new Set(['GET', 'HEAD'])]]);
+  for (const { path, method } of routes) {
+    const known = methods.get(path) ?? new Set();
+    known.add(method.toUpperCase());
+    if (method === 'get') known.add('HEAD');
+    methods.set(path, known);
+  }
+  for (const [path, known] of methods) {
+    router.all(path, (_request, response) => {
+      response.set('Allow', [...known].join(', '));
+      throw new GatewayError('method-not-allowed', `this address takes ${[...known].join(', ')}`);
+    });
+  }
+}
+
+/** Checks the format that is asked for and returns the other parameters. */
+function negotiated(request: Request): Parameters {
+  const at = request.url.indexOf('?');
+  const given = at < 0 ? [] : parseQueryString(request.url.slice(at + 1));
+  const query = withoutFormat(given);
+  checkAccept(request.headers.accept, query !== given);
+  return query;
+}
+
+function interactionHandler(deps: FhirDeps, route: FhirRoute, readBody: RequestHandler): RequestHandler {
+  return async (request, response) => {
+    const query = negotiated(request);
+    const principal = await deps.authenticate(request.headers.authorization);
+    const { type, id, version } = placeOf(request, route);
+    const { body, form } = await bodyOf(request, response, route, readBody);
+    const call: Call = {
+      principal,
+      type,
+      id,
+      version,
+      query,
+      form,
+      body,
+      header: (name) => singleHeader(request, name),
+      base: deps.base(),
+      requestId: requestIdOf(request),
+    };
+    send(response, await withDeadline(route.handler(call), deps.limits.requestMs));
+  };
+}
+
+/** Type, id and version of the path. Throws `not-found`, `not-supported`, `method-not-allowed`. */
+function placeOf(request: Request, route: FhirRoute): { type: string; id: string; version: string } {
+  const { type = '', id = '', version = '' } = stringsOf(request.params);
+  if (route.interaction === undefined) return { type, id, version };
+  if (type.startsWith('$') || id.startsWith('$'))
+    throw new GatewayError('not-supported', 'operations are not supported');
+  if (type.startsWith('_') || id.startsWith('_')) {
+    throw new GatewayError('not-supported', 'searches and histories of the whole system or type are not supported');
+  }
+  if (!isServed(type)) throw new GatewayError('not-found', 'resources of this type are not kept here');
+  if (!allows(type, route.interaction)) {
+    throw new GatewayError('method-not-allowed', `${type} resources are written by the gateway alone`);
+  }
+  if (route.path.includes(':id') && parseLogicalId(id) === undefined) {
+    throw new GatewayError(request.method === 'PUT' ? 'invalid-syntax' : 'not-found', 'this is not a FHIR id');
+  }
+  return { type, id, version };
+}
+
+function stringsOf(params: Request['params']): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    Object.entries(params).filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
+  );
+}
+
+function singleHeader(request: Request, name: string): string | undefined {
+  const value = request.headers[name];
+  return Array.isArray(value) ? value.join(', ') : value;
+}
+
+async function bodyOf(
+  request: Request,
+  response: Response,
+  route: FhirRoute,
+  readBody: RequestHandler,
+): Promise<{ body: unknown; form: Parameters }> {
+  if (route.body === 'none') return { body: undefined, form: [] };
+  checkContentType(request.headers['content-type'], route.body);
+  await new Promise<void>((resolve, reject) => {
+    readBody(request, response, (error?: unknown) => (error === undefined ? resolve() : reject(error)));
+  });
+  const bytes: unknown = request.body;
+  if (!Buffer.isBuffer(bytes)) throw new GatewayError('invalid-syntax', 'the request has no body');
+  if (route.body === 'form')
+    return { body: undefined, form: withoutFormat(parseQueryString(bytes.toString('latin1'))) };
+  return { body: parseFhirJson(bytes), form: [] };
+}
+
+/** A request that takes too long is answered; what it does may still finish. */
+async function withDeadline(answer: Promise<Answer>, ms: number): Promise<Answer> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(
+      () => reject(new GatewayError('timeout', 'the request took too long; ask for less, or try again')),
+      ms,
+    );
+  });
+  try {
+    return await Promise.race([answer, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function send(response: Response, { status, headers, body }: Answer): void {
+  response.status(status);
+  if (headers !== undefined) response.set(headers);
+  if (body === undefined) response.end();
+  else sendJson(response, body);
+}
+
+function sendJson(response: Response, body: object): void {
+  const bytes = Buffer.from(stringifyFhirJson(body));
+  response.setHeader('Content-Type', `${FHIR_JSON}; charset=utf-8`);
+  response.setHeader('Content-Length', bytes.length);
+  response.end(bytes);
+}
+
+function sendError(log: Log, request: Request, response: Response, error: GatewayError): void {
+  const { http } = error.form;
+  if (http >= 500) {
+    const cause = error.cause ?? error;
+    log.error({ event: 'fhir-failed', code: error.code, requestId: requestIdOf(request), ...describeError(cause) });
+  }
+  if (error.code === 'unauthenticated') response.set('WWW-Authenticate', 'Bearer realm="fhir"');
+  if (error.code === 'busy' || error.code === 'unavailable') response.set('Retry-After', '5');
+  response.status(http);
+  sendJson(response, outcomeOf(asGatewayError(error)));
+}
+
+/** Method and path of every route below the base, for the test that compares them with the OpenAPI document. */
+export function fhirRouteTable(deps: FhirDeps): readonly { readonly method: Method; readonly path: string }[] {
+  return [{ method: 'get', path: '/metadata' }, ...routesOf(deps).map(({ method, path }) => ({ method, path }))];
+}

@@ -1,0 +1,43 @@
+/**
+ * What the FHIR endpoint can do, as data: served types, their interactions and search parameters. The CapabilityStatement
+ * is rendered from it and the router refuses by it, so that the one cannot claim what the other does not do.
+ */
+import { RESOURCE_TYPES } from '../formats/fhir/definitions.ts';
+import { DIRECTORY_TYPES, subjectPaths } from '../formats/fhir/references.ts';
+import { searchParameters, type SupportedParameter } from '../search/capability.ts';
+
+export type TypeInteraction = 'read' | 'vread' | 'update' | 'delete' | 'history-instance' | 'create' | 'search-type';
+
+export interface ServedType {
+  readonly type: string;
+  readonly interactions: readonly TypeInteraction[];
+  readonly searchParameters: readonly SupportedParameter[];
+}
+
+const READS: readonly TypeInteraction[] = ['read', 'vread', 'history-instance', 'search-type'];
+const WRITES: readonly TypeInteraction[] = ['create', 'update', 'delete'];
+
+/** Types that only the gateway writes. */
+const READ_ONLY: ReadonlySet<string> = new Set(['AuditEvent']);
+
+/** True for a type of which records can be kept here: it has a patient, or belongs to the directory. */
+export function isServed(type: string): boolean {
+  return RESOURCE_TYPES.has(type) && (type === 'Patient' || DIRECTORY_TYPES.has(type) || subjectPaths(type).length > 0);
+}
+
+/** Whether an interaction works on a type at all. */
+export function allows(type: string, interaction: TypeInteraction): boolean {
+  return isServed(type) && (READS.includes(interaction) || !READ_ONLY.has(type));
+}
+
+/** Every served type, by name. */
+export function servedTypes(): readonly ServedType[] {
+  return [...RESOURCE_TYPES]
+    .filter(isServed)
+    .toSorted()
+    .map((type) => ({
+      type,
+      interactions: READ_ONLY.has(type) ? READS : [...READS, ...WRITES],
+      searchParameters: searchParameters(type),
+    }));
+}
