@@ -15,6 +15,11 @@ interface Entry {
 }
 
 const COMMANDS: Readonly<Record<string, Entry>> = {
+  send: {
+    usage: 'send [--token TOKEN] [--mllp HOST:PORT] [--dicom HOST:PORT] [--fhir URL] FILE...',
+    does: '.hl7 by MLLP, .dcm and folders by C-STORE, .json by FHIR',
+    load: async () => (await import('./send.ts')).send,
+  },
   token: {
     usage:
       'token --role practitioner|patient|system|researcher --sub NAME [--patient ID] [--purpose TREAT] [--scope "..."] [--ttl SECONDS]',

@@ -1,0 +1,145 @@
+/**
+ * `anamnesis send`: what a source would send, to the configured gateway or another: `.hl7` by MLLP, DICOM files and folders by
+ * C-STORE, FHIR JSON by HTTP. A bar while it works, a summary of the acknowledgements, exit code 1 if any was refused.
+ */
+import { parseArgs } from 'node:util';
+import type { Config, ListenerConfig } from '../config/config.ts';
+import { systemClock } from '../core/clock.ts';
+import { systemRandom } from '../core/random.ts';
+import { issueToken } from '../identity/sign-token.ts';
+import { EXIT, UsageError, type CliContext, type Command } from './command.ts';
+import { findInputFiles } from './input-files.ts';
+import { keyProvider } from './keys.ts';
+import { progressBar } from './progress.ts';
+import { sendDicom } from './send-dicom.ts';
+import { sendFhir } from './send-fhir.ts';
+import { readHl7Files, sendHl7v2 } from './send-hl7v2.ts';
+import { summary, type Sent } from './sent.ts';
+import { readSettings } from './settings.ts';
+
+/** Longest wait for one acknowledgement. */
+const ANSWER_MS = 120_000;
+
+/** Seconds for which the token that is made for a run is valid: a folder of images takes its time. */
+const TOKEN_TTL = 12 * 3600;
+
+interface Options {
+  readonly token: string | undefined;
+  readonly fhir: string | undefined;
+  readonly mllp: string | undefined;
+  readonly dicom: string | undefined;
+}
+
+export const send: Command = async (args, context) => {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: {
+      token: { type: 'string' },
+      fhir: { type: 'string' },
+      mllp: { type: 'string' },
+      dicom: { type: 'string' },
+    },
+  });
+  if (positionals.length === 0) throw new UsageError('send needs files or folders');
+  const options: Options = { token: values.token, fhir: values.fhir, mllp: values.mllp, dicom: values.dicom };
+  const config = readSettings(context);
+  const files = findInputFiles(positionals);
+  let refused = 0;
+  const run = async (
+    protocol: string,
+    total: number,
+    sending: AsyncIterable<Sent>,
+    before: readonly Sent[] = [],
+  ): Promise<void> => {
+    const sent = [...before, ...(await collect(protocol, total, sending))];
+    if (sent.length === 0) return;
+    for (const line of summary(protocol, sent)) context.out(line);
+    refused += sent.filter((one) => !one.accepted).length;
+  };
+  if (files.hl7v2.length > 0) {
+    const { items, problems } = await readHl7Files(files.hl7v2);
+    const peer = { ...addressOf(options.mllp, config.mllp, '--mllp'), timeoutMs: ANSWER_MS };
+    await run('MLLP', items.length, sendHl7v2(peer, items), problems);
+  }
+  if (files.dicom.length > 0) {
+    const address = addressOf(options.dicom, config.dicom, '--dicom');
+    const peer = { ...address, calledAe: config.aeTitle, callingAe: 'ANAMNESIS-SEND', timeoutMs: ANSWER_MS };
+    await run('C-STORE', files.dicom.length, sendDicom(peer, files.dicom));
+  }
+  if (files.fhir.length > 0) {
+    const base = fhirBase(options.fhir, config);
+    await run(
+      'FHIR',
+      files.fhir.length,
+      sendFhir(base, options.token ?? (await ownToken(config, context)), files.fhir),
+    );
+  }
+  if (files.skipped.length > 0)
+    context.out(`skipped: ${files.skipped.length} files that are neither HL7 v2, DICOM nor FHIR JSON`);
+  return refused === 0 ? EXIT.ok : EXIT.failed;
+};
+
+async function collect(protocol: string, total: number, sending: AsyncIterable<Sent>): Promise<Sent[]> {
+  const sent: Sent[] = [];
+  const bar = progressBar(process.stderr, total, () => systemClock.now());
+  let refused = 0;
+  try {
+    for await (const one of sending) {
+      sent.push(one);
+      if (!one.accepted) refused += 1;
+      bar.update(sent.length, refused === 0 ? protocol : `${protocol}, ${refused} refused`);
+    }
+  } finally {
+    bar.end();
+  }
+  return sent;
+}
+
+interface Address {
+  readonly host: string;
+  readonly port: number;
+  readonly tls?: { readonly ca: Buffer; readonly servername: string };
+}
+
+/** Where to send: `host:port` of the option, else the configured listener. */
+function addressOf(option: string | undefined, listener: ListenerConfig, name: string): Address {
+  if (option !== undefined) {
+    const match = /^(.+):(\d{1,5})$/.exec(option);
+    if (match === null) throw new UsageError(`${name} takes host:port`);
+    return { host: match[1].replace(/^\[|\]$/g, ''), port: Number(match[2]) };
+  }
+  if (listener.port === 0)
+    throw new UsageError(`the configured port is 0 (any free one): say which by ${name} host:port`);
+  const host = reachable(listener.host);
+  return {
+    host,
+    port: listener.port,
+    ...(listener.tls === undefined ? {} : { tls: { ca: listener.tls.cert, servername: host } }),
+  };
+}
+
+/** An address that listens on all interfaces is reached on the loopback. */
+function reachable(host: string): string {
+  return host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
+}
+
+function fhirBase(option: string | undefined, config: Config): string {
+  if (option !== undefined) return option.replace(/\/+$/, '');
+  if (config.publicUrl !== undefined) return `${config.publicUrl}/fhir`;
+  const { host, port, tls } = { ...addressOf(undefined, config.http, '--fhir'), tls: config.http.tls };
+  return `${tls === undefined ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${port}/fhir`;
+}
+
+/** A token of the built-in issuer for the role `system`; needs the key file. */
+async function ownToken(config: Config, { err }: CliContext): Promise<string> {
+  try {
+    const { keySet } = await keyProvider(config).load({ create: false });
+    const issuer = { origin: config.origin, audience: config.tokenAudience, key: keySet.issuer };
+    const request = { role: 'system', subject: 'anamnesis-send', ttlSeconds: TOKEN_TTL };
+    return await issueToken(issuer, request, systemClock, systemRandom);
+  } catch (thrown) {
+    err('FHIR needs a token: give one by --token, or let the key file be readable');
+    throw thrown;
+  }
+}
