@@ -40,7 +40,7 @@ describe('auditEventOf', () => {
     ['create', { outcome: 'denied', reasons: ['patient-may-not-write'] }],
     ['update', { outcome: 'denied', consents: ['Consent/c1/_history/3'] }],
     ['delete', { outcome: 'not-found', patientId: undefined, references: [] }],
-    ['transaction', { address: undefined }],
+    ['transaction', { count: 3 }],
   ])('is valid R4 for %s', (interaction, more) => {
     expect(errors(auditEventOf({ ...event, ...more, interaction }, ORIGIN))).toEqual([]);
   });

@@ -30,7 +30,7 @@ const conditions = fc.record(
     ),
     purpose: some(reason('TREAT'), reason('HRESCH'), reason('COC'), reason('nonsense')),
     action: some(actionOf('access'), actionOf('collect'), actionOf('disclose')),
-    class: some(classOf('Observation'), classOf('Condition'), { code: 'http://example.org/profile' }),
+    class: some<object>(classOf('Observation'), classOf('Condition'), { code: 'http://example.org/profile' }),
     securityLabel: some<object>(
       label.act('PSY'),
       label.act('HIV'),
