@@ -17,7 +17,8 @@ export interface AckHeader {
   readonly sendingFacility: string;
   readonly receivingApplication: string;
   readonly receivingFacility: string;
-  /** MSH-9.2. */
+  /** MSH-9.1 and MSH-9.2. */
+  readonly messageCode: string;
   readonly trigger: string;
   readonly controlId: string;
   readonly processingId: string;
@@ -49,6 +50,7 @@ export function ackHeader(bytes: Buffer): AckHeader {
     sendingFacility: field(4),
     receivingApplication: field(5),
     receivingFacility: field(6),
+    messageCode: field(9).split(component)[0],
     trigger: field(9).split(component)[1] ?? '',
     controlId: field(10),
     processingId: field(11) === '' ? 'P' : field(11),
@@ -199,6 +201,33 @@ function freshControlId(random: Random): string {
 export function timestamp(millis: number): string {
   const iso = new Date(millis).toISOString();
   return `${iso.slice(0, 19).replace(/[-T:]/g, '')}${iso.slice(19, 23)}+0000`;
+}
+
+/**
+ * The answer to a batch (section 2.10.3): BHS, the acknowledgements of its messages in order, BTS with their number. `head`
+ * begins with the BHS or MSH that is answered; sender and receiver are swapped.
+ */
+export function buildBatchAnswer(head: Buffer, answers: readonly string[], now: number, random: Random): string {
+  const isBatchHeader = head.toString('latin1', 0, 3) === 'BHS';
+  // BHS-2 to BHS-7 have the seats of MSH-2 to MSH-7.
+  const header = ackHeader(isBatchHeader ? Buffer.concat([Buffer.from('MSH'), head.subarray(3)]) : head);
+  const { separator } = header;
+  const batchId = isBatchHeader ? (head.toString('latin1').split(separator)[10] ?? '') : '';
+  const bhs = [
+    'BHS',
+    header.encoding,
+    header.receivingApplication,
+    header.receivingFacility,
+    header.sendingApplication,
+    header.sendingFacility,
+    timestamp(now),
+    '',
+    '',
+    '',
+    freshControlId(random),
+    /^[ -~]{0,199}$/.test(batchId) ? batchId : '',
+  ];
+  return `${trimEnd(bhs.join(separator), separator)}\r${answers.join('')}BTS${separator}${answers.length}\r`;
 }
 
 /** What a sender reads of an answer: MSA-1, MSA-2, ERR-3.1 and the text; undefined when it is no acknowledgement. */

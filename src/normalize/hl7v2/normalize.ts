@@ -4,39 +4,50 @@
  */
 import { GatewayError } from '../../core/errors.ts';
 import type { Change } from '../../formats/fhir/change.ts';
-import { components, subcomponents } from '../../formats/hl7v2/delimiters.ts';
+import { components } from '../../formats/hl7v2/delimiters.ts';
 import { parseDtm, toFhirDateTime, toMillis } from '../../formats/hl7v2/dtm.ts';
 import type { Hl7Message } from '../../formats/hl7v2/message.ts';
 import { ChangeList } from './change-list.ts';
-import { codeOf, compact, dateTimeOf, firstOf, textOf, type Context, type Element, type Omission } from './context.ts';
+import { codeOf, compact, dateTimeOf, firstOf, textOf, type Context, type Omission } from './context.ts';
 import { encounterChange, type VisitEvent } from './encounter.ts';
 import { groupSegments, type PatientGroup } from './group.ts';
 import { observationChange } from './observation.ts';
 import { orderChanges } from './order.ts';
 import { patientChange } from './patient.ts';
 import { marksOf } from './security.ts';
-import type { SourceProfile } from './source-profile.ts';
+import { universalSystem, type SourceProfile } from './source-profile.ts';
 
-/** What a message is, apart from its patient: for MessageHeader and Provenance, which are rendered from it. */
+/** HD of MSH-3 to MSH-6: namespace, and universal id as a URI where its type says which. */
+export interface SystemName {
+  readonly name?: string;
+  readonly uri?: string;
+}
+
+/**
+ * What a message is, apart from its patient: kept sealed in its manifest, read back by `audit/message-details`. No PHI of a
+ * patient in it.
+ */
 export interface MessageDetails {
   /** MSH-9.1 and MSH-9.2. */
-  readonly type: string;
+  readonly messageCode: string;
   readonly event: string;
+  /** MSH-10. */
   readonly controlId: string;
-  readonly version: string | undefined;
-  readonly processingId: string | undefined;
-  /** MSH-3 to MSH-6, each as namespace, universal id, type. */
-  readonly sendingApplication: Element | undefined;
-  readonly sendingFacility: Element | undefined;
-  readonly receivingApplication: Element | undefined;
-  readonly receivingFacility: Element | undefined;
   /** MSH-7 as FHIR dateTime. */
-  readonly sentAt: string | undefined;
+  readonly messageTime?: string;
   /** EVN-2 as FHIR dateTime. */
-  readonly recordedAt: string | undefined;
-  /** Segment identifiers that nothing was made of, with how often they came. */
-  readonly unmapped: Readonly<Record<string, number>>;
-  readonly omissions: readonly Omission[];
+  readonly recordedTime?: string;
+  /** MSH-12. */
+  readonly version?: string;
+  /** MSH-11. */
+  readonly processingId?: string;
+  readonly sendingApplication?: SystemName;
+  readonly sendingFacility?: SystemName;
+  readonly receivingApplication?: SystemName;
+  readonly receivingFacility?: SystemName;
+  /** Segment identifiers that nothing was made of, with how often they came; absent when there are none. */
+  readonly unmapped?: Readonly<Record<string, number>>;
+  readonly omissions?: readonly Omission[];
 }
 
 export interface Normalized {
@@ -86,13 +97,13 @@ export function normalizeHl7v2(message: Hl7Message, profile: SourceProfile, rece
     sourceTime,
     controlId: context.controlId,
     details: {
-      ...header(context),
-      type,
+      messageCode: type,
       event,
       controlId: context.controlId,
-      sentAt: sent === undefined ? undefined : toFhirDateTime(sent, context.zone),
-      unmapped: Object.fromEntries(unmapped),
-      omissions: context.omissions,
+      ...(sent !== undefined && { messageTime: toFhirDateTime(sent, context.zone) }),
+      ...header(context),
+      ...(unmapped.size > 0 && { unmapped: Object.fromEntries(unmapped) }),
+      ...(context.omissions.length > 0 && { omissions: context.omissions }),
     },
   };
 }
@@ -170,7 +181,6 @@ function observationsOfVisit(context: Context, list: ChangeList, group: PatientG
       encounter: frame.encounter,
       basedOn: undefined,
       observedAt: undefined,
-      issued: undefined,
       category: undefined,
       sourceTime: frame.sourceTime,
       marks: frame.marks,
@@ -199,25 +209,25 @@ function resultChanges(
   }
 }
 
-function header(
-  context: Context,
-): Omit<MessageDetails, 'type' | 'event' | 'controlId' | 'sentAt' | 'unmapped' | 'omissions'> {
+function header(context: Context): Omit<MessageDetails, 'messageCode' | 'event' | 'controlId' | 'messageTime'> {
   const { msh, segments } = context.message;
-  const hd = (n: number): Element | undefined => {
-    const raw = msh.field(n);
-    const [namespace, universalId, universalIdType] = (
-      raw.includes(context.by.component) ? components(raw, context.by) : subcomponents(raw, context.by)
-    ).map((part) => textOf(context, part));
-    const element = compact({ namespace, universalId, universalIdType });
-    return Object.keys(element).length === 0 ? undefined : element;
-  };
-  return {
+  return compact({
     version: firstOf(context, msh.field(12)),
     processingId: firstOf(context, msh.field(11)),
-    sendingApplication: hd(3),
-    sendingFacility: hd(4),
-    receivingApplication: hd(5),
-    receivingFacility: hd(6),
-    recordedAt: dateTimeOf(context, segments.find(({ id }) => id === 'EVN')?.field(2), 'EVN-2'),
-  };
+    sendingApplication: systemName(context, msh.field(3)),
+    sendingFacility: systemName(context, msh.field(4)),
+    receivingApplication: systemName(context, msh.field(5)),
+    receivingFacility: systemName(context, msh.field(6)),
+    recordedTime: dateTimeOf(context, segments.find(({ id }) => id === 'EVN')?.field(2), 'EVN-2'),
+  });
+}
+
+function systemName(context: Context, raw: string): SystemName | undefined {
+  if (raw === '' || raw === '""') return undefined;
+  const [namespace, id, type] = components(raw, context.by).map((part) => textOf(context, part));
+  const name = namespace ?? id;
+  if (name === undefined) return undefined;
+  const uri =
+    id === undefined ? undefined : (universalSystem(id, type) ?? (type === 'DNS' ? `urn:dns:${id}` : undefined));
+  return uri === undefined ? { name } : { name, uri };
 }

@@ -45,8 +45,6 @@ export interface ObservationFrame {
   readonly basedOn: number | undefined;
   /** OBR-7: when OBX-14 is empty. */
   readonly observedAt: string | undefined;
-  /** OBR-22 as instant. */
-  readonly issued: string | undefined;
   readonly category: string | undefined;
   /** Source time of the results, milliseconds since 1970. */
   readonly sourceTime: number;
@@ -103,7 +101,6 @@ export function observationChange(
   const result: Element = { code };
   put(result, 'category', categoryOf(frame.category, code));
   put(result, 'effectiveDateTime', dateTimeOf(context, obx.field(14), `${location}-14`) ?? frame.observedAt);
-  put(result, 'issued', frame.issued);
   const identifier = eiIdentifier(context, repetitions(obx.field(21), context.by)[0] ?? '', 'FILL')?.identifier;
   const change = {
     type: 'Observation',

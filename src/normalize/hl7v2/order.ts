@@ -92,7 +92,6 @@ export function orderChanges(context: Context, list: ChangeList, group: OrderGro
     encounter: frame.encounter,
     basedOn: request,
     observedAt: dateTimeOf(context, obr.field(7), `${location}-7`),
-    issued,
     category: SECTION_CATEGORY[section ?? ''] ?? 'laboratory',
     sourceTime,
     marks: frame.marks,

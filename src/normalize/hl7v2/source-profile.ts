@@ -90,7 +90,7 @@ export function identifierSystem(profile: SourceProfile, assigner: Assigner, typ
 }
 
 /** URI of a universal id by its type of table 0301; undefined when it is none. */
-function universalSystem(id: string, type: string | undefined): string | undefined {
+export function universalSystem(id: string, type: string | undefined): string | undefined {
   switch (type) {
     case 'ISO':
       return /^[0-2](\.(0|[1-9]\d*))+$/.test(id) ? `urn:oid:${id}` : undefined;

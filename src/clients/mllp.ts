@@ -1,0 +1,106 @@
+/**
+ * MLLP sender: one message at a time on one connection, every wait with a deadline. For `anamnesis send`, the demo, the
+ * bench and tests.
+ */
+import { connect as connectTcp, type Socket } from 'node:net';
+import { connect as connectTls, type ConnectionOptions } from 'node:tls';
+import { GatewayError } from '../core/errors.ts';
+import { HL7_MAX_MESSAGE_BYTES } from '../core/limits.ts';
+import { encodeFrame, MllpDecoder } from '../formats/hl7v2/mllp-frame.ts';
+
+export interface MllpPeer {
+  readonly host: string;
+  readonly port: number;
+  readonly tls?: ConnectionOptions;
+  /** Longest wait for the connection and for each answer, milliseconds. */
+  readonly timeoutMs: number;
+}
+
+export interface MllpClient {
+  /**
+   * Sends a message (or a batch) in one frame and resolves with the bytes of the answer. Calls wait for each other. Throws
+   * `timeout` without an answer in time, `unavailable` when the connection is or goes away: the message may then have been
+   * taken, and may be sent again.
+   */
+  send(message: Buffer): Promise<Buffer>;
+  /** Ends the connection. Idempotent. */
+  close(): void;
+}
+
+interface Waiting {
+  readonly resolve: (answer: Buffer) => void;
+  readonly reject: (error: GatewayError) => void;
+}
+
+/** Connects. Throws `unavailable` or `timeout`. */
+export async function connectMllp(peer: MllpPeer): Promise<MllpClient> {
+  const socket = await open(peer);
+  const decoder = new MllpDecoder(HL7_MAX_MESSAGE_BYTES);
+  let waiting: Waiting | undefined;
+  let last: Promise<unknown> = Promise.resolve();
+
+  const fail = (error: GatewayError): void => {
+    waiting?.reject(error);
+    waiting = undefined;
+    socket.destroy();
+  };
+  socket.on('data', (chunk: Buffer) => {
+    for (const event of decoder.push(chunk)) {
+      if (event.kind !== 'frame') continue;
+      waiting?.resolve(event.bytes);
+      waiting = undefined;
+    }
+  });
+  socket.on('error', (cause) => fail(new GatewayError('unavailable', 'the MLLP connection broke', { cause })));
+  socket.on('close', () =>
+    fail(new GatewayError('unavailable', 'the peer closed the MLLP connection before its answer')),
+  );
+
+  const exchange = async (message: Buffer): Promise<Buffer> => {
+    const frame = encodeFrame(message);
+    if (socket.destroyed) throw new GatewayError('unavailable', 'the MLLP connection is closed');
+    let timer: NodeJS.Timeout | undefined;
+    try {
+      return await new Promise<Buffer>((resolve, reject) => {
+        waiting = { resolve, reject };
+        timer = setTimeout(() => fail(new GatewayError('timeout', 'the peer did not answer in time')), peer.timeoutMs);
+        socket.write(frame);
+      });
+    } finally {
+      clearTimeout(timer);
+    }
+  };
+
+  return {
+    send(message) {
+      const answer = last.then(
+        () => exchange(message),
+        () => exchange(message),
+      );
+      last = answer;
+      return answer;
+    },
+    close: () => socket.end(() => socket.destroy()),
+  };
+}
+
+async function open(peer: MllpPeer): Promise<Socket> {
+  const { host, port, tls, timeoutMs } = peer;
+  const socket = tls === undefined ? connectTcp({ host, port }) : connectTls({ ...tls, host, port });
+  socket.setNoDelay(true);
+  await new Promise<void>((resolve, reject) => {
+    const timer = setTimeout(() => {
+      socket.destroy();
+      reject(new GatewayError('timeout', 'the MLLP connection was not made in time'));
+    }, timeoutMs);
+    socket.once(tls === undefined ? 'connect' : 'secureConnect', () => {
+      clearTimeout(timer);
+      resolve();
+    });
+    socket.once('error', (cause) => {
+      clearTimeout(timer);
+      reject(new GatewayError('unavailable', 'the MLLP peer cannot be reached', { cause }));
+    });
+  });
+  return socket;
+}

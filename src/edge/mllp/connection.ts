@@ -1,0 +1,188 @@
+/**
+ * One MLLP connection: frames in, answers out, one message in flight, in order. While a message is taken the socket is
+ * paused, so that a fast sender waits in its own buffers and memory stays bounded. A fault of one message ends neither the
+ * connection nor the process.
+ */
+import type { Socket } from 'node:net';
+import { asGatewayError, GatewayError } from '../../core/errors.ts';
+import { describeError, type Log } from '../../core/log.ts';
+import { encodeFrame, MllpDecoder, type FrameEvent } from '../../formats/hl7v2/mllp-frame.ts';
+import type { MllpSettings } from './settings.ts';
+
+export interface MllpDeps {
+  /** Takes one frame's bytes; resolves with the answer when it is durable, empty for none. Must not throw. */
+  readonly accept: (bytes: Buffer) => Promise<Buffer>;
+  /** The answer to a frame that was not read; `head` is its beginning. */
+  readonly refuse: (head: Buffer, error: GatewayError) => Buffer;
+  readonly log: Log;
+}
+
+/** Bytes of unfinished frames of all connections. */
+export interface Budget {
+  used: number;
+}
+
+export interface Connection {
+  /** Resolves when the socket is closed and nothing is in flight. Never rejects. */
+  readonly done: Promise<void>;
+  /** Answers the message in flight, then ends. */
+  drain(): void;
+  destroy(): void;
+}
+
+/** How long a peer may take to close after we have, milliseconds. */
+const LINGER_MS = 1_000;
+
+/** Serves a socket until it is closed. */
+export function serveConnection(deps: MllpDeps, settings: MllpSettings, socket: Socket, budget: Budget): Connection {
+  const decoder = new MllpDecoder(settings.maxMessageBytes);
+  const queue: FrameEvent[] = [];
+  let running = false;
+  let ending = false;
+  let buffered = 0;
+  let frameTimer: NodeJS.Timeout | undefined;
+  let linger: NodeJS.Timeout | undefined;
+  let finish: () => void = () => {};
+  const done = new Promise<void>((resolve) => {
+    finish = resolve;
+  });
+
+  const warn = (reason: string): void => deps.log.warn({ event: 'mllp.connection', listener: 'mllp', reason });
+
+  function account(): void {
+    budget.used += decoder.buffered - buffered;
+    buffered = decoder.buffered;
+  }
+
+  /** The time of a frame runs only while we read. */
+  function watchFrame(): void {
+    if (!decoder.inFrame || running) {
+      clearTimeout(frameTimer);
+      frameTimer = undefined;
+    } else {
+      frameTimer ??= setTimeout(() => {
+        warn('frame-deadline');
+        socket.destroy();
+      }, settings.frameMs);
+    }
+  }
+
+  function end(): void {
+    ending = true;
+    if (running || socket.destroyed) return;
+    socket.end();
+    linger ??= setTimeout(() => socket.destroy(), LINGER_MS);
+  }
+
+  async function write(answer: Buffer): Promise<void> {
+    if (answer.length === 0 || socket.destroyed) return;
+    if (socket.write(encodeFrame(answer))) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(() => {
+        warn('peer-does-not-read');
+        socket.destroy();
+      }, settings.frameMs);
+      const go = (): void => {
+        clearTimeout(timer);
+        socket.off('drain', go);
+        socket.off('close', go);
+        resolve();
+      };
+      socket.once('drain', go);
+      socket.once('close', go);
+    });
+  }
+
+  async function take(event: FrameEvent): Promise<void> {
+    if (event.kind === 'truncated') {
+      warn('truncated-frame');
+    } else if (event.kind === 'too-large') {
+      warn('too-large');
+      const error = new GatewayError('too-large', `a message has at most ${settings.maxMessageBytes} bytes`);
+      await write(deps.refuse(event.head, error));
+    } else if (event.bytes.length > 0) {
+      await write(await answerOf(event.bytes));
+    }
+  }
+
+  async function answerOf(bytes: Buffer): Promise<Buffer> {
+    try {
+      return await deps.accept(bytes);
+    } catch (thrown) {
+      deps.log.error({ event: 'mllp.accept-failed', listener: 'mllp', ...describeError(thrown) });
+      return deps.refuse(bytes, asGatewayError(thrown));
+    }
+  }
+
+  async function pump(): Promise<void> {
+    if (running) return;
+    running = true;
+    watchFrame();
+    socket.pause();
+    // A message that has begun is answered even when the peer has gone: what it caused is durable either way.
+    try {
+      for (let event = queue.shift(); event !== undefined && !stopped(); event = queue.shift()) await take(event);
+    } catch (thrown) {
+      deps.log.error({ event: 'mllp.connection-failed', listener: 'mllp', ...describeError(thrown) });
+      socket.destroy();
+    }
+    running = false;
+    if (closed) {
+      finish();
+    } else if (ending) {
+      end();
+    } else {
+      socket.resume();
+      watchFrame();
+    }
+  }
+
+  let closed = false;
+  let draining = false;
+  const stopped = (): boolean => draining || socket.destroyed;
+
+  socket.on('data', (chunk: Buffer) => {
+    queue.push(...decoder.push(chunk));
+    account();
+    if (budget.used > settings.maxBufferedBytes) {
+      warn('buffers-full');
+      socket.destroy();
+      return;
+    }
+    if (queue.length > 0) void pump();
+    else watchFrame();
+  });
+  // The peer has said all it will; it may still read the answers (half-close).
+  socket.on('end', () => {
+    queue.push(...decoder.end());
+    account();
+    ending = true;
+    void pump();
+  });
+  socket.on('error', () => {});
+  socket.on('timeout', () => {
+    if (running) return;
+    warn('idle');
+    end();
+  });
+  socket.on('close', () => {
+    closed = true;
+    clearTimeout(frameTimer);
+    clearTimeout(linger);
+    decoder.end();
+    account();
+    if (!running) finish();
+  });
+  socket.setNoDelay(true);
+  socket.setKeepAlive(true, 60_000);
+  if (settings.idleMs > 0) socket.setTimeout(settings.idleMs);
+
+  return {
+    done,
+    drain() {
+      draining = true;
+      end();
+    },
+    destroy: () => socket.destroy(),
+  };
+}

@@ -1,0 +1,111 @@
+/**
+ * Takes HL7 v2 messages: parse, normalise, submit, answer. The acknowledgement is made once, stored with the message, and
+ * replayed to a resend. Positive answers exist only after the commit; every fault becomes AE or AR (CE, CR) with ERR.
+ */
+import type { Clock } from '../core/clock.ts';
+import { asGatewayError, GatewayError } from '../core/errors.ts';
+import { describeError, type Log } from '../core/log.ts';
+import type { Random } from '../core/random.ts';
+import { ackHeader, buildAck, buildBatchAnswer, type AckHeader } from '../formats/hl7v2/ack.ts';
+import { splitBatch } from '../formats/hl7v2/batch.ts';
+import { parseHl7v2 } from '../formats/hl7v2/message.ts';
+import { normalizeHl7v2 } from '../normalize/hl7v2/normalize.ts';
+import type { SourceProfile } from '../normalize/hl7v2/source-profile.ts';
+import type { Writer } from '../write/submission.ts';
+
+export type Hl7Outcome = 'accepted' | 'duplicate' | 'refused' | 'failed';
+
+export interface AcceptHl7v2Deps {
+  readonly writer: Writer;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly profile: SourceProfile;
+  /** Told of every message, with the seconds from its last byte to its answer. Must not throw. */
+  readonly observe?: (outcome: Hl7Outcome, seconds: number) => void;
+}
+
+/**
+ * Takes what one frame or file holds: a message, or a batch. Returns the answer, durable facts first; empty when the sender
+ * wants none (MSH-15 and MSH-16 `NE`). Never throws. The bytes are kept until it resolves: the caller must not change them.
+ */
+export async function acceptHl7v2(deps: AcceptHl7v2Deps, bytes: Buffer): Promise<Buffer> {
+  if (!isBatch(bytes)) return toBytes(await acceptMessage(deps, bytes));
+  const batch = splitBatch(bytes);
+  const { declaredCount, messages } = batch;
+  // A batch whose count does not agree was cut or damaged: nothing of it is taken, and a resend of the whole repeats nothing.
+  const damaged =
+    declaredCount === undefined || declaredCount === messages.length
+      ? undefined
+      : new GatewayError('invalid-syntax', 'BTS-1 counts other than the messages of the batch; none was taken', {
+          expression: 'BTS-1',
+        });
+  const answers: string[] = [];
+  for (const message of messages) {
+    const answer =
+      damaged === undefined ? await acceptMessage(deps, message) : refuse(deps, ackHeader(message), damaged);
+    if (answer !== undefined) answers.push(answer);
+  }
+  return toBytes(
+    buildBatchAnswer(batch.header ?? messages[0] ?? Buffer.alloc(0), answers, deps.clock.now(), deps.random),
+  );
+}
+
+/** The answer to a message that was not read to its end: `head` is what there is of it. */
+export function refuseHl7v2(deps: AcceptHl7v2Deps, head: Buffer, error: GatewayError): Buffer {
+  deps.observe?.('refused', 0);
+  return toBytes(refuse(deps, ackHeader(head), error));
+}
+
+/** Envelope segments, or more than one MSH: two searches of native speed instead of a scan of every message. */
+function isBatch(bytes: Buffer): boolean {
+  const start = bytes[0] === 0xef ? 3 : 0;
+  const id = bytes.toString('latin1', start, start + 3);
+  return id === 'FHS' || id === 'BHS' || bytes.includes('\rMSH') || bytes.includes('\nMSH');
+}
+
+async function acceptMessage(deps: AcceptHl7v2Deps, bytes: Buffer): Promise<string | undefined> {
+  const startedAt = performance.now();
+  const done = (outcome: Hl7Outcome): void => deps.observe?.(outcome, (performance.now() - startedAt) / 1000);
+  const header = ackHeader(bytes);
+  try {
+    const receivedAt = deps.clock.now();
+    const { profile } = deps;
+    const normalized = normalizeHl7v2(parseHl7v2(bytes, profile.charset), profile, receivedAt);
+    const accepted = await deps.writer.submit({
+      kind: 'hl7v2',
+      source: profile.name,
+      control: normalized.controlId,
+      raw: { bytes, contentType: 'x-application/hl7-v2+er7' },
+      changes: normalized.changes,
+      receivedAt,
+      sourceTime: normalized.sourceTime,
+      details: { ...normalized.details },
+      answer: () => buildAck({ header, now: deps.clock.now(), random: deps.random }) ?? '',
+      validate: true,
+    });
+    done(accepted.replayed ? 'duplicate' : 'accepted');
+    return accepted.answer === '' ? undefined : accepted.answer;
+  } catch (thrown) {
+    const error = asGatewayError(thrown);
+    const failed = error.form.http >= 500;
+    done(failed ? 'failed' : 'refused');
+    const fields = { event: 'hl7v2.refused', code: error.code, kind: kindOf(header), bytes: bytes.length };
+    if (failed) deps.log.error({ ...fields, ...describeError(thrown) });
+    else deps.log.warn(fields);
+    return refuse(deps, header, error);
+  }
+}
+
+/** `ADT^A01` for the log: only what has the form of a type and an event. */
+function kindOf(header: AckHeader): string {
+  return [header.messageCode, header.trigger].map((code) => (/^[A-Z][A-Z0-9]{2}$/.test(code) ? code : '?')).join('^');
+}
+
+function refuse(deps: AcceptHl7v2Deps, header: AckHeader, error: GatewayError): string | undefined {
+  return buildAck({ header, error, now: deps.clock.now(), random: deps.random });
+}
+
+function toBytes(text: string | undefined): Buffer {
+  return Buffer.from(text ?? '');
+}
