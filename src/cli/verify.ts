@@ -34,6 +34,7 @@ export async function verifyStored(
   context: CliContext,
 ): Promise<number> {
   let printed = 0;
+  let unsigned = 0;
   const progress = progressOf(context);
   const summary = await ledger.read((source) =>
     verifyLedger({
@@ -44,6 +45,7 @@ export async function verifyStored(
       progress: progress.update,
       report: (fault) => {
         printed += 1;
+        if (fault.kind === 'document-signature') unsigned += 1;
         progress.hide();
         if (printed <= PRINTED) context.out(describeFault(fault));
       },
@@ -51,6 +53,9 @@ export async function verifyStored(
   );
   progress.hide();
   if (summary.faults > PRINTED) context.out(`... and ${summary.faults - PRINTED} more`);
+  if (unsigned > 0 && unsigned === summary.documents) {
+    context.out('no document has the right signature: is KEY_FILE the key file of this gateway?');
+  }
   context.out(describeSummary(summary));
   return summary.faults === 0 ? EXIT.ok : EXIT.failed;
 }

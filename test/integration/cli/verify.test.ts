@@ -79,6 +79,13 @@ describe('a ledger on Postgres', () => {
     expect(code).toBe(0);
   });
 
+  it('under other keys has no right signature, and the answer says what to look at', async () => {
+    const cli = context();
+    const keys = { ...ledger.keys, log: ledger.keys.sign, sign: ledger.keys.log };
+    expect(await verifyStored({ ...ledger, keys }, false, cli)).toBe(1);
+    expect(cli.lines.at(-2)).toContain('is KEY_FILE the key file of this gateway?');
+  });
+
   // With triggers off, as a superuser can do it; each is undone afterwards.
   const damages: [statement: string, undo: string, line: string][] = [
     [
