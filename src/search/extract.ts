@@ -111,11 +111,23 @@ export function indexEntries(resource: StoredResource): IndexEntries {
   return { sortTime, gateway: gateway.parts, patient: patient.parts };
 }
 
+/** Entries up to which comparing with each is faster than a set of names. */
+const FEW = 32;
+
 /** Keeps the first of equal parts. */
 class Collector {
   readonly parts: TokenParts[] = [];
+  #names: Set<string> | undefined;
   readonly add: Sink = (parts) => {
-    for (const known of this.parts) if (equalParts(known, parts)) return;
+    if (this.parts.length < FEW) {
+      for (const known of this.parts) if (equalParts(known, parts)) return;
+    } else {
+      // A list of thousands of references must not cost their square.
+      this.#names ??= new Set(this.parts.map((known) => JSON.stringify(known)));
+      const name = JSON.stringify(parts);
+      if (this.#names.has(name)) return;
+      this.#names.add(name);
+    }
     this.parts.push(parts);
   };
 }

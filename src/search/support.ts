@@ -61,6 +61,28 @@ const SELECTED: Readonly<Record<string, ReadonlySet<string>>> = {
   ]),
   DiagnosticReport: new Set(['identifier', 'status', 'category', 'code', 'date', 'encounter', 'performer', 'based-on']),
   Condition: new Set(['identifier', 'clinical-status', 'category', 'code', 'onset-date', 'encounter']),
+  ServiceRequest: new Set([
+    'identifier',
+    'status',
+    'intent',
+    'category',
+    'code',
+    'authored',
+    'encounter',
+    'requester',
+    'performer',
+    'requisition',
+    'based-on',
+  ]),
+  DocumentReference: new Set(['identifier', 'status', 'type', 'category', 'date', 'encounter', 'author']),
+  AllergyIntolerance: new Set(['identifier', 'clinical-status', 'category', 'code', 'date']),
+  CarePlan: new Set(['identifier', 'status', 'intent', 'category', 'date', 'encounter']),
+  Coverage: new Set(['identifier', 'status', 'type', 'payor']),
+  // A study has hundreds of instances: their UIDs are found inside of the record.
+  ImagingStudy: new Set(['identifier', 'status', 'modality', 'started', 'encounter', 'basedon', 'referrer']),
+  Device: new Set(['identifier', 'status', 'type', 'organization', 'location']),
+  // One is written for every access: who did it, and when; the rest inside a record or a range of dates.
+  AuditEvent: new Set(['date', 'agent', 'altid']),
   Claim: new Set(['identifier', 'status', 'use', 'created', 'provider', 'insurer', 'encounter']),
   ExplanationOfBenefit: new Set(['identifier', 'status', 'created', 'claim', 'provider', 'encounter', 'coverage']),
 };

@@ -70,7 +70,8 @@ function safeAttributes(text: string): boolean {
       // Entities, spaces and control characters are how active URLs hide: browsers decode and skip them.
       if (/&(?!amp;)/.test(value) || ACTIVE_URL.test(value.replaceAll(/[^!-\uffff]/g, ''))) return false;
     }
-    if (name === 'style' && /expression|url\(|@import|behavior|\\|&(?!quot;|amp;)/i.test(value)) return false;
+    if (name === 'style' && /expression|@import|behavior|javascript:|vbscript:|\\|&(?!quot;|amp;)/i.test(value))
+      return false;
   }
   return true;
 }

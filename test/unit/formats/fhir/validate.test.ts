@@ -1,5 +1,6 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { decimal } from '../../../../src/formats/fhir/json.ts';
@@ -492,4 +493,25 @@ describe.skipIf(!corpora)('Synthea', () => {
     }
     expect(count).toBeGreaterThan(2000);
   });
+});
+
+/** Names and texts of the files of a tar archive (POSIX ustar: 512-byte headers, sizes in octal). */
+function* filesOf(archive: Buffer): Generator<[string, string]> {
+  for (let at = 0; at + 512 <= archive.length && archive[at] !== 0;) {
+    const size = Number.parseInt(archive.toString('latin1', at + 124, at + 136), 8);
+    const name = archive.toString('utf8', at, archive.indexOf(0, at));
+    yield [name, archive.toString('utf8', at + 512, at + 512 + size)];
+    at += 512 + Math.ceil(size / 512) * 512;
+  }
+}
+
+test.skipIf(!corpora)('every example and definition of the US Core package is valid', () => {
+  const archive = gunzipSync(readFileSync(join(corpora ?? '', 'fhir/us-core/us_core_610.tgz')));
+  let count = 0;
+  for (const [name, text] of filesOf(archive)) {
+    if (!/^package\/(?:example\/)?[A-Z][^/]*\.json$/.test(name)) continue;
+    expect(errors(JSON.parse(text)), name).toEqual([]);
+    count += 1;
+  }
+  expect(count).toBeGreaterThan(300);
 });
