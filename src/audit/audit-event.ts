@@ -1,7 +1,7 @@
 /**
  * An AccessEvent as a FHIR R4 AuditEvent in the shape of IHE BALP (PatientRead, PatientQuery, PatientCreate, PatientUpdate,
  * PatientDelete): agents client, server and user; entities patient, data, query and request. Compact, since one is sealed
- * for every read: no displays, no narrative, about 1.4 KB of JSON and 0.7 KB deflated.
+ * for every read: no displays, no narrative, about 2.2 KB of JSON and 0.8 KB deflated.
  */
 import type { Resource, StoredResource } from '../formats/fhir/resource.ts';
 import type { AccessEvent, AccessInteraction } from './access-event.ts';
