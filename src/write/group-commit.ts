@@ -29,12 +29,20 @@ interface Waiting {
   readonly reject: (error: GatewayError) => void;
 }
 
+/** What one group commit did. */
+export interface Committed {
+  /** New size of the log. */
+  readonly size: number;
+  readonly items: number;
+  readonly leaves: number;
+  readonly seconds: number;
+}
+
 export interface GroupCommitDeps {
   readonly store: CommitStore;
   readonly appender: Appender;
   readonly log: Log;
-  /** Called after each commit with the new size of the log. */
-  readonly onCommitted: (size: number, items: number) => void;
+  readonly onCommitted: (commit: Committed) => void;
 }
 
 export function groupCommitter(deps: GroupCommitDeps): GroupCommitter {
@@ -100,6 +108,7 @@ async function commitGroup(deps: GroupCommitDeps, group: readonly Waiting[]): Pr
 async function commitStanding(deps: GroupCommitDeps, group: readonly Waiting[]): Promise<void> {
   if (group.length === 0) return;
   const items = group.map(({ item }) => item);
+  const startedAt = performance.now();
   try {
     const digests = items.flatMap((item) => item.documents.map(({ digest }) => digest));
     const outcome = await deps.store.commit(items, (head, log) => deps.appender.append(head, log, digests));
@@ -116,7 +125,8 @@ async function commitStanding(deps: GroupCommitDeps, group: readonly Waiting[]):
       waiting.resolve({ kind: 'committed', firstLeaf: leaf });
       leaf += waiting.item.documents.length;
     }
-    deps.onCommitted(leaf, group.length);
+    const seconds = (performance.now() - startedAt) / 1000;
+    deps.onCommitted({ size: leaf, items: group.length, leaves: leaf - outcome.firstLeaf, seconds });
   } catch (thrown) {
     const error = asGatewayError(thrown);
     // A store that is away fails every half as well: bisecting would only repeat it.

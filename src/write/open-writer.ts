@@ -15,7 +15,7 @@ import { signCheckpoint } from '../ledger/checkpoint.ts';
 import { documentSigner, type DocumentBody, type SignedDocument } from '../record/document.ts';
 import { unsealGroup } from '../record/sealed-group.ts';
 import { logAppender, type Appender } from './append.ts';
-import { groupCommitter, type GroupCommitter } from './group-commit.ts';
+import { groupCommitter, type Committed, type GroupCommitter } from './group-commit.ts';
 import { genesisSecret, Keyring } from './keyring.ts';
 import type { CommitItem, CommitStore, KeyStore, PrepareStore } from './ports.ts';
 import type { Writer } from './submission.ts';
@@ -32,8 +32,8 @@ export interface OpenWriterDeps {
   readonly commitStore: CommitStore;
   /** Packed sealed index secret of the gateway; undefined for a new log. */
   readonly sealedSecret: Buffer | undefined;
-  /** Called after each commit with the new size of the log. */
-  readonly onCommitted: (size: number, items: number) => void;
+  /** Called after each commit. */
+  readonly onCommitted: (commit: Committed) => void;
 }
 
 export interface OpenedWriter {

@@ -93,6 +93,11 @@ export async function prepare(deps: PrepareDeps, submission: Submission): Promis
   const draft = new Draft(deps, await keyring.bySlot(slots));
   const keyed = await keyedPatients(deps, draft, versions);
   for (const target of distinct) for (const hash of target.newAliases) draft.addAlias(hash, target.key);
+  if (submission.uniqueControl === true && message !== undefined) {
+    // Claimed like a business key: of two messages that race for it one loses, is prepared again and finds the other.
+    const claim = [submission.source, submission.control ?? ''];
+    draft.addAlias(aliasHash(secret, 'Message', claim), resourceKey(secret, 'Message', claim.join('\u0000')));
+  }
   const groups = await sealVersions(draft, keyring, source, versions, keyed);
   const places = new Map<Target, { payload: number }>(
     groups.flatMap((group) => group.targets.map((target) => [target, { payload: group.payload }] as const)),
