@@ -15,6 +15,16 @@ interface Entry {
 }
 
 const COMMANDS: Readonly<Record<string, Entry>> = {
+  start: {
+    usage: 'start',
+    does: 'run the gateway',
+    load: async () => (await import('./start.ts')).start,
+  },
+  demo: {
+    usage: 'demo',
+    does: 'a sample day through a gateway of its own, in a temporary folder; ends by itself',
+    load: async () => (await import('./demo.ts')).demo,
+  },
   send: {
     usage: 'send [--token TOKEN] [--mllp HOST:PORT] [--dicom HOST:PORT] [--fhir URL] FILE...',
     does: '.hl7 by MLLP, .dcm and folders by C-STORE, .json by FHIR',

@@ -66,7 +66,7 @@ function stopSignal(): Promise<NodeJS.Signals> {
   });
 }
 
-/** Milliseconds beyond the drain's own deadline after which the process ends whatever still hangs. */
+/** Milliseconds beyond the deadlines of the three listeners after which the process ends whatever still hangs. */
 const GRACE_MS = 20_000;
 
 /** Runs until a signal; resolves with the exit code. */
@@ -89,10 +89,13 @@ export async function runGateway(
     await stop;
   }
   log.info({ event: 'draining' });
-  const deadline = setTimeout(() => {
-    log.error({ event: 'drain-deadline' });
-    process.exit(EXIT.failed);
-  }, config.limits.shutdownMs + GRACE_MS);
+  const deadline = setTimeout(
+    () => {
+      log.error({ event: 'drain-deadline' });
+      process.exit(EXIT.failed);
+    },
+    3 * config.limits.shutdownMs + GRACE_MS,
+  );
   // A signal during the start waits for its end: half a start cannot be closed in order.
   await (await starting).close();
   clearTimeout(deadline);
