@@ -153,6 +153,7 @@ export function startStudiesFollower(deps: StudiesDeps, settings: StudiesSetting
           receivedAt: deps.clock.now(),
           sourceTime: study.receivedAt,
           details: { instances: instanceCount(study) },
+          validate: true,
         });
       } catch (thrown) {
         const { code } = asGatewayError(thrown);

@@ -11,6 +11,7 @@ import { decodeInstance, type InstanceDocument } from '../../src/normalize/dicom
 import type { DicomSource } from '../../src/normalize/dicom/source.ts';
 import { openBlob } from '../../src/record/blob.ts';
 import type { BlobStore } from '../../src/record/blob-store.ts';
+import type { Writer } from '../../src/write/submission.ts';
 import { storeInstance } from '../../src/services/store-instance.ts';
 import { openFileBlobStore } from '../../src/storage/blobs/fs.ts';
 import { fakeLedger, type FakeLedger } from './fake-dicom-writer.ts';
@@ -39,21 +40,29 @@ export interface DicomGateway {
   close(): Promise<void>;
 }
 
+/** The real writer instead of the one in memory. */
+export interface DicomGatewayBackend {
+  readonly writer: Writer;
+  readonly isBlobNamed: (digest: Uint8Array) => Promise<boolean>;
+}
+
 export async function startDicomGateway(
   over: Partial<DimseSettings> = {},
   wrap: (store: BlobStore) => BlobStore = (store) => store,
+  backend?: DicomGatewayBackend,
 ): Promise<DicomGateway> {
   const root = await mkdtemp(join(tmpdir(), 'dimse-'));
   const blobs = wrap(await openFileBlobStore(root));
   const ledger = fakeLedger();
   const told: string[] = [];
-  const isBlobNamed = async (digest: Uint8Array): Promise<boolean> =>
+  const isNamed = async (digest: Uint8Array): Promise<boolean> =>
     ledger.submissions.some(({ blobs: named }) => named?.some((blob) => blob.digest.equals(digest)));
+  const { writer, isBlobNamed } = backend ?? { writer: ledger.writer, isBlobNamed: isNamed };
   const listener = await startDimseListener(
     {
       storeInstance: (instance) =>
         storeInstance(
-          { blobs, writer: ledger.writer, isBlobNamed, random: systemRandom, clock: systemClock, source: TEST_SOURCE },
+          { blobs, writer, isBlobNamed, random: systemRandom, clock: systemClock, source: TEST_SOURCE },
           instance,
         ),
       log: silentLog,
