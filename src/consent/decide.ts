@@ -81,20 +81,25 @@ export function decide(request: DecisionRequest): Decision {
   const own = subject.kind === 'directory' || subject.isPrincipal;
   const kind = recordKind(labels);
 
-  const deny = (reason: string, consents: readonly string[] = []): Denial => ({
+  const deny = (reason: string, consents: readonly string[] = [], more: readonly string[] = []): Denial => ({
     kind: 'denial',
-    reasons: [reason],
+    reasons: [reason, ...more],
     combiner,
     consents,
     mayKnowPatient: mayKnowPatient(principal, subject),
   });
-  const permit = (reason: string, residual?: ResidualPredicate, consents: readonly string[] = []): Decision => {
+  const permit = (
+    reason: string,
+    residual?: ResidualPredicate,
+    consents: readonly string[] = [],
+    more: readonly string[] = [],
+  ): Decision => {
     const inScope: ResidualPredicate = (resource) => scopeAllows(principal, action, resource.resourceType, own);
     return mintPermit({
       patient: subject.kind === 'patient' ? subject.patient : undefined,
       labels: request.labels,
       residual: residual === undefined ? inScope : (resource) => inScope(resource) && residual(resource),
-      reasons: [reason],
+      reasons: [reason, ...more],
       combiner,
       consents,
     });
@@ -123,7 +128,9 @@ export function decide(request: DecisionRequest): Decision {
   const speaking = consents.filter((_, index) => answers[index]?.deny === true || answers[index]?.permit === true);
   const named = speaking.map(consentReference);
   const denied = answers.some((answer) => answer.deny);
-  if (!canPermit(answers, rule !== undefined)) return deny(denied ? 'consent-deny' : 'default-deny', named);
+  // A Consent that fails closed says so.
+  const unclear = speaking.some((consent) => consent.notUnderstood.length > 0) ? ['consent-not-understood'] : [];
+  if (!canPermit(answers, rule !== undefined)) return deny(denied ? 'consent-deny' : 'default-deny', named, unclear);
   const reason = denied ? 'consent-conditional' : answers.some((answer) => answer.permit) ? 'consent-permit' : rule?.id;
   if (named.length === 0) return permit(reason ?? 'default-deny');
   return permit(
@@ -136,5 +143,6 @@ export function decide(request: DecisionRequest): Decision {
       );
     },
     named,
+    unclear,
   );
 }

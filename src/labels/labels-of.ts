@@ -55,6 +55,9 @@ const SKIPPED = new Set([
   'patient',
 ]);
 
+/** Elements that hold words of a person; the display of a reference is not among them, it is mostly a name. */
+const WORDED = new Set(['text', 'valueString', 'conclusion', 'description', 'comment', 'title', 'summary']);
+
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null;
 }
@@ -69,12 +72,12 @@ function scan(value: unknown): number {
     for (const item of value) mask |= scan(item);
     return mask;
   }
-  const { system, code, display, text, reference } = value;
-  if (typeof code === 'string' && typeof system === 'string') mask |= maskOfCode(system, code);
-  // The display of a reference is mostly a person's name, and would only fill the cache of words.
-  if (typeof display === 'string' && reference === undefined) mask |= maskOfWords(display);
-  if (typeof text === 'string' && text.length <= NARRATIVE_CHARACTERS) mask |= maskOfWords(text);
-  for (const key in value) mask |= scan(value[key]);
+  const { system, code, display } = value;
+  if (typeof code === 'string') {
+    if (typeof system === 'string') mask |= maskOfCode(system, code);
+    if (typeof display === 'string') mask |= maskOfWords(display);
+  }
+  for (const key in value) mask |= scanElement(key, value[key]);
   return mask;
 }
 
@@ -84,6 +87,18 @@ function securityCodings(resource: Resource): readonly Coding[] | undefined {
   if (resource.resourceType !== 'DocumentReference' || !Array.isArray(securityLabel)) return own;
   const labels = securityLabel.flatMap((concept: { coding?: Coding[] } | null) => concept?.coding ?? []);
   return [...(own ?? []), ...labels];
+}
+
+function scanElement(key: string, value: unknown): number {
+  if (typeof value === 'string') return WORDED.has(key) ? scan(value) | maskOfWords(value) : scan(value);
+  let mask = scan(value);
+  if (key === 'coding' && Array.isArray(value)) {
+    // A coding may have a display and nothing else.
+    for (const { code, display } of value.filter(isObject)) {
+      if (code === undefined && typeof display === 'string') mask |= maskOfWords(display);
+    }
+  }
+  return mask;
 }
 
 /** True for a narrative that a person wrote (R4 narrative-status `additional`); `generated` repeats the data. */
@@ -102,7 +117,7 @@ export function labelsOf(resource: Resource): LabelSet {
   if (DEMOGRAPHIC_TYPES.has(type)) return extendedSet('IDENT', marks.mask);
   let mask = marks.mask;
   for (const key in resource) {
-    if (!SKIPPED.has(key)) mask |= scan(resource[key]);
+    if (!SKIPPED.has(key)) mask |= scanElement(key, resource[key]);
   }
   if (GENETIC_TYPES.has(type)) mask |= BIT.GEN;
   if (NARRATIVE_TYPES.has(type) || hasOwnNarrative(resource)) mask |= RESTRICTED;

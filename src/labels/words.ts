@@ -33,15 +33,25 @@ const WORDS: readonly (readonly [RegExp, number])[] = [
   ],
 ];
 
+/** Texts whose result is kept, and the longest of them in characters: a display or a short value. */
 const KEPT = 20_000;
+const KEPT_CHARACTERS = 200;
+/** Characters of a text that are looked at. */
+const MAX_CHARACTERS = 50_000;
 const seen = new Lru<string, number>(KEPT);
 
-/** Bits of the labels whose words stand in the text; the text is at most a few hundred characters (display, code text). */
+/** Bits of the labels whose words stand in the text. */
 export function maskOfWords(text: string): number {
+  if (text.length > KEPT_CHARACTERS) return search(text.slice(0, MAX_CHARACTERS));
   const known = seen.get(text);
   if (known !== undefined) return known;
+  const mask = search(text);
+  seen.set(text, mask);
+  return mask;
+}
+
+function search(text: string): number {
   let mask = 0;
   for (const [pattern, bit] of WORDS) if (pattern.test(text)) mask |= bit;
-  seen.set(text, mask);
   return mask;
 }

@@ -487,6 +487,9 @@ describe('what is not understood', () => {
     const resource = consent({ type: 'permit' }, more);
     expect(withConsents(practitioner, [resource])).toBe('consent-deny');
     expect(parseConsent(resource).notUnderstood.length).toBeGreaterThan(0);
+    expect(
+      decide(request(practitioner, { type: 'Observation', consents: [parseConsent(resource)] })).reasons,
+    ).toContain('consent-not-understood');
   });
 
   it('takes hostile shapes without throwing', () => {
