@@ -1,7 +1,8 @@
 /** The senders that hospitals have, as far as this machine has them: DCMTK's, over real sockets; and the corpus by every one of them. */
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -20,6 +21,8 @@ const installed = (tool: string): boolean =>
     .some((dir) => statSync(join(dir, tool), { throwIfNoEntry: false })?.isFile() === true);
 const hasDcmtk = installed('storescu') && installed('dcmsend') && installed('echoscu');
 if (!hasDcmtk) console.log('DCMTK is not installed: storescu, dcmsend and echoscu are skipped');
+const hasOrthanc = installed('Orthanc');
+if (!hasOrthanc) console.log('Orthanc is not installed: skipped');
 const corpora = process.env.CORPORA_DIR;
 if (!corpora) console.log('CORPORA_DIR is not set: the DICOM corpus is skipped');
 
@@ -83,6 +86,57 @@ describe.skipIf(!hasDcmtk)('DCMTK', () => {
     );
     expect(`${answer.stdout}${answer.stderr}`).toMatch(/0x0?111|DuplicateSOPInstance/i);
     expect(gateway.ledger.submissions).toHaveLength(1);
+  });
+});
+
+/** A port that was free a moment ago: Orthanc cannot be told to take any. */
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return typeof address === 'object' && address !== null ? address.port : 0;
+}
+
+describe.skipIf(!hasOrthanc)('Orthanc', () => {
+  it('sends what it holds', async () => {
+    gateway = await startDicomGateway();
+    const [http, dicom] = [await freePort(), await freePort()];
+    const configuration = {
+      StorageDirectory: join(folder, 'orthanc'),
+      IndexDirectory: join(folder, 'orthanc'),
+      HttpPort: http,
+      DicomPort: dicom,
+      DicomServerEnabled: false,
+      AuthenticationEnabled: false,
+      Plugins: [],
+      DicomModalities: { gateway: ['ANAMNESIS', '127.0.0.1', gateway.port] },
+    };
+    const path = join(folder, 'orthanc.json');
+    await writeFile(path, JSON.stringify(configuration));
+    const orthanc = spawn('Orthanc', [path], { ...DCMTK_ENV, stdio: 'ignore' });
+    const ended = new Promise((resolve) => orthanc.once('exit', resolve));
+    const rest = async (resource: string, body: Buffer | string): Promise<unknown> =>
+      (
+        await fetch(`http://127.0.0.1:${http}${resource}`, {
+          method: 'POST',
+          body: typeof body === 'string' ? body : new Uint8Array(body),
+        })
+      ).json();
+    try {
+      while ((await fetch(`http://127.0.0.1:${http}/system`).catch(() => undefined))?.ok !== true)
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      const { ID } = (await rest('/instances', sampleCtFile({ ...SAMPLE_CT, pixels: 300 }))) as { ID: string };
+      expect(await rest('/modalities/gateway/store', JSON.stringify([ID]))).toMatchObject({
+        InstancesCount: 1,
+        FailedInstancesCount: 0,
+      });
+    } finally {
+      orthanc.kill();
+      await ended;
+    }
+    const stored = (await storedDataSets()).get(SAMPLE_CT.sopInstanceUid);
+    expect(stored?.equals(dataSetOf(sampleCtFile({ ...SAMPLE_CT, pixels: 300 })))).toBe(true);
   });
 });
 
