@@ -226,12 +226,9 @@ async function auditTrail(day: Day): Promise<readonly string[]> {
 
 function describeEvent(event: unknown): string {
   const agents = at(event, 'agent');
-  const who = Array.isArray(agents)
-    ? agents
-        .map((agent) => textAt(agent, 'name') || textAt(agent, 'who', 'identifier', 'value'))
-        .find((name) => name !== '')
-    : undefined;
+  const asker = Array.isArray(agents) ? agents.find((agent) => at(agent, 'requestor') === true) : undefined;
+  const who = textAt(asker, 'who', 'identifier', 'value') || textAt(asker, 'who', 'reference') || 'unknown';
   const what = textAt(event, 'subtype', 0, 'code') || textAt(event, 'type', 'code');
   const outcome = ['', '0'].includes(textAt(event, 'outcome')) ? 'permitted' : 'refused';
-  return `${textAt(event, 'recorded')}  ${who ?? 'unknown'}  ${what}  ${outcome}`;
+  return `${textAt(event, 'recorded')}  ${who}  ${what}  ${outcome}`;
 }

@@ -113,6 +113,13 @@ function report(thrown: unknown, { err }: CliContext): number {
     err(`anamnesis: ${thrown.message}`);
     return thrown.exitCode;
   }
+  const port = portInUse(thrown);
+  if (port !== undefined) {
+    err(
+      `anamnesis: port ${port} is taken; set HTTP_PORT, MLLP_PORT or DICOM_PORT to another, or to 0 for any free one`,
+    );
+    return EXIT.unavailable;
+  }
   if (thrown instanceof GatewayError) {
     err(`anamnesis: ${thrown.message} (${thrown.code})`);
     return thrown.code === 'unavailable' ? EXIT.unavailable : EXIT.failed;
@@ -122,19 +129,13 @@ function report(thrown: unknown, { err }: CliContext): number {
     err(`anamnesis: ${thrown.message}`);
     return EXIT.usage;
   }
-  const port = portInUse(thrown);
-  if (port !== undefined) {
-    err(
-      `anamnesis: port ${port} is taken; set HTTP_PORT, MLLP_PORT or DICOM_PORT to another, or to 0 for any free one`,
-    );
-    return EXIT.unavailable;
-  }
   err(`anamnesis: unexpected ${thrown instanceof Error ? (thrown.stack ?? thrown.name) : typeof thrown}`);
   return EXIT.failed;
 }
 
-/** The port that a listener could not have. */
+/** The port that a listener could not have, however deep its error is wrapped. */
 function portInUse(thrown: unknown): string | undefined {
-  const inUse = thrown instanceof Error && 'code' in thrown && thrown.code === 'EADDRINUSE' && 'port' in thrown;
-  return inUse ? String(thrown.port) : undefined;
+  if (!(thrown instanceof Error)) return undefined;
+  if ('code' in thrown && thrown.code === 'EADDRINUSE' && 'port' in thrown) return String(thrown.port);
+  return portInUse(thrown.cause);
 }

@@ -158,9 +158,11 @@ describe.runIf(userInfo().uid === 0)('as an account without rights', () => {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     let output = '';
+    let asked = false;
     child.stdout.on('data', (chunk: Buffer) => {
       output += chunk.toString();
-      if (/^ready$/m.test(output)) child.kill('SIGTERM');
+      if (asked || !/^ready$/m.test(output)) return;
+      asked = child.kill('SIGTERM');
     });
     const [code]: unknown[] = await once(child, 'close');
     expect([code, output]).toEqual([0, expect.stringMatching(/^ready$/m)]);
