@@ -99,6 +99,7 @@ export function decide(request: DecisionRequest): Decision {
       patient: subject.kind === 'patient' ? subject.patient : undefined,
       labels: request.labels,
       residual: residual === undefined ? inScope : (resource) => inScope(resource) && residual(resource),
+      mayKnowPatient: mayKnowPatient(principal, subject),
       reasons: [reason, ...more],
       combiner,
       consents,

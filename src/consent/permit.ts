@@ -19,6 +19,8 @@ export interface Permit {
   readonly labels: LabelSet;
   /** True for a record that this permit covers; records it refuses must leave no trace in the answer. */
   readonly residual: ResidualPredicate;
+  /** What holds when the residual predicate refuses the one record that was asked for: 403 when true, else 404. */
+  readonly mayKnowPatient: boolean;
   /** Stable codes that say why, for the audit trail and `explain`. No PHI. */
   readonly reasons: readonly string[];
   /** Version of the combining rule and of the policy that decided, `deny-overrides/1 default/1`. */

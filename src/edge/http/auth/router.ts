@@ -45,7 +45,7 @@ export function authRouter(deps: AuthRouterDeps): Router {
       throw new GatewayError('method-not-allowed', 'this address is read-only');
     });
   }
-  router.use(/^\/(?:auth|\.well-known)(?:\/|$)/, () => {
+  router.use(/^\/(?:auth|\.well-known)(?=\/|$)/, () => {
     throw new GatewayError(
       'not-found',
       'there are no OAuth endpoints here; tokens are made by `anamnesis token` or by an external issuer',

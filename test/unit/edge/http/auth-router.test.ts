@@ -56,6 +56,14 @@ describe('the built-in issuer over HTTP', () => {
     });
   });
 
+  it('says that there are no OAuth endpoints, where one would look for them', async () => {
+    const response = await fetch(`${base}/.well-known/smart-configuration`);
+    expect(await response.json()).toMatchObject({
+      code: 'not-found',
+      message: expect.stringContaining('no OAuth endpoints'),
+    });
+  });
+
   it.each([
     ['GET', '/.well-known/smart-configuration', 404],
     ['GET', '/.well-known/openid-configuration', 404],
