@@ -13,7 +13,7 @@ import type { LeafIndex } from '../core/ids.ts';
 import { describeError, type Log } from '../core/log.ts';
 import { addInstance, emptyStudy, instanceCount, type StudyAggregate } from '../normalize/dicom/aggregate.ts';
 import { decodeInstance, instancePatientKey } from '../normalize/dicom/instance.ts';
-import type { DicomSource } from '../normalize/dicom/source.ts';
+import { sourceName, type DicomSource } from '../normalize/dicom/source.ts';
 import { studyChanges } from '../normalize/dicom/study.ts';
 import type { Writer } from '../write/submission.ts';
 import type { CursorStore, InstanceFeed } from './ports.ts';
@@ -148,7 +148,7 @@ export function startStudiesFollower(deps: StudiesDeps, settings: StudiesSetting
       try {
         await deps.writer.submit({
           kind: 'dicom-study',
-          source: deps.source.name,
+          source: sourceName(deps.source),
           changes: studyChanges(study, deps.source),
           receivedAt: deps.clock.now(),
           sourceTime: study.receivedAt,

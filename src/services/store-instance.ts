@@ -5,14 +5,14 @@
  */
 import { createHash } from 'node:crypto';
 import type { Clock } from '../core/clock.ts';
-import { asGatewayError, GatewayError } from '../core/errors.ts';
+import { asGatewayError, GatewayError, type ErrorCode } from '../core/errors.ts';
 import type { LeafIndex } from '../core/ids.ts';
 import { DICOM_HEADER_BYTES } from '../core/limits.ts';
 import type { Random } from '../core/random.ts';
 import { readHeader, type DicomHeader, type HeaderFault } from '../formats/dicom/header.ts';
 import { encodeFileMeta } from '../formats/dicom/part10.ts';
 import { encodeInstance, instanceDocument, instancePatientKey, studyThread } from '../normalize/dicom/instance.ts';
-import type { DicomSource } from '../normalize/dicom/source.ts';
+import { sourceName, type DicomSource } from '../normalize/dicom/source.ts';
 import { BLOB_KEY_BYTES, createBlobSealer } from '../record/blob.ts';
 import type { BlobStore } from '../record/blob-store.ts';
 import type { Accepted, Writer } from '../write/submission.ts';
@@ -58,6 +58,9 @@ export interface RefusedInstance {
   readonly expression: string | undefined;
   readonly text: string;
 }
+
+/** After these the commit may still have happened: the blob stays, and the sweep decides. */
+const IN_DOUBT: ReadonlySet<ErrorCode> = new Set(['unavailable', 'timeout', 'internal', 'integrity']);
 
 /** Carries a refusal out of the stream, so that the store keeps nothing. */
 class Refusal extends Error {
@@ -152,7 +155,7 @@ export async function storeInstance(
     return { leaf: accepted.leaf, replayed: accepted.replayed, studyInstanceUid: header.studyInstanceUid, size };
   } catch (thrown) {
     const error = asGatewayError(thrown);
-    if (error.code === 'conflict') await removeUnnamed(deps, digest);
+    if (!IN_DOUBT.has(error.code)) await removeUnnamed(deps, digest);
     throw error;
   } finally {
     key.fill(0);
@@ -166,7 +169,7 @@ function submit(
 ): Promise<Accepted> {
   return deps.writer.submit({
     kind: 'dicom-instance',
-    source: deps.source.name,
+    source: sourceName(deps.source),
     control: document.sopInstanceUid,
     content,
     uniqueControl: true,

@@ -6,6 +6,7 @@ import { systemClock } from '../../src/core/clock.ts';
 import { silentLog } from '../../src/core/log.ts';
 import { systemRandom } from '../../src/core/random.ts';
 import { startDimseListener, type DimseListener } from '../../src/edge/dimse/listener.ts';
+import type { StoreOutcome } from '../../src/edge/dimse/operations.ts';
 import { DIMSE_DEFAULTS, type DimseSettings } from '../../src/edge/dimse/settings.ts';
 import { decodeInstance, type InstanceDocument } from '../../src/normalize/dicom/instance.ts';
 import type { DicomSource } from '../../src/normalize/dicom/source.ts';
@@ -29,6 +30,8 @@ export interface DicomGateway {
   readonly blobs: BlobStore;
   /** Studies that ended associations told of. */
   readonly told: string[];
+  /** Of each C-STORE, in order. */
+  readonly outcomes: StoreOutcome[];
   /** Digests in the store, hex. */
   stored(): Promise<string[]>;
   /** Files in the store that are no blobs yet. */
@@ -55,6 +58,7 @@ export async function startDicomGateway(
   const blobs = wrap(await openFileBlobStore(root));
   const ledger = fakeLedger();
   const told: string[] = [];
+  const outcomes: StoreOutcome[] = [];
   const isNamed = async (digest: Uint8Array): Promise<boolean> =>
     ledger.submissions.some(({ blobs: named }) => named?.some((blob) => blob.digest.equals(digest)));
   const { writer, isBlobNamed } = backend ?? { writer: ledger.writer, isBlobNamed: isNamed };
@@ -66,6 +70,7 @@ export async function startDicomGateway(
           instance,
         ),
       log: silentLog,
+      observe: (outcome) => outcomes.push(outcome),
       onStudies: (studies) => told.push(...studies),
     },
     { host: '127.0.0.1', port: 0, ...DIMSE_DEFAULTS, ...over },
@@ -76,6 +81,7 @@ export async function startDicomGateway(
     ledger,
     blobs,
     told,
+    outcomes,
     async stored() {
       const found: string[] = [];
       for await (const blob of blobs.list()) found.push(blob.digest.toString('hex'));

@@ -50,7 +50,12 @@ export async function startDimseListener(deps: DimseDeps, settings: DimseSetting
     });
   };
 
-  const server: Server = settings.tls === undefined ? createTcpServer(serve) : createTlsServer(settings.tls, serve);
+  const server: Server =
+    settings.tls === undefined
+      ? createTcpServer(serve)
+      : createTlsServer({ handshakeTimeout: settings.artimMs, ...settings.tls }, serve);
+  // Also counts TLS handshakes, which no association knows of yet.
+  server.maxConnections = settings.maxAssociations + 2 * REJECT_ROOM;
   server.on('tlsClientError', (_error: Error, socket: Socket) => socket.destroy());
   await new Promise<void>((resolve, reject) => {
     server.once('error', (cause) =>

@@ -25,7 +25,12 @@ export type StoreInstancePort = (instance: IncomingInstance) => Promise<StoredIn
 export interface OperationsDeps {
   readonly storeInstance: StoreInstancePort;
   readonly log: Log;
+  /** Called for each C-STORE with its outcome and the seconds from its last byte to its answer. */
+  readonly observe?: (outcome: StoreOutcome, seconds: number) => void;
 }
+
+/** refused: the object's fault; failed: ours, a retry may cure it. */
+export type StoreOutcome = 'accepted' | 'duplicate' | 'refused' | 'failed';
 
 export interface Tally {
   stored: number;
@@ -57,6 +62,8 @@ export interface Operations {
 interface Outcome {
   readonly status: number;
   readonly comment?: string;
+  /** Only of a C-STORE. */
+  readonly store?: StoreOutcome;
 }
 
 /** A command whose data set is coming in. */
@@ -117,6 +124,7 @@ export function createOperations(
     if (sopInstanceUid === undefined || !isUid(sopInstanceUid)) {
       return {
         status: STATUS.cannotUnderstand,
+        store: 'refused',
         comment: commentOf('the SOP Instance UID is missing or not a UID', '(0000,1000)'),
       };
     }
@@ -128,19 +136,27 @@ export function createOperations(
         dataSet: channel.pieces,
       });
       if ('refused' in result)
-        return { status: REFUSED_STATUS[result.refused], comment: commentOf(result.text, result.expression) };
+        return {
+          status: REFUSED_STATUS[result.refused],
+          store: 'refused',
+          comment: commentOf(result.text, result.expression),
+        };
       if (result.replayed) tally.duplicates += 1;
       else {
         tally.stored += 1;
         tally.studies.add(result.studyInstanceUid);
       }
       tally.bytes += result.size;
-      return { status: STATUS.success };
+      return { status: STATUS.success, store: result.replayed ? 'duplicate' : 'accepted' };
     } catch (thrown) {
       const error = asGatewayError(thrown);
       if (error.code === 'internal')
         deps.log.error({ event: 'dimse.store-failed', code: error.code, ...describeError(error) });
-      return { status: error.form.dimse, comment: commentOf(error.message, error.expression) };
+      return {
+        status: error.form.dimse,
+        store: error.form.http >= 500 ? 'failed' : 'refused',
+        comment: commentOf(error.message, error.expression),
+      };
     }
   };
 
@@ -194,8 +210,10 @@ export function createOperations(
       answering = true;
       incoming = undefined;
       try {
+        const endedAt = performance.now();
         running.channel.end();
         const outcome = await running.outcome;
+        if (outcome.store !== undefined) deps.observe?.(outcome.store, (performance.now() - endedAt) / 1000);
         if (outcome.status !== STATUS.success) tally.refused += 1;
         return answer(running.context, running.command, outcome);
       } finally {

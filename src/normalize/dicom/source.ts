@@ -3,7 +3,7 @@ import type { HeaderAttributes } from '../../formats/dicom/header.ts';
 import { identifierSystem, type SourceProfile } from '../hl7v2/source-profile.ts';
 
 export interface DicomSource {
-  /** Name of the source in manifests and logs. Not PHI. SOP Instance UIDs are compared inside one name. */
+  /** Name of the institution's source, as its HL7 source has it. Not PHI. */
   readonly name: string;
   /**
    * The institution's profile, the same as that of its HL7 source: assigners of numbers and the clock. With another one the images
@@ -12,6 +12,14 @@ export interface DicomSource {
   readonly profile: Pick<SourceProfile, 'assigner' | 'namespaces' | 'zone'>;
   /** Specific Character Set of objects that state none and are not ASCII, as `ISO_IR 100`; undefined: such text is left out. */
   readonly fallbackCharacterSet: string | undefined;
+}
+
+/**
+ * The name under which DICOM messages are submitted. A name of their own: order is kept inside a source, and the clocks of
+ * images (receipt) and of HL7 messages (MSH-7) must not shut each other out.
+ */
+export function sourceName(source: DicomSource): string {
+  return `${source.name}:dicom`;
 }
 
 /** The type codes of table 0203 for the numbers of an object. */

@@ -186,8 +186,14 @@ describe('statuses', () => {
     expect((await store(association, SAMPLE_CT)).status).toBe(0xa700);
     gateway.ledger.fault = new GatewayError('internal', 'a fault of ours');
     expect((await store(association, SAMPLE_CT)).status).toBe(0x0110);
+    // The commit may have happened in both cases: the blobs stay until the sweep knows better.
+    expect(await gateway.stored()).toHaveLength(2);
+    gateway.ledger.fault = new GatewayError('storage-full', 'below the floor');
+    expect((await store(association, SAMPLE_CT)).status).toBe(0xa700);
+    expect(await gateway.stored()).toHaveLength(2);
     gateway.ledger.fault = undefined;
     expect((await store(association, SAMPLE_CT)).status).toBe(0);
+    expect(gateway.outcomes).toEqual(['failed', 'failed', 'failed', 'accepted']);
     await association.release();
   });
 
