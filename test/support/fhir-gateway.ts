@@ -82,7 +82,7 @@ export async function startFhirGateway(
   });
   const listener = await startHttpListener(
     app,
-    { listener: { host: '127.0.0.1', port: 0 }, maxConnections: 256, requestMs: 60_000 },
+    { listener: { host: '127.0.0.1', port: 0 }, maxConnections: 4096, requestMs: 60_000 },
     silentLog,
   );
   url = listener.url;
