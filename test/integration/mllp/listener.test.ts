@@ -1,0 +1,259 @@
+import { connect, type Socket } from 'node:net';
+import { once } from 'node:events';
+import { afterEach, describe, expect, it } from 'vitest';
+import { silentLog } from '../../../src/core/log.ts';
+import { connectMllp, type MllpClient } from '../../../src/clients/mllp.ts';
+import { parseAck } from '../../../src/formats/hl7v2/ack.ts';
+import { encodeFrame, MllpDecoder } from '../../../src/formats/hl7v2/mllp-frame.ts';
+import { startMllpListener, type MllpListener } from '../../../src/edge/mllp/listener.ts';
+import { MLLP_DEFAULTS, type MllpSettings } from '../../../src/edge/mllp/settings.ts';
+import { acceptHl7v2, refuseHl7v2 } from '../../../src/services/accept-hl7v2.ts';
+import { fakeWriter, serviceDeps, type FakeWriter } from '../../support/hl7v2-writer.ts';
+import { oru } from '../../support/hl7v2.ts';
+
+const message = (id: string): Buffer => Buffer.from(oru({ controlId: id, obx: ['OBX|1|NM|1^A^L||1||||||F'] }));
+
+const closers: (() => Promise<void> | void)[] = [];
+afterEach(async () => {
+  for (const close of closers.splice(0).toReversed()) await close();
+});
+
+async function start(
+  over: Partial<MllpSettings> = {},
+  writer: FakeWriter = fakeWriter(),
+): Promise<{ listener: MllpListener; writer: FakeWriter }> {
+  const deps = serviceDeps(writer);
+  const listener = await startMllpListener(
+    {
+      accept: (bytes) => acceptHl7v2(deps, bytes),
+      refuse: (head, error) => refuseHl7v2(deps, head, error),
+      log: silentLog,
+    },
+    { ...MLLP_DEFAULTS, host: '127.0.0.1', port: 0, ...over },
+  );
+  closers.push(() => listener.close());
+  return { listener, writer };
+}
+
+async function client(listener: MllpListener): Promise<MllpClient> {
+  const opened = await connectMllp({ host: '127.0.0.1', port: listener.port, timeoutMs: 10_000 });
+  closers.push(() => opened.close());
+  return opened;
+}
+
+async function raw(
+  listener: MllpListener,
+): Promise<{ socket: Socket; answers: string[]; closed: Promise<unknown>; next(count: number): Promise<void> }> {
+  const socket = connect(listener.port, '127.0.0.1');
+  await once(socket, 'connect');
+  socket.on('error', () => {});
+  const decoder = new MllpDecoder(1_000_000);
+  const answers: string[] = [];
+  socket.on('data', (chunk: Buffer) => {
+    for (const event of decoder.push(chunk)) if (event.kind === 'frame') answers.push(String(event.bytes));
+    socket.emit('answer');
+  });
+  closers.push(() => void socket.destroy());
+  return {
+    socket,
+    answers,
+    closed: once(socket, 'close'),
+    async next(count) {
+      while (answers.length < count) await once(socket, 'answer');
+    },
+  };
+}
+
+const codes = (answers: readonly string[]): string[] =>
+  answers.map((answer) => parseAck(Buffer.from(answer))).map((ack) => `${ack?.code} ${ack?.controlId}`);
+
+describe('MLLP listener', () => {
+  it('answers message after message on one connection, in order', async () => {
+    const { listener } = await start();
+    const sender = await client(listener);
+    for (const id of ['A', 'B', 'C'])
+      expect(parseAck(await sender.send(message(id)))).toMatchObject({ code: 'AA', controlId: id });
+  });
+
+  it('takes several messages of one packet one at a time', async () => {
+    const writer = fakeWriter();
+    let inFlight = 0;
+    let most = 0;
+    writer.behave = async () => {
+      most = Math.max(most, ++inFlight);
+      await new Promise((resolve) => setImmediate(resolve));
+      inFlight--;
+    };
+    const { listener } = await start({}, writer);
+    const { socket, answers, next } = await raw(listener);
+    const ids = Array.from({ length: 20 }, (_, i) => `M${i}`);
+    socket.write(Buffer.concat(ids.map((id) => encodeFrame(message(id)))));
+    await next(20);
+    expect(codes(answers)).toEqual(ids.map((id) => `AA ${id}`));
+    expect(most).toBe(1);
+  });
+
+  it('trap: partial frames, NULs and line ends between, doubled VT, FS without CR', async () => {
+    const { listener } = await start();
+    const { socket, answers, next } = await raw(listener);
+    const frame = encodeFrame(message('P'));
+    socket.write(Buffer.concat([Buffer.from('\0\r\n\x0b'), frame.subarray(0, 30)]));
+    await new Promise((resolve) => setImmediate(resolve));
+    socket.write(frame.subarray(30, frame.length - 1));
+    await next(1);
+    socket.write(Buffer.concat([Buffer.from('\r\n\0'), encodeFrame(message('Q'))]));
+    await next(2);
+    expect(codes(answers)).toEqual(['AA P', 'AA Q']);
+  });
+
+  it('trap: truncated frames are discarded, never merged', async () => {
+    const { listener, writer } = await start();
+    const { socket, answers, next } = await raw(listener);
+    const frame = encodeFrame(message('X'));
+    socket.write(Buffer.concat([frame.subarray(0, 60), encodeFrame(message('Y'))]));
+    await next(1);
+    expect(codes(answers)).toEqual(['AA Y']);
+    expect(writer.submissions).toHaveLength(1);
+  });
+
+  it('trap: half-close: a sender that has said all still gets its answer', async () => {
+    const { listener } = await start();
+    const { socket, answers, closed } = await raw(listener);
+    socket.end(encodeFrame(message('H')));
+    await closed;
+    expect(codes(answers)).toEqual(['AA H']);
+  });
+
+  it('answers bad messages and goes on', async () => {
+    const { listener, writer } = await start();
+    const sender = await client(listener);
+    expect(parseAck(await sender.send(Buffer.from('garbage')))?.code).toBe('AE');
+    expect(parseAck(await sender.send(Buffer.from('MSH|^~\\&|A|B|C|D|2026||SIU^S12|S1|P|2.5\r')))).toMatchObject({
+      code: 'AR',
+      condition: '200',
+    });
+    writer.behave = () => Promise.reject(new Error('down'));
+    expect(parseAck(await sender.send(message('D')))?.code).toBe('AE');
+    writer.behave = undefined;
+    expect(parseAck(await sender.send(message('D')))?.code).toBe('AA');
+  });
+
+  it('a message beyond the limit is AR, and the connection goes on', async () => {
+    const { listener } = await start({ maxMessageBytes: 1000 });
+    const sender = await client(listener);
+    expect(parseAck(await sender.send(Buffer.concat([message('L'), Buffer.alloc(5000, 0x41)])))).toMatchObject({
+      code: 'AR',
+      controlId: 'L',
+    });
+    expect(parseAck(await sender.send(message('S')))?.code).toBe('AA');
+  });
+
+  it('answers a batch by a batch', async () => {
+    const { listener } = await start();
+    const sender = await client(listener);
+    const answer = String(
+      await sender.send(
+        Buffer.concat([Buffer.from('BHS|^~\\&|A\r'), message('1'), message('2'), Buffer.from('BTS|2\r')]),
+      ),
+    );
+    expect(answer.match(/MSA\|AA\|[12]/g)).toEqual(['MSA|AA|1', 'MSA|AA|2']);
+  });
+
+  it('closes connections beyond the cap, idle ones, slow frames and full buffers', async () => {
+    const { listener } = await start({ maxConnections: 1 });
+    const first = await client(listener);
+    const second = await raw(listener);
+    await second.closed;
+    expect(parseAck(await first.send(message('K')))?.code).toBe('AA');
+
+    const idle = await start({ idleMs: 20 });
+    await (
+      await raw(idle.listener)
+    ).closed;
+
+    const slow = await start({ frameMs: 20 });
+    const dripping = await raw(slow.listener);
+    dripping.socket.write('\x0bMSH|');
+    await dripping.closed;
+
+    const full = await start({ maxBufferedBytes: 1000 });
+    const greedy = await raw(full.listener);
+    greedy.socket.write(Buffer.concat([Buffer.from([0x0b]), Buffer.alloc(5000, 0x41)]));
+    await greedy.closed;
+  });
+
+  it('a peer that goes away in the middle ends nothing else', async () => {
+    const { listener, writer } = await start();
+    const { socket } = await raw(listener);
+    let release: () => void = () => {};
+    const begun = new Promise<void>((resolve) => {
+      writer.behave = () => {
+        resolve();
+        return new Promise((done) => (release = done));
+      };
+    });
+    socket.write(encodeFrame(message('G')));
+    await begun;
+    socket.destroy();
+    release();
+    writer.behave = undefined;
+    expect(parseAck(await (await client(listener)).send(message('N')))?.code).toBe('AA');
+  });
+
+  it('close() answers the message in flight and begins no other', async () => {
+    const { listener, writer } = await start();
+    const { socket, answers, closed } = await raw(listener);
+    let release: () => void = () => {};
+    const begun = new Promise<void>((resolve) => {
+      writer.behave = () => {
+        resolve();
+        return new Promise((done) => (release = done));
+      };
+    });
+    socket.write(Buffer.concat([encodeFrame(message('1')), encodeFrame(message('2'))]));
+    await begun;
+    const closing = listener.close();
+    release();
+    await closing;
+    await closed;
+    expect(codes(answers)).toEqual(['AA 1']);
+    expect(writer.submissions).toHaveLength(1);
+    await expect(connectMllp({ host: '127.0.0.1', port: listener.port, timeoutMs: 1000 })).rejects.toMatchObject({
+      code: 'unavailable',
+    });
+  });
+
+  it('close() cuts off what does not end in time', async () => {
+    const { listener, writer } = await start({ drainMs: 20 });
+    const { socket, closed } = await raw(listener);
+    let release: () => void = () => {};
+    const begun = new Promise<void>((resolve) => {
+      writer.behave = () => {
+        resolve();
+        return new Promise((done) => (release = done));
+      };
+    });
+    socket.write(encodeFrame(message('1')));
+    await begun;
+    const closing = listener.close();
+    await closed;
+    release();
+    await closing;
+  });
+});
+
+describe('MLLP sender', () => {
+  it('says when nobody listens and when no answer comes', async () => {
+    await expect(connectMllp({ host: '127.0.0.1', port: 1, timeoutMs: 1000 })).rejects.toMatchObject({
+      code: 'unavailable',
+    });
+    const writer = fakeWriter();
+    let release: () => void = () => {};
+    writer.behave = () => new Promise((done) => (release = done));
+    const { listener } = await start({}, writer);
+    const sender = await connectMllp({ host: '127.0.0.1', port: listener.port, timeoutMs: 30 });
+    await expect(sender.send(message('T'))).rejects.toMatchObject({ code: 'timeout' });
+    await expect(sender.send(message('T'))).rejects.toMatchObject({ code: 'unavailable' });
+    release();
+  });
+});

@@ -1,0 +1,150 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { GatewayError } from '../../../src/core/errors.ts';
+import type { LogFields } from '../../../src/core/log.ts';
+import { parseAck } from '../../../src/formats/hl7v2/ack.ts';
+import { acceptHl7v2, refuseHl7v2 } from '../../../src/services/accept-hl7v2.ts';
+import { fakeWriter, serviceDeps } from '../../support/hl7v2-writer.ts';
+import { adt, oru } from '../../support/hl7v2.ts';
+
+const MESSAGE = oru({ obx: ['OBX|1|NM|1^A^L||1||||||F'] });
+
+async function answerTo(message: string | Buffer, writer = fakeWriter()): Promise<string> {
+  return String(await acceptHl7v2(serviceDeps(writer), Buffer.from(message)));
+}
+
+describe('a message', () => {
+  it('is submitted as it came and answered AA', async () => {
+    const writer = fakeWriter();
+    expect(parseAck(Buffer.from(await answerTo(MESSAGE, writer)))).toMatchObject({ code: 'AA', controlId: 'C1' });
+    const [submission] = writer.submissions;
+    expect(submission).toMatchObject({
+      kind: 'hl7v2',
+      source: 'test',
+      control: 'C1',
+      details: { messageCode: 'ORU', event: 'R01' },
+      validate: true,
+    });
+    expect(String(submission.raw?.bytes)).toBe(MESSAGE);
+  });
+
+  it('sent again has the same answer, byte for byte', async () => {
+    const writer = fakeWriter();
+    const first = await answerTo(MESSAGE, writer);
+    expect(await answerTo(MESSAGE, writer)).toBe(first);
+    expect(writer.submissions).toHaveLength(1);
+    expect(await answerTo(MESSAGE.replace('||1||', '||2||'), writer)).not.toBe(first);
+    expect(writer.submissions).toHaveLength(2);
+  });
+
+  it.each([
+    ['garbage', 'AE', '100'],
+    ['', 'AE', '100'],
+    [adt('A40', ['PID|1||1']), 'AR', '201'],
+    [MESSAGE.replace('ORU^R01^ORU_R01', 'SIU^S12'), 'AR', '200'],
+    [oru({ obx: ['OBX|1|NM|||1'] }), 'AE', '101'],
+  ])('%j is %s %s', async (message, code, condition) => {
+    expect(parseAck(Buffer.from(await answerTo(message)))).toMatchObject({ code, condition });
+  });
+
+  it('with bytes of another character set is AE', async () => {
+    expect(parseAck(Buffer.from(await answerTo(Buffer.from(MESSAGE.replace('Doe', 'Dö'), 'latin1'))))).toMatchObject({
+      code: 'AE',
+      condition: '102',
+    });
+  });
+
+  it('that the writer cannot take now is AE, and the log names no value', async () => {
+    const logged: LogFields[] = [];
+    const writer = fakeWriter();
+    const log = {
+      debug: () => {},
+      info: () => {},
+      warn: (fields: LogFields) => logged.push(fields),
+      error: (fields: LogFields) => logged.push(fields),
+    };
+    const outcomes: string[] = [];
+    const deps = { ...serviceDeps(writer), log, observe: (outcome: string) => outcomes.push(outcome) };
+    writer.behave = () => Promise.reject(new Error('CANARY of a library'));
+    const answer = String(await acceptHl7v2(deps, Buffer.from(MESSAGE.replace('Doe', 'CANARY'))));
+    expect(parseAck(Buffer.from(answer))).toMatchObject({ code: 'AE', condition: '207' });
+    writer.behave = () => Promise.reject(new GatewayError('busy', 'too much at once; send it again'));
+    expect(parseAck(await acceptHl7v2(deps, Buffer.from(MESSAGE)))).toMatchObject({ code: 'AE', condition: '206' });
+    writer.behave = undefined;
+    await acceptHl7v2(deps, Buffer.from(MESSAGE));
+    await acceptHl7v2(deps, Buffer.from(MESSAGE));
+    expect(outcomes).toEqual(['failed', 'failed', 'accepted', 'duplicate']);
+    expect(logged[0]).toMatchObject({ event: 'hl7v2.refused', code: 'internal', kind: 'ORU^R01' });
+    expect(JSON.stringify(logged) + answer).not.toContain('CANARY');
+  });
+
+  it('in enhanced mode is answered as MSH-15 and MSH-16 ask', async () => {
+    const enhanced = (accept: string): string => MESSAGE.replace('|P|2.5.1', `|P|2.5.1|||${accept}|NE`);
+    expect(parseAck(Buffer.from(await answerTo(enhanced('AL'))))?.code).toBe('CA');
+    expect(await answerTo(enhanced('NE'))).toBe('');
+    const writer = fakeWriter();
+    await answerTo(enhanced('NE'), writer);
+    expect(await answerTo(enhanced('NE'), writer)).toBe('');
+    expect(writer.submissions).toHaveLength(1);
+  });
+
+  it('property: any bytes get an answer, and nothing throws', async () => {
+    const writer = fakeWriter();
+    await fc.assert(
+      fc.asyncProperty(fc.nat(MESSAGE.length), fc.uint8Array({ maxLength: 8 }), async (at, noise) => {
+        const bytes = Buffer.concat([
+          Buffer.from(MESSAGE.slice(0, at)),
+          noise,
+          Buffer.from(MESSAGE.slice(at + noise.length)),
+        ]);
+        const answer = await acceptHl7v2(serviceDeps(writer), bytes);
+        if (answer.length > 0) expect(/^(MSH|BHS)/.test(String(answer))).toBe(true);
+      }),
+      { numRuns: 500 },
+    );
+  });
+});
+
+describe('a batch', () => {
+  const two = (count: number): string =>
+    `BHS|^~\\&|LAB|HOSP|GW|HOSP|2026||||B7\r${MESSAGE}${MESSAGE.replace('|C1|', '|C2|')}BTS|${count}\r`;
+
+  it('is answered by a batch', async () => {
+    const writer = fakeWriter();
+    const lines = (await answerTo(two(2), writer)).split('\r');
+    expect(lines[0]).toMatch(/^BHS\|\^~\\&\|GW\|HOSP\|LAB\|HOSP\|.*\|B7$/);
+    expect(lines.filter((line) => line.startsWith('MSA'))).toEqual(['MSA|AA|C1', 'MSA|AA|C2']);
+    expect(lines.at(-2)).toBe('BTS|2');
+    expect(writer.submissions).toHaveLength(2);
+  });
+
+  it('one bad message does not sink it', async () => {
+    const answer = await answerTo(two(2).replace('OBX|1|NM|1^A^L', 'OBX|1|NM|'));
+    expect(answer).toContain('MSA|AE|C1');
+    expect(answer).toContain('MSA|AA|C2');
+  });
+
+  it('with a wrong count is refused whole', async () => {
+    const writer = fakeWriter();
+    const answer = await answerTo(two(3), writer);
+    expect(answer.match(/MSA\|AE/g)).toHaveLength(2);
+    expect(writer.submissions).toEqual([]);
+  });
+
+  it('without an envelope is taken as well', async () => {
+    const writer = fakeWriter();
+    await answerTo(MESSAGE + MESSAGE.replace('|C1|', '|C2|'), writer);
+    expect(writer.submissions).toHaveLength(2);
+  });
+});
+
+describe('a message that was not read to its end', () => {
+  it('is answered by its head', () => {
+    const answer = refuseHl7v2(
+      serviceDeps(fakeWriter()),
+      Buffer.from(MESSAGE.slice(0, 200)),
+      new GatewayError('too-large', 'too large'),
+    );
+    expect(parseAck(answer)).toMatchObject({ code: 'AR', controlId: 'C1' });
+  });
+});
