@@ -2,7 +2,7 @@
  * The composition root: the only place that constructs pools, keys, stores, services and listeners, from the bottom up, and
  * takes them down in reverse. Everything below receives what it needs as arguments.
  */
-import { statfs } from 'node:fs/promises';
+import { readFile, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TlsOptions } from 'node:tls';
 import type { Config, ListenerConfig, TrustedIssuer } from './config/config.ts';
@@ -47,15 +47,15 @@ import { startHttpListener, type HttpListener } from './edge/http/listener.ts';
 import { ROLES } from './identity/claims.ts';
 import { ownIssuer, ownJwks } from './identity/own-issuer.ts';
 import { createTokenVerifier, EXTERNAL_ALGORITHMS, type TokenIssuer } from './identity/verify-token.ts';
-import { accessDecider } from './services/decide-access.ts';
-import { patientConsents } from './services/patient-consents.ts';
-import { patientIds } from './services/patient-ids.ts';
+import { fhirServices } from './services/fhir-services.ts';
 import { readLedger } from './services/read-ledger.ts';
-import { accessRecorder } from './services/record-access.ts';
 import { ledgerReader } from './storage/pg/ledger-reader.ts';
 import { recordStore } from './storage/pg/record-store.ts';
 import type { AccessWriter } from './write/writer.ts';
 import { readVersion } from './config/version.ts';
+
+/** Beside `src` and `dist`. */
+const OPENAPI = new URL('../openapi/anamnesis.yaml', import.meta.url);
 
 export interface Gateway {
   readonly addresses: { readonly http: string; readonly mllp: string; readonly dicom: string };
@@ -336,19 +336,16 @@ async function startHttp(parts: HttpParts): Promise<HttpListener> {
   const { config, log, keys, pool, metrics, opened, writer } = parts;
   const records = recordStore(pool);
   const { keyring } = opened;
-  const consents = patientConsents({ records, keyring });
-  const patients = patientIds({ records, keyring });
-  const services = {
+  const services = fhirServices({
     records,
     keyring,
     writer,
-    patients,
-    decider: accessDecider({ consents, keyring, policy: DEFAULT_POLICY, clock: systemClock }),
-    recorder: accessRecorder({ writer, patients, clock: systemClock, random: systemRandom, origin: config.origin }),
     clock: systemClock,
     random: systemRandom,
+    policy: DEFAULT_POLICY,
+    origin: config.origin,
     maxCount: config.limits.searchCount,
-  };
+  });
   const issuers = [ownIssuer(config.origin, keys.issuer), ...config.trustedIssuers.map(externalIssuer)];
   const verifier = createTokenVerifier({ issuers, audience: config.tokenAudience }, systemClock);
   let url = config.publicUrl ?? '';
@@ -379,7 +376,7 @@ async function startHttp(parts: HttpParts): Promise<HttpListener> {
       resource: config.tokenAudience,
       externalIssuers: config.trustedIssuers.map(({ issuer }) => issuer),
     }),
-    api: apiRouter(),
+    api: apiRouter({ openapi: await readFile(OPENAPI, 'utf8') }),
   });
   const settings = {
     listener: config.http,

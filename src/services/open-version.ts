@@ -62,8 +62,9 @@ export async function openVersion(
     return { patient, outcome: { kind: 'refused', mayKnow: decision.mayKnowPatient, reasons: decision } };
   }
   const [resource] = openLines(decision, lockbox, stored.body, [stored], deps.keyring.gatewaySecret);
-  // A record that the residual predicate refuses leaves no trace: as if it were not there.
-  if (resource === undefined) return { patient, outcome: { kind: 'refused', mayKnow: false, reasons: decision } };
+  if (resource === undefined) {
+    return { patient, outcome: { kind: 'refused', mayKnow: decision.mayKnowPatient, reasons: decision } };
+  }
   const subject = patientIdOf(resource);
   if (patient !== undefined && subject !== undefined) deps.patients.learn(patient, subject);
   return { patient, outcome: { kind: 'open', resource, reasons: decision } };

@@ -154,7 +154,7 @@ async function firstDenial(
     const decision = decisions[i];
     if (decision.kind === 'denial') return { asked: one, mayKnow: decision.mayKnowPatient, reasons: decision };
     if (one.resource !== undefined && !decision.residual(one.resource)) {
-      return { asked: one, mayKnow: false, reasons: decision };
+      return { asked: one, mayKnow: decision.mayKnowPatient, reasons: decision };
     }
   }
   return undefined;
