@@ -23,6 +23,8 @@ export interface MllpClient {
    * taken, and may be sent again.
    */
   send(message: Buffer): Promise<Buffer>;
+  /** Sends a message that asks for no answer (`expectsAnswer`): resolves when it is handed over. Throws `unavailable`. */
+  post(message: Buffer): Promise<void>;
   /** Ends the connection. Idempotent. */
   close(): void;
 }
@@ -79,6 +81,11 @@ export async function connectMllp(peer: MllpPeer): Promise<MllpClient> {
       );
       last = answer;
       return answer;
+    },
+    async post(message) {
+      await last.catch(() => {});
+      if (socket.destroyed) throw new GatewayError('unavailable', 'the MLLP connection is closed');
+      await new Promise<void>((resolve) => socket.write(encodeFrame(message), () => resolve()));
     },
     close: () => socket.end(() => socket.destroy()),
   };

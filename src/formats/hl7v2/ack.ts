@@ -77,6 +77,11 @@ export function ackKind(header: AckHeader, ok: boolean): 'A' | 'C' | undefined {
   return wanted(header.applicationAck) ? 'A' : undefined;
 }
 
+/** True when whoever takes this message will answer it; false where MSH-15 and MSH-16 want an answer to faults only, or none. */
+export function expectsAnswer(message: Buffer): boolean {
+  return ackKind(ackHeader(message), true) !== undefined;
+}
+
 export interface AckParts {
   readonly header: AckHeader;
   /** Undefined: accepted. */

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { afterEach, describe, expect, it } from 'vitest';
 import { silentLog } from '../../../src/core/log.ts';
 import { connectMllp, type MllpClient } from '../../../src/clients/mllp.ts';
-import { parseAck } from '../../../src/formats/hl7v2/ack.ts';
+import { expectsAnswer, parseAck } from '../../../src/formats/hl7v2/ack.ts';
 import { encodeFrame, MllpDecoder } from '../../../src/formats/hl7v2/mllp-frame.ts';
 import { startMllpListener, type MllpListener } from '../../../src/edge/mllp/listener.ts';
 import { MLLP_DEFAULTS, type MllpSettings } from '../../../src/edge/mllp/settings.ts';
@@ -43,7 +43,7 @@ async function client(listener: MllpListener): Promise<MllpClient> {
 
 async function raw(
   listener: MllpListener,
-): Promise<{ socket: Socket; answers: string[]; closed: Promise<unknown>; next(count: number): Promise<void> }> {
+): Promise<{ socket: Socket; answers: string[]; closed: Promise<unknown>; next: (count: number) => Promise<void> }> {
   const socket = connect(listener.port, '127.0.0.1');
   await once(socket, 'connect');
   socket.on('error', () => {});
@@ -243,6 +243,16 @@ describe('MLLP listener', () => {
 });
 
 describe('MLLP sender', () => {
+  it('does not wait for an answer that the message does not ask for', async () => {
+    const { listener, writer } = await start();
+    const sender = await client(listener);
+    const silent = Buffer.from(String(message('S')).replace('|P|2.5.1', '|P|2.5.1|||NE|NE'));
+    expect(expectsAnswer(silent)).toBe(false);
+    await sender.post(silent);
+    expect(parseAck(await sender.send(message('T')))).toMatchObject({ code: 'AA', controlId: 'T' });
+    expect(writer.submissions.map(({ control }) => control)).toEqual(['S', 'T']);
+  });
+
   it('says when nobody listens and when no answer comes', async () => {
     await expect(connectMllp({ host: '127.0.0.1', port: 1, timeoutMs: 1000 })).rejects.toMatchObject({
       code: 'unavailable',
