@@ -20,17 +20,7 @@ const TIMES = (
 ).split(' ');
 
 /** Elements that name who made the record or its content. */
-const AUTHORS = [
-  'author',
-  'performer',
-  'recorder',
-  'asserter',
-  'requester',
-  'sender',
-  'provider',
-  'informationSource',
-  'participant',
-];
+const AUTHORS = ['author', 'performer', 'recorder', 'asserter', 'requester', 'sender', 'provider', 'informationSource'];
 
 const RESOURCE_TYPES = 'http://hl7.org/fhir/resource-types';
 const CORE_PROFILE = 'http://hl7.org/fhir/StructureDefinition/';

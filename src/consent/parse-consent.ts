@@ -33,8 +33,12 @@ const DIRECTIVES: Readonly<Record<string, RuleType>> = {
   EMRGONLY: 'deny',
 };
 
+/** Provisions of one Consent that are read: every decision walks them. */
+const MAX_PROVISIONS = 1000;
+
 interface Reading {
   readonly notUnderstood: string[];
+  provisions: number;
 }
 
 function isObject(value: unknown): value is Json {
@@ -143,7 +147,8 @@ function provisionOf(json: Json, path: string, fallback: RuleType, depth: number
   // A modifier that we do not know may turn the rule into its opposite (R4 extensibility, modifierExtension).
   if (json.modifierExtension !== undefined) type = 'deny';
   const nested = json.provision === undefined ? [] : objects(json.provision);
-  if (nested.length > 0 && depth >= MAX_DEPTH) {
+  reading.provisions += nested.length;
+  if (nested.length > 0 && (depth >= MAX_DEPTH || reading.provisions > MAX_PROVISIONS)) {
     reading.notUnderstood.push(`${path}.provision`);
     return { path, type: 'deny', conditions, provisions: [] };
   }
@@ -195,7 +200,7 @@ function baseOf(resource: Resource, reading: Reading): Provision {
 
 /** The rule of one Consent version. The resource is one that was stored: `id` and `meta` are there, else they read as empty. */
 export function parseConsent(resource: Resource): ConsentRule {
-  const reading: Reading = { notUnderstood: [] };
+  const reading: Reading = { notUnderstood: [], provisions: 0 };
   const scopes = codingsOf(resource.scope);
   const base = baseOf(resource, reading);
   const modified = resource.modifierExtension !== undefined || resource.implicitRules !== undefined;

@@ -4,7 +4,7 @@
  */
 import type { Principal } from '../core/principal.ts';
 import { kindMatch, type Match } from './consent-codes.ts';
-import type { Actor, Party } from './model.ts';
+import type { Actor, Identifier, Party } from './model.ts';
 import type { Policy } from './policy.ts';
 
 /** A reference without version and without our own base: `Type/id`, or an absolute URL of somebody else. */
@@ -36,21 +36,43 @@ function typeOf(reference: string): string {
   return reference.split('/').at(-2) ?? '';
 }
 
-function organizationMatch(principal: Principal, name: string, policy: Policy): Match {
+/**
+ * A reference as the principal claims it. What another institution's token says by local reference is in that
+ * institution's own terms: it may look like one of ours and never is.
+ */
+function claimed(principal: Principal, reference: string, policy: Policy): string {
+  const local = localReference(reference, policy);
+  return principal.ownInstitution || local.includes('://') ? local : `${principal.issuer}/${local}`;
+}
+
+function isIdentifier(organization: string): boolean {
+  return organization.includes('|');
+}
+
+/** The organisations that the principal acts for: as the token says, and this institution for its own. */
+function organizationsOf(principal: Principal, policy: Policy): readonly string[] {
+  const { organization } = principal;
   const own = principal.ownInstitution ? policy.ownOrganizations : [];
-  const known = principal.organization === undefined ? own : [principal.organization, ...own];
-  if (known.length === 0) return 'unknown';
-  return anyOf(known.map((organization) => sameReference(name, organization, policy)));
+  if (organization === undefined) return own;
+  return [isIdentifier(organization) ? organization : claimed(principal, organization, policy), ...own];
+}
+
+function organizationMatch(principal: Principal, name: string, policy: Policy): Match {
+  const known = organizationsOf(principal, policy);
+  const match = anyOf(known.filter((text) => !isIdentifier(text)).map((text) => sameReference(name, text, policy)));
+  // An organisation that is known by identifier alone may be the one that is meant.
+  const decided = known.length > 0 && (principal.organization === undefined || !isIdentifier(principal.organization));
+  return match === 'no' && !(decided && known.some((text) => !isIdentifier(text))) ? 'unknown' : match;
 }
 
 function personMatch(principal: Principal, reference: string, policy: Policy): Match {
   if (principal.role === 'patient') {
     return sameReference(reference, principal.fhirUser ?? `Patient/${principal.patient ?? ''}`, policy);
   }
-  if (principal.role === 'system')
-    return principal.fhirUser === undefined ? 'no' : sameReference(reference, principal.fhirUser, policy);
   // Who does not say who they are may be anybody: a token gains nothing by leaving it out.
-  return principal.fhirUser === undefined ? 'unknown' : sameReference(reference, principal.fhirUser, policy);
+  if (principal.fhirUser === undefined) return principal.role === 'system' ? 'no' : 'unknown';
+  const user = claimed(principal, principal.fhirUser, policy);
+  return typeOf(user) === typeOf(reference) ? sameReference(reference, user, policy) : 'unknown';
 }
 
 function referenceMatch(principal: Principal, reference: string, policy: Policy): Match {
@@ -67,40 +89,31 @@ function referenceMatch(principal: Principal, reference: string, policy: Policy)
     case 'CareTeam':
     case 'Group': {
       if (principal.role === 'patient') return 'no';
-      const same = principal.fhirUser === undefined ? 'no' : sameReference(local, principal.fhirUser, policy);
-      return same === 'yes' ? 'yes' : 'unknown';
+      return personMatch(principal, local, policy) === 'yes' ? 'yes' : 'unknown';
     }
     case 'Device':
-      if (principal.client !== undefined && sameReference(local, `Device/${principal.client}`, policy) === 'yes')
-        return 'yes';
+      if (principal.ownInstitution && local === `Device/${principal.client ?? ''}`) return 'yes';
       return principal.role === 'system' || principal.client === undefined ? 'unknown' : 'no';
     default:
       return 'unknown';
   }
 }
 
-function identifierMatch(principal: Principal, party: Party, policy: Policy): Match {
-  if (party.identifier === undefined) return 'unknown';
-  const { system, value } = party.identifier;
-  const named = system === undefined ? value : `${system}|${value}`;
-  const organizations = [principal.organization, ...(principal.ownInstitution ? policy.ownOrganizations : [])];
-  if (system !== undefined && organizations.includes(named)) return 'yes';
-  if (
-    principal.subject === value &&
-    (system === principal.issuer || (system === undefined && principal.ownInstitution))
-  )
-    return 'yes';
-  if (system === principal.issuer) return 'no';
+function identifierMatch(principal: Principal, { system, value }: Identifier, policy: Policy): Match {
+  const known = organizationsOf(principal, policy).filter(isIdentifier);
+  if (system !== undefined && known.includes(`${system}|${value}`)) return 'yes';
+  const isIssuer = system === principal.issuer || (system === undefined && principal.ownInstitution);
+  if (isIssuer && principal.subject === value) return 'yes';
+  if (system === principal.issuer || known.some((text) => text.startsWith(`${system ?? ''}|`))) return 'no';
   // The token does not carry the identifiers of its person: another one of theirs may be meant.
   return principal.role === 'patient' ? 'no' : 'unknown';
 }
 
-/** Whether the principal is the party. */
+/** Whether the principal is the party. A reference that can be told decides; the identifier beside it names the same. */
 export function partyMatch(principal: Principal, party: Party, policy: Policy): Match {
-  const matches: Match[] = [];
-  if (party.reference !== undefined) matches.push(referenceMatch(principal, party.reference, policy));
-  if (party.identifier !== undefined) matches.push(identifierMatch(principal, party, policy));
-  return matches.length === 0 ? 'unknown' : anyOf(matches);
+  const byReference = party.reference === undefined ? 'unknown' : referenceMatch(principal, party.reference, policy);
+  if (byReference !== 'unknown' || party.identifier === undefined) return byReference;
+  return identifierMatch(principal, party.identifier, policy);
 }
 
 /** Whether the principal is the actor, for actors whose part is to receive. */

@@ -276,13 +276,51 @@ describe('exceptions by', () => {
     );
     expect(withConsents(practitioner, [except({ actor: [identified] })], { policy })).toBe('consent-deny');
     expect(withConsents(practitioner, [except({ actor: [actor('Organization/other')] })], { policy })).toBe('permit');
-    const visitor = { ...foreign, organization: 'Organization/other' };
-    expect(withConsents(visitor, [except({ actor: [actor('Organization/other')] }, 'deny')], { policy })).toBe(
-      'permit',
-    );
-    expect(withConsents(visitor, [except({ actor: [actor('Organization/third')] }, 'deny')], { policy })).toBe(
+    // Known by identifier alone, it may be the organisation that is meant; by local reference it is in its issuer's terms.
+    const visitor = (organization: string) => ({ ...foreign, organization });
+    const other = { role: identified.role, reference: { identifier: { system: 'urn:oid:9', value: 'other' } } };
+    const third = { role: identified.role, reference: { identifier: { system: 'urn:oid:9', value: 'third' } } };
+    expect(withConsents(visitor('urn:oid:9|other'), [except({ actor: [other] }, 'deny')], { policy })).toBe('permit');
+    expect(withConsents(visitor('urn:oid:9|other'), [except({ actor: [third] }, 'deny')], { policy })).toBe(
       'consent-deny',
     );
+    expect(withConsents(visitor('urn:oid:9|other'), [except({ actor: [third] })], { policy })).toBe('permit');
+    expect(
+      withConsents(visitor('urn:oid:9|other'), [except({ actor: [actor('Organization/other')] })], { policy }),
+    ).toBe('consent-deny');
+    for (const claim of ['Organization/stmary', 'https://stmary.example/fhir/Organization/stmary']) {
+      const bases = { ...policy, ownBases: ['https://stmary.example/fhir'] };
+      expect(
+        withConsents(visitor(claim), [except({ actor: [actor('Organization/stmary')] }, 'deny')], { policy: bases }),
+      ).toBe('consent-deny');
+    }
+    const absolute = 'https://other.example/fhir/Organization/1';
+    expect(withConsents(visitor(absolute), [except({ actor: [actor(absolute)] }, 'deny')], { policy })).toBe('permit');
+  });
+
+  it('another institution cannot name one of ours', () => {
+    const posing = { ...foreign, fhirUser: 'Practitioner/lee', client: 'app' };
+    expect(withConsents(posing, [except({ actor: [actor('Practitioner/lee')] }, 'deny')])).toBe('consent-deny');
+    expect(withConsents(posing, [except({ actor: [actor('Device/app')] }, 'deny')])).toBe('consent-deny');
+    expect(withConsents(practitioner, [except({ actor: [actor('Device/app')] }, 'deny')])).toBe('permit');
+  });
+
+  it('person, by reference before identifier, and by subject of the issuer', () => {
+    const both = {
+      ...actor('Practitioner/kim'),
+      reference: { reference: 'Practitioner/kim', identifier: { system: 'urn:npi', value: '1' } },
+    };
+    expect(withConsents(practitioner, [except({ actor: [both] })])).toBe('permit');
+    const bySubject = (value: string) => ({
+      role: { coding: [{ code: 'IRCP' }] },
+      reference: { identifier: { system: practitioner.issuer, value } },
+    });
+    expect(withConsents(practitioner, [except({ actor: [bySubject('lee')] })])).toBe('consent-deny');
+    expect(withConsents(practitioner, [except({ actor: [bySubject('kim')] })])).toBe('permit');
+    const npi = { role: { coding: [{ code: 'IRCP' }] }, reference: { identifier: { system: 'urn:npi', value: '1' } } };
+    expect(withConsents(practitioner, [except({ actor: [npi] })])).toBe('consent-deny');
+    const inRole = { ...practitioner, fhirUser: 'PractitionerRole/7' };
+    expect(withConsents(inRole, [except({ actor: [actor('Practitioner/kim')] })])).toBe('consent-deny');
   });
 
   it('group or care team, whose members nobody knows', () => {
@@ -505,6 +543,8 @@ describe('what is not understood', () => {
       const rule = parseConsent(consent(undefined, { provision, scope: 1, verification: 'x', policyRule: [] }));
       expect(() => decide(request(practitioner, { consents: [rule] }))).not.toThrow();
     }
+    const wide = { type: 'permit', provision: Array.from({ length: 2000 }, () => ({ type: 'permit' })) };
+    expect(withConsents(practitioner, [consent(wide)])).toBe('consent-deny');
     let deep: Record<string, unknown> = { type: 'permit' };
     for (let n = 0; n < 5000; n++) deep = { type: 'permit', provision: [deep] };
     expect(withConsents(practitioner, [consent(deep)])).toBe('consent-deny');
