@@ -85,13 +85,20 @@ export async function prepare(deps: PrepareDeps, submission: Submission): Promis
 
   const owner = ownerOf(versions, targets, about, resolved, secret);
   const rawEpoch = owner === undefined ? Math.floor(submission.receivedAt / DAY_MS) : 0;
+  // A patient whom this message makes has no keys yet; if another message is faster, the commit will notice.
+  const fresh = new Set(
+    distinct.flatMap((target) => (target.type === 'Patient' && target.version === 0 ? [target.key] : [])),
+  );
+  const boxed = versions.filter(({ patient }) => patient === undefined || !fresh.has(patient.key));
   const slots = [
     keyring.slot(undefined, MANIFEST_LABELS, 0),
-    ...(submission.raw === undefined ? [] : [keyring.slot(owner, RAW_LABELS, rawEpoch)]),
-    ...versions.map((version) => keyring.slot(version.patient?.key, version.labels, 0)),
+    ...(submission.raw === undefined || (owner !== undefined && fresh.has(owner))
+      ? []
+      : [keyring.slot(owner, RAW_LABELS, rawEpoch)]),
+    ...boxed.map((version) => keyring.slot(version.patient?.key, version.labels, 0)),
   ];
   const draft = new Draft(deps, await keyring.bySlot(slots));
-  const keyed = await keyedPatients(deps, draft, versions);
+  const keyed = await keyedPatients(deps, draft, versions, fresh);
   for (const target of distinct) for (const hash of target.newAliases) draft.addAlias(hash, target.key);
   if (submission.uniqueControl === true && message !== undefined) {
     // Claimed like a business key: of two messages that race for it one loses, is prepared again and finds the other.
@@ -187,8 +194,8 @@ async function knownPatients(
     }
   }
   const keys = new Map([...ids].map((id) => [id, resourceKey(secret, 'Patient', id)] as const));
-  const known = await deps.keyring.patientSecrets([...keys.values()]);
   const made = new Set(targets.filter((target) => target.type === 'Patient').map((target) => target.key));
+  const known = await deps.keyring.patientSecrets([...keys.values()].filter((key) => !made.has(key)));
   return new Map([...keys].filter(([, key]) => known.has(key) || made.has(key)));
 }
 
@@ -309,11 +316,12 @@ async function keyedPatients(
   deps: PrepareDeps,
   draft: Draft,
   versions: readonly Version[],
+  fresh: ReadonlySet<ResourceKey>,
 ): Promise<ReadonlyMap<ResourceKey, Keyed>> {
   const keys = [
     ...new Set(versions.flatMap((version) => (version.patient === undefined ? [] : [version.patient.key]))),
   ];
-  const known = await deps.keyring.patientSecrets(keys);
+  const known = await deps.keyring.patientSecrets(keys.filter((key) => !fresh.has(key)));
   const keyed = new Map<ResourceKey, Keyed>();
   for (const key of keys) keyed.set(key, patientTokens(known.get(key) ?? (await draft.addPatient(key))));
   for (const { target, patient } of versions) {

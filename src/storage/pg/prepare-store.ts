@@ -168,6 +168,22 @@ export function keyStore(pool: Pool): KeyStore {
     const found = new Map(rows.map((row) => [row.slot, row]));
     return slots.map((slot) => found.get(slot));
   });
+  const patient = coalesce(async (patients: readonly ResourceKey[]) => {
+    const { rows } = await pool
+      .query<{ patient: ResourceKey; wrap: Buffer; consent_leaf: LeafIndex | null }>({
+        name: 'patients',
+        text: PATIENTS,
+        values: [patients],
+      })
+      .catch(storeError);
+    const found = new Map(
+      rows.map((row): [ResourceKey, PatientRow] => [
+        row.patient,
+        { patient: row.patient, wrap: row.wrap, consentLeaf: row.consent_leaf ?? undefined },
+      ]),
+    );
+    return patients.map((key) => found.get(key));
+  });
   return {
     async lockboxesBySlot(slots) {
       return (await Promise.all(slots.map(bySlot))).filter((row) => row !== undefined);
@@ -179,18 +195,7 @@ export function keyStore(pool: Pool): KeyStore {
       return rows;
     },
     async patients(patients) {
-      const { rows } = await pool
-        .query<{ patient: ResourceKey; wrap: Buffer; consent_leaf: LeafIndex | null }>({
-          name: 'patients',
-          text: PATIENTS,
-          values: [patients],
-        })
-        .catch(storeError);
-      return rows.map((row): PatientRow => ({
-        patient: row.patient,
-        wrap: row.wrap,
-        consentLeaf: row.consent_leaf ?? undefined,
-      }));
+      return (await Promise.all(patients.map(patient))).filter((row) => row !== undefined);
     },
     async reserveTags(leaves, count) {
       const firsts = await Promise.all(leaves.map((leaf) => reserve({ leaf, count })));
