@@ -253,6 +253,7 @@ export function parseAck(bytes: Buffer): ParsedAck | undefined {
   const msa = segments.find((fields) => fields[0] === 'MSA');
   if (msa === undefined) return undefined;
   const err = segments.find((fields) => fields[0] === 'ERR');
-  const condition = err?.[3]?.split(component)[0] || undefined;
+  // ERR-3 since v2.5; before that the fourth component of ERR-1.
+  const condition = err?.[3]?.split(component)[0] || err?.[1]?.split(component)[3]?.split(text[7])[0] || undefined;
   return { code: msa[1] ?? '', controlId: msa[2] ?? '', condition, text: err?.[8] || msa[3] || undefined };
 }

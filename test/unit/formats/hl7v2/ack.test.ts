@@ -40,6 +40,7 @@ describe('acknowledgements', () => {
     expect(old[0]).toContain('|ACK^R01|');
     expect(old[1]).toBe('MSA|AR|CTRL-1|this event is not supported');
     expect(old[2]).toBe('ERR|MSH^1^9^201&Unsupported event code&HL70357');
+    expect(parseAck(Buffer.from(old.join('\r')))).toMatchObject({ code: 'AR', condition: '201' });
   });
 
   it.each([
