@@ -159,7 +159,7 @@ export function serveAssociation(
     let silence: NodeJS.Timeout | undefined;
     const listen = (): void => {
       if (draining && state === 'Sta6' && operations?.busy() !== true) void happen('Evt15');
-      silence = setTimeout(() => state === 'Sta6' && void happen('Evt15'), settings.idleMs);
+      if (settings.idleMs > 0) silence = setTimeout(() => state === 'Sta6' && void happen('Evt15'), settings.idleMs);
     };
     try {
       listen();

@@ -21,7 +21,7 @@ export interface DimseSettings {
   readonly maxObjectBytes: number;
   /** ARTIM timer (PS3.8 9.1.5): waiting for the association request, and for the peer to close, milliseconds. */
   readonly artimMs: number;
-  /** Silence of the peer in an association after which it is aborted, milliseconds. */
+  /** Silence of the peer in an association after which it is aborted, milliseconds; 0: never. */
   readonly idleMs: number;
   /** How long `close()` lets running C-STOREs finish, milliseconds. */
   readonly drainMs: number;
