@@ -27,43 +27,62 @@ interface Named {
   readonly purpose: boolean;
 }
 
+/** `exempt`: an exception from a denial that grants nothing by itself. */
+type Stance = 'deny' | 'permit' | 'exempt' | 'silent';
+
 /**
  * What a provision that matches says by itself. R4, provision.action: "the only action in the understood and tested scope
- * is 'read'", so writing is spoken of only by rules that name an action. And a permission is never wider than it was
- * understood to be when it was signed: purposes other than treatment must be named by it.
+ * is 'read'", so writing is spoken of by rules that name an action; but a person who may not read a record may not change
+ * or delete it either. A permission is never wider than it was understood to be when it was signed: purposes other than
+ * treatment must be named by it.
  */
-function stance(provision: Provision, facts: Facts, named: Named): 'deny' | 'permit' | 'silent' {
-  if (!named.action && !READS.includes(facts.action)) return 'silent';
-  if (provision.type === 'deny') return 'deny';
-  return named.purpose || facts.purpose === 'TREAT' || facts.purpose === 'ETREAT' ? 'permit' : 'silent';
+function stance(provision: Provision, facts: Facts, named: Named): Stance {
+  const deny = provision.type === 'deny';
+  if (!deny && !named.purpose && facts.purpose !== 'TREAT' && facts.purpose !== 'ETREAT') return 'silent';
+  if (named.action || READS.includes(facts.action)) return deny ? 'deny' : 'permit';
+  if (facts.action === 'create' || facts.principal.role === 'system') return 'silent';
+  return deny ? 'deny' : 'exempt';
 }
 
-/** The answers of a branch whose top provision matches. Among its exceptions: deny, then permit, then its own stance. */
-function branch(provision: Provision, facts: Facts, above: Named): Possibilities {
+interface Branch extends Possibilities {
+  readonly exempt: boolean;
+}
+
+/** The answers of a branch whose top provision matches. Among its exceptions: deny, permit, exempt, then its own stance. */
+function branch(provision: Provision, facts: Facts, above: Named): Branch {
   const named: Named = {
     action: above.action || provision.conditions.some((condition) => condition.kind === 'action'),
     purpose: above.purpose || provision.conditions.some((condition) => condition.kind === 'purpose'),
   };
   const own = stance(provision, facts, named);
   let deny = false;
-  // Without a denial: whether none is forced, whether an exception permits, whether all exceptions can say nothing.
+  // Without a denial: whether none is forced, what exceptions can bring, and whether all of them can bring less.
   let open = true;
   let permitted = false;
-  let quiet = true;
+  let exempted = false;
+  let noneNeedPermit = true;
+  let allCanBeSilent = true;
   for (const child of provision.provisions) {
     const match = provisionMatch(child, facts);
     if (match === 'no') continue;
     const inner = branch(child, facts, named);
     deny ||= inner.deny;
     // `unknown` counts where it denies and never where it permits; `later` may turn out to be no.
-    if (match !== 'later') open &&= inner.permit || inner.silent;
-    if (match !== 'unknown') permitted ||= inner.permit;
-    if (match === 'yes') quiet &&= inner.silent || inner.deny;
+    if (match !== 'later') open &&= inner.permit || inner.exempt || inner.silent;
+    if (match !== 'unknown') {
+      permitted ||= inner.permit;
+      exempted ||= inner.exempt;
+    }
+    if (match === 'yes') {
+      noneNeedPermit &&= inner.exempt || inner.silent || inner.deny;
+      allCanBeSilent &&= inner.silent || inner.deny;
+    }
   }
   return {
-    deny: deny || (own === 'deny' && quiet),
+    deny: deny || (own === 'deny' && allCanBeSilent),
     permit: open && (permitted || own === 'permit'),
-    silent: open && own === 'silent' && quiet,
+    exempt: open && noneNeedPermit && (exempted || own === 'exempt'),
+    silent: open && own === 'silent' && allCanBeSilent,
   };
 }
 
@@ -71,13 +90,13 @@ function branch(provision: Provision, facts: Facts, above: Named): Possibilities
 export function possibilities(rule: ConsentRule, facts: Facts): Possibilities {
   const match = provisionMatch(rule.base, facts);
   if (match === 'no') return SILENT;
-  const found = branch(rule.base, facts, { action: false, purpose: false });
-  if (match === 'unknown') return { deny: found.deny, permit: false, silent: found.permit || found.silent };
+  const { exempt, ...found } = branch(rule.base, facts, { action: false, purpose: false });
+  if (match === 'unknown') return { deny: found.deny, permit: false, silent: found.permit || exempt || found.silent };
   const unverified = facts.policy.verifiedOnly && rule.verified !== true;
   return {
     deny: found.deny,
     permit: found.permit && !unverified,
-    silent: found.silent || match === 'later' || (found.permit && unverified),
+    silent: found.silent || exempt || match === 'later' || (found.permit && unverified),
   };
 }
 

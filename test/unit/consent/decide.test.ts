@@ -478,10 +478,21 @@ describe('exceptions by', () => {
 });
 
 describe('actions', () => {
-  it('rules that name none speak of reading', () => {
-    expect(withConsents(practitioner, [consent({ type: 'deny' })], { action: 'search' })).toBe('consent-deny');
-    expect(withConsents(practitioner, [consent({ type: 'deny' })], { action: 'create' })).toBe('permit');
-    expect(withConsents(foreign, [consent({ type: 'permit' })], { action: 'create' })).toBe('default-deny');
+  it('rules that name none speak of reading, and so of changing what one may not read', () => {
+    const deny = [consent({ type: 'deny' })];
+    expect(withConsents(practitioner, deny, { action: 'search' })).toBe('consent-deny');
+    expect(withConsents(practitioner, deny, { action: 'create' })).toBe('permit');
+    expect(withConsents(practitioner, deny, { action: 'update' })).toBe('consent-deny');
+    expect(withConsents(practitioner, deny, { action: 'delete' })).toBe('consent-deny');
+    expect(withConsents(system, deny, { action: 'update' })).toBe('permit');
+    const exempted = consent({ type: 'deny', provision: [{ type: 'permit', actor: [actor('Practitioner/lee')] }] });
+    expect(withConsents(practitioner, [exempted], { action: 'update' })).toBe('permit');
+    expect(withConsents({ ...practitioner, fhirUser: 'Practitioner/kim' }, [exempted], { action: 'update' })).toBe(
+      'consent-deny',
+    );
+    for (const action of ['create', 'update', 'delete'] as const) {
+      expect(withConsents(foreign, [consent({ type: 'permit' })], { action })).toBe('default-deny');
+    }
   });
 
   it('rules that name collecting and correcting speak of writing', () => {
