@@ -15,10 +15,11 @@ import { CopyRows } from './copy-binary.ts';
 import { storeError } from './errors.ts';
 import { findLosers } from './find-losers.ts';
 import type { Client, Pool } from './pool.ts';
+import { statement } from './statement.ts';
 
-const LOCK_HEAD = 'select size, root, compact, block, checkpoint from log_head for update';
-const READ_HEAD = 'select size, root, compact, block, checkpoint from log_head';
-const FIND_BLOCK = 'select checkpoint from block where number = $1';
+const LOCK_HEAD = statement('lock-head');
+const READ_HEAD = statement('read-head');
+const FIND_BLOCK = statement('find-block');
 
 export function commitStore(pool: Pool): CommitStore {
   return {

@@ -4,18 +4,13 @@ import type { CursorStore, InstanceRow } from '../../followers/ports.ts';
 import type { ThreadPayload, ThreadStore } from '../../services/instance-feed.ts';
 import { storeError } from './errors.ts';
 import type { Pool } from './pool.ts';
+import { statement } from './statement.ts';
 
-const LOAD = 'select leaf from follower where name = $1';
-const SAVE = 'insert into follower (name, leaf) values ($1, $2) on conflict (name) do update set leaf = excluded.leaf';
-const AFTER = 'select leaf, thread::text from message where thread is not null and leaf >= $1 order by leaf limit $2';
-/** A manifest's payloads stand together: grp = leaf * 4096 + ordinal. */
-const PAYLOADS = `
-  select m.leaf, p.lockbox, p.body
-    from (select leaf from message where thread = $1 and leaf >= $2 order by leaf limit $3) m
-    join payload p on p.grp >= m.leaf * 4096 and p.grp < (m.leaf + 1) * 4096
-   where p.body is not null
-   order by p.grp`;
-const NAMED = 'select exists (select 1 from payload where digest = $1 and body is null) as named';
+const LOAD = statement('load-cursor');
+const SAVE = statement('save-cursor');
+const AFTER = statement('threads-after');
+const PAYLOADS = statement('thread-payloads');
+const NAMED = statement('is-blob-named');
 
 export function cursorStore(pool: Pool): CursorStore {
   return {

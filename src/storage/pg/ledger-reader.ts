@@ -3,12 +3,13 @@ import type { Block } from '../../ledger/block.ts';
 import type { LedgerReader } from '../../services/read-ledger.ts';
 import { storeError } from './errors.ts';
 import type { Pool } from './pool.ts';
+import { statement } from './statement.ts';
 
-const BLOCK = 'number, first_leaf as "firstLeaf", size, root, checkpoint, prev';
-const LATEST = `select ${BLOCK} from block order by number desc limit 1`;
-const FROM = `select ${BLOCK} from block where number >= $1 order by number limit $2`;
-const DIGESTS = 'select digest from document where leaf >= $1 and leaf < $2 order by leaf';
-const TILE = 'select hashes from tile where level = $1 and idx = $2';
+const LATEST = statement('latest-block');
+const FROM = statement('blocks-from');
+const DIGESTS = statement('leaf-digests');
+const DOCUMENT = 'select body from document where leaf = $1';
+const TILE = statement('tile');
 
 export function ledgerReader(pool: Pool): LedgerReader {
   return {
@@ -24,6 +25,9 @@ export function ledgerReader(pool: Pool): LedgerReader {
     },
     async tile(level, index) {
       return (await pool.query<{ hashes: Buffer }>(TILE, [level, index]).catch(storeError)).rows[0]?.hashes;
+    },
+    async document(leaf) {
+      return (await pool.query<{ body: Buffer }>(DOCUMENT, [leaf]).catch(storeError)).rows[0]?.body;
     },
   };
 }

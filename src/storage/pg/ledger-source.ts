@@ -7,12 +7,13 @@ import type { Block } from '../../ledger/block.ts';
 import type { DocumentEntry, HeadRow, LedgerSource, PayloadRow, TileRow } from '../../services/verify-ledger.ts';
 import { storeError } from './errors.ts';
 import type { Pool } from './pool.ts';
+import { statement } from './statement.ts';
 
-const HEAD = 'select origin, size, root, compact, block, checkpoint from log_head';
-const BLOCKS = `select number, first_leaf as "firstLeaf", size, root, checkpoint, prev from block where number >= $1 order by number limit $2`;
-const DOCUMENTS = 'select leaf, digest, body as bytes from document where leaf >= $1 order by leaf limit $2';
-const PAYLOADS = 'select grp, digest, size, body from payload where grp >= $1 order by grp limit $2';
-const TILES = 'select idx as index, hashes from tile where level = $1 and idx >= $2 order by idx limit $3';
+const HEAD = statement('source-head');
+const BLOCKS = statement('blocks-from');
+const DOCUMENTS = statement('documents-from');
+const PAYLOADS = statement('payloads-from');
+const TILES = statement('tiles-from');
 
 /** Runs `work` on one snapshot; the connection is given back when it ends. */
 export async function withLedgerSource<T>(pool: Pool, work: (source: LedgerSource) => Promise<T>): Promise<T> {

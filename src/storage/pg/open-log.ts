@@ -6,12 +6,11 @@ import { GatewayError } from '../../core/errors.ts';
 import { EMPTY_ROOT } from '../../ledger/merkle.ts';
 import { storeError } from './errors.ts';
 import type { Pool } from './pool.ts';
+import { statement } from './statement.ts';
 
-const CREATE = `
-  insert into log_head (origin, fingerprint, size, root, compact, block, checkpoint)
-  values ($1, $2, 0, $3, '', -1, '') on conflict do nothing`;
-const READ = 'select origin, fingerprint, size from log_head';
-const GENESIS = 'select slot::text, wrap from lockbox where leaf = 0';
+const CREATE = statement('create-head');
+const READ = statement('log-identity');
+const GENESIS = statement('genesis-wrap');
 
 export interface OpenedLog {
   readonly size: number;

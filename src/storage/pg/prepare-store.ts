@@ -18,30 +18,19 @@ import type {
 } from '../../write/ports.ts';
 import { storeError } from './errors.ts';
 import type { Pool } from './pool.ts';
+import { statement } from './statement.ts';
 
 const PAYLOAD_CACHE = 4_096;
 
-/** Alias hits and named resources with their current versions. $1: 32-byte hashes joined; index: alias, record primary keys. */
-const RESOLVE = `
-  select w.i, w.resource, r.version, r.grp, r.line,
-         (select max(o.source_time) from record o where o.resource = w.resource and o.source = $4) as own
-    from (select g as i, a.resource
-            from generate_series(0, $2::int - 1) g
-            join alias a on a.hash = substring($1::bytea from g * 32 + 1 for 32)
-          union all
-          select -1, unnest($3::uuid[])) w
-    left join lateral (select version, grp, line from record where resource = w.resource order by version desc limit 1) r on true`;
+const RESOLVE = statement('resolve');
 
-const PAYLOADS = 'select grp, lockbox, body from payload where grp = any($1::bigint[]) and body is not null';
-const MESSAGES = 'select control::text, digest::text, leaf from message where control = any($1::uuid[])';
-const DOCUMENT = 'select body from document where leaf = $1';
-const BY_SLOT = 'select leaf, slot::text, wrap from lockbox where slot = any($1::uuid[])';
-const BY_LEAF = 'select leaf, slot::text, wrap from lockbox where leaf = any($1::bigint[])';
-const PATIENTS = 'select patient::text, wrap, consent_leaf from patient where patient = any($1::uuid[])';
-/** Not waiting for the disk here is safe: the commit that uses the numbers is later in the same write-ahead log. */
-const RESERVE = `
-  with off as (select set_config('synchronous_commit', 'off', true))
-  update lockbox set next_tag = next_tag + $2 from off where leaf = any($1::bigint[]) returning leaf, next_tag - $2 as first`;
+const PAYLOADS = statement('payloads');
+const MESSAGES = statement('find-messages');
+const DOCUMENT = statement('document');
+const BY_SLOT = statement('lockboxes-by-slot');
+const BY_LEAF = statement('lockboxes-by-leaf');
+const PATIENTS = statement('patients');
+const RESERVE = statement('reserve-tags');
 
 interface ResolveRow {
   readonly i: number;
@@ -113,7 +102,7 @@ export function prepareStore(pool: Pool): PrepareStore {
       return resolve({ aliases, resources, source });
     },
     async payloads(groups) {
-      const stored = await Promise.all(groups.map((group) => cache.get(group) ?? payload(group)));
+      const stored = await Promise.all(groups.map(async (group) => cache.get(group) ?? payload(group)));
       return new Map(stored.filter((found) => found !== undefined).map((found) => [found.group, found]));
     },
     findMessages: (control) => messages(control),

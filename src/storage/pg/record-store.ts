@@ -3,27 +3,23 @@
  * trips; a search is one statement.
  */
 import { coalesce } from '../../core/coalesce.ts';
-import { PAYLOADS_PER_MANIFEST, type LeafIndex, type ResourceKey } from '../../core/ids.ts';
-import type { Candidate, RecordStore, StoredVersion } from '../../services/record-store.ts';
+import { GatewayError } from '../../core/errors.ts';
+import { PAYLOADS_PER_MANIFEST, type GroupNumber, type LeafIndex, type ResourceKey } from '../../core/ids.ts';
+import type { Candidate, Place, RecordStore, StoredVersion } from '../../services/record-store.ts';
 import { storeError } from './errors.ts';
 import type { Pool } from './pool.ts';
 import { tokenScan } from './token-scan.ts';
+import { statement } from './statement.ts';
 
-const COLUMNS = 'r.resource::text, r.version, r.grp as "group", r.line, p.lockbox, p.body';
-
-/** Newest version below a group number. Index: record primary key, payload primary key. */
-const CURRENT = `
-  select ${COLUMNS}
+const CURRENT = statement('current-versions');
+const PLACES = `
+  select r.resource::text, r.version, r.grp as "group", r.line
     from unnest($1::uuid[]) w(resource)
-    cross join lateral (select * from record where resource = w.resource and grp < $2 order by version desc limit 1) r
-    join payload p on p.grp = r.grp`;
-const VERSION = `select ${COLUMNS} from record r join payload p on p.grp = r.grp where r.resource = $1 and r.version = $2`;
-const HISTORY = `
-  select ${COLUMNS} from record r join payload p on p.grp = r.grp
-   where r.resource = $1 and r.version < $2 order by r.version desc limit $3`;
-const CONSENT =
-  'select patient::text, consent_leaf from patient where patient = any($1::uuid[]) and consent_leaf is not null';
-const SIZE = 'select size from log_head';
+    cross join lateral (select * from record where resource = w.resource and grp < $2 order by version desc limit 1) r`;
+const VERSION = statement('version');
+const HISTORY = statement('history');
+const CONSENT = statement('consent-leaves');
+const SIZE = statement('log-size');
 
 /** Larger than any group number. */
 const NO_BOUND = Number.MAX_SAFE_INTEGER;
@@ -59,6 +55,14 @@ export function recordStore(pool: Pool): RecordStore {
     { concurrency: 4, max: 128 },
   );
 
+  const size = coalesce(
+    async (asked: readonly number[]) => {
+      const { rows } = await pool.query<{ size: number }>({ name: 'log-size', text: SIZE }).catch(storeError);
+      return asked.map(() => rows[0].size);
+    },
+    { concurrency: 2 },
+  );
+
   return {
     async current(resources, size) {
       const rows =
@@ -67,6 +71,14 @@ export function recordStore(pool: Pool): RecordStore {
           : resources.length === 0
             ? []
             : await readCurrent([...new Set(resources)], size * PAYLOADS_PER_MANIFEST);
+      return new Map(rows.map((row) => [row.resource, row]));
+    },
+    async places(resources, size) {
+      if (resources.length === 0) return new Map();
+      const values = [[...new Set(resources)], size * PAYLOADS_PER_MANIFEST];
+      const { rows } = await pool
+        .query<Place & { resource: ResourceKey }>({ name: 'places', text: PLACES, values })
+        .catch(storeError);
       return new Map(rows.map((row) => [row.resource, row]));
     },
     async version(resource, version) {
@@ -82,9 +94,14 @@ export function recordStore(pool: Pool): RecordStore {
       return rows;
     },
     async scan(scan) {
-      const { text, values } = tokenScan(scan);
-      const { rows } = await pool.query<Omit<Candidate, 'mask'> & { mask: string }>({ text, values }).catch(storeError);
-      return rows.map((row) => ({ ...row, mask: BigInt.asUintN(64, BigInt(row.mask)) }));
+      const { rows } = await pool.query<ScanRow>(tokenScan(scan)).catch(storeError);
+      const bodies = new Map<GroupNumber, Buffer>();
+      return rows.map(({ mask, body, ...row }) => {
+        if (body !== null) bodies.set(row.group, body);
+        const known = bodies.get(row.group);
+        if (known === undefined) throw new GatewayError('integrity', 'a payload that the index names is not there');
+        return { ...row, body: known, mask: BigInt.asUintN(64, BigInt(mask)) };
+      });
     },
     async consentLeaves(patients) {
       const leaves = await Promise.all(patients.map(consentLeaf));
@@ -95,9 +112,9 @@ export function recordStore(pool: Pool): RecordStore {
       });
       return found;
     },
-    async size() {
-      const { rows } = await pool.query<{ size: number }>(SIZE).catch(storeError);
-      return rows[0].size;
-    },
+    size: () => size(0),
   };
 }
+
+/** A row of a scan; the body stands in the first row of each group only. */
+type ScanRow = Omit<Candidate, 'mask' | 'body'> & { readonly mask: string; readonly body: Buffer | null };

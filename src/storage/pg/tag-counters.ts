@@ -2,10 +2,9 @@
 import type { LeafIndex } from '../../core/ids.ts';
 import { storeError } from './errors.ts';
 import type { Pool } from './pool.ts';
+import { statement } from './statement.ts';
 
-const SET = `
-  update lockbox set next_tag = greatest(next_tag, n.next)
-    from unnest($1::bigint[], $2::bigint[]) as n(leaf, next) where lockbox.leaf = n.leaf`;
+const SET = statement('set-next-tags');
 const BATCH = 10_000;
 
 /** Durable on return; never moves a counter back. */

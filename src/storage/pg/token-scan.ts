@@ -7,7 +7,11 @@ import { PAYLOADS_PER_MANIFEST } from '../../core/ids.ts';
 import type { TokenScan } from '../../services/record-store.ts';
 
 /** Index: token_scan (token, sort_time, grp) include (mask). */
-export function tokenScan(scan: TokenScan): { readonly text: string; readonly values: unknown[] } {
+export function tokenScan(scan: TokenScan): {
+  readonly name: string;
+  readonly text: string;
+  readonly values: unknown[];
+} {
   const values: unknown[] = [];
   const bind = (value: unknown): string => `$${values.push(value)}`;
   const tokens = (list: readonly bigint[]): string => `any(${bind(list.map(String))}::bigint[])`;
@@ -31,7 +35,8 @@ export function tokenScan(scan: TokenScan): { readonly text: string; readonly va
   });
   const mask = ['t0.mask', ...others.map((_, i) => `j${i}.mask`)].join(' & ');
   const text = `
-    select c.sort_time as "sortTime", c.grp as "group", c.mask::text as mask, p.lockbox, p.body
+    select c.sort_time as "sortTime", c.grp as "group", c.mask::text as mask, p.lockbox,
+           case when row_number() over (partition by c.grp order by c.sort_time desc) = 1 then p.body end as body
       from (select t0.sort_time, t0.grp, ${mask} as mask
               from (${source} order by sort_time desc, grp desc) t0 ${joins.join(' ')}
              where ${mask} <> 0
@@ -39,5 +44,14 @@ export function tokenScan(scan: TokenScan): { readonly text: string; readonly va
              limit ${limit}) c
       join payload p on p.grp = c.grp
      order by c.sort_time desc, c.grp desc`;
-  return { text, values };
+  return { name: statementName(text), text, values };
+}
+
+const names = new Map<string, string>();
+
+/** One prepared statement for each shape; the text holds no values, and there are a few dozen shapes. */
+function statementName(text: string): string {
+  let name = names.get(text);
+  if (name === undefined) names.set(text, (name = `scan-${names.size}`));
+  return name;
 }

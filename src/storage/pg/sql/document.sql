@@ -1,0 +1,2 @@
+-- Index: document primary key.
+select body from document where leaf = $1

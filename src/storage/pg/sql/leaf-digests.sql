@@ -1,0 +1,2 @@
+-- Index: document primary key.
+select digest from document where leaf >= $1 and leaf < $2 order by leaf

@@ -1,0 +1,2 @@
+-- Index: follower primary key.
+select leaf from follower where name = $1

@@ -1,0 +1,2 @@
+-- Whose log this is.
+select origin, fingerprint, size from log_head

@@ -1,0 +1,2 @@
+-- Leaves of the log.
+select size from log_head

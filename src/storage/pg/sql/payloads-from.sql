@@ -1,0 +1,2 @@
+-- Index: payload primary key.
+select grp, digest, size, body from payload where grp >= $1 order by grp limit $2
