@@ -95,7 +95,7 @@ async function byRows(
     });
   }
   if (found.length === 0) return [];
-  const current = await deps.records.current(
+  const current = await deps.records.places(
     found.map(({ key }) => key),
     size,
   );

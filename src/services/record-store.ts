@@ -38,10 +38,15 @@ export interface TokenScan {
   readonly limit: number;
 }
 
+/** Where a version stands, without its ciphertext. */
+export type Place = Pick<StoredVersion, 'version' | 'group' | 'line'>;
+
 /** Reads of committed rows. None locks. Errors: `unavailable`, `timeout`. */
 export interface RecordStore {
   /** Current versions as of a size of the log (leaves); resources without a version are missing from the map. */
   current(resources: readonly ResourceKey[], size?: number): Promise<ReadonlyMap<ResourceKey, StoredVersion>>;
+  /** The same without ciphertext: which line is current. */
+  places(resources: readonly ResourceKey[], size: number): Promise<ReadonlyMap<ResourceKey, Place>>;
   version(resource: ResourceKey, version: number): Promise<StoredVersion | undefined>;
   /** Versions below `before`, newest first. */
   history(resource: ResourceKey, before: number, limit: number): Promise<readonly StoredVersion[]>;
