@@ -4,7 +4,7 @@
  */
 import { changeReference, type BusinessKey, type Change, type MergeChange } from '../../formats/fhir/change.ts';
 import { components } from '../../formats/hl7v2/delimiters.ts';
-import { compact, textOf, type Context, type Element } from './context.ts';
+import { codeOf, compact, textOf, type Context, type Element } from './context.ts';
 import { assignerOf, identified, type Identified } from './datatypes/identifier.ts';
 import { nameText, xcnName } from './datatypes/human-name.ts';
 import { identifierKey } from './source-profile.ts';
@@ -66,7 +66,7 @@ export class ChangeList {
     if (value === undefined) return display === undefined ? undefined : { display };
     const hd = assignerOf(context, assigner);
     // `NPI` is found in either place.
-    const code = textOf(context, type) ?? (hd.namespace === 'NPI' ? 'NPI' : '');
+    const code = codeOf(context, type) ?? (hd.namespace === 'NPI' ? 'NPI' : '');
     const identifier = identified(context, value, hd, code === '' ? 'PRN' : code, undefined);
     return this.#entry('Practitioner', raw, identifier, display, { name: name === undefined ? undefined : [name] });
   }
@@ -82,7 +82,7 @@ export class ChangeList {
       context,
       value,
       assignerOf(context, parts[5]),
-      textOf(context, parts[6]) ?? 'XX',
+      codeOf(context, parts[6]) ?? 'XX',
       undefined,
     );
     return this.#entry('Organization', raw, identifier, display, { name: display });

@@ -3,7 +3,7 @@
  * text that all mappers share. "Empty" below is empty, blank or `""`.
  */
 import { components, HL7_NULL, subcomponents, type Delimiters } from '../../formats/hl7v2/delimiters.ts';
-import { parseDtm, toFhirDateTime, type Dtm, type ZoneRule } from '../../formats/hl7v2/dtm.ts';
+import { parseDtm, toFhirDateTime, toMillis, type Dtm, type ZoneRule } from '../../formats/hl7v2/dtm.ts';
 import { unescapeText } from '../../formats/hl7v2/escape.ts';
 import type { Hl7Message } from '../../formats/hl7v2/message.ts';
 import type { SourceProfile } from './source-profile.ts';
@@ -15,7 +15,7 @@ export type Element = Record<string, unknown>;
 export interface Omission {
   /** `OBX[3]-5`: segment, its number among its kind, field. */
   readonly location: string;
-  readonly reason: 'not-a-date' | 'not-an-attachment' | 'no-code';
+  readonly reason: 'not-a-date' | 'ends-before-start' | 'not-an-attachment' | 'no-code';
 }
 
 export interface Context {
@@ -28,10 +28,13 @@ export interface Context {
   readonly omissions: Omission[];
 }
 
-/** Text of raw text, trimmed; undefined when it is empty. */
+// oxlint-disable-next-line no-control-regex -- R4 string: no characters below U+0020 but tab, line feed and carriage return
+const CONTROLS = /[\u0000-\u0008\u000b\u000c\u000e-\u001f]/g;
+
+/** Text of raw text, trimmed, without the control characters that FHIR cannot hold; undefined when it is empty. */
 export function textOf(context: Context, raw: string | undefined): string | undefined {
   if (raw === undefined || raw === '' || raw === HL7_NULL) return undefined;
-  const text = unescapeText(raw, context.by, context.message.charset).trim();
+  const text = unescapeText(raw, context.by, context.message.charset).replace(CONTROLS, '').trim();
   return text === '' || text === HL7_NULL ? undefined : text;
 }
 
@@ -67,7 +70,7 @@ export function dateTimeOf(context: Context, raw: string | undefined, location: 
   return value === undefined ? undefined : toFhirDateTime(value, context.zone);
 }
 
-/** Period of two raw dates; undefined without either. */
+/** Period of two raw dates; undefined without either. One that ends before it starts (R4 rule per-1) is noted as left out. */
 export function periodOf(
   context: Context,
   start: string | undefined,
@@ -75,9 +78,16 @@ export function periodOf(
   location: string,
 ): Element | undefined {
   if ((start === undefined || start === '') && (end === undefined || end === '')) return undefined;
-  const from = dateTimeOf(context, start, location);
-  const to = dateTimeOf(context, end, location);
-  return from === undefined && to === undefined ? undefined : compact({ start: from, end: to });
+  const from = dtmOf(context, start, location);
+  const to = dtmOf(context, end, location);
+  if (from === undefined && to === undefined) return undefined;
+  const begins = from && toMillis(from, context.zone);
+  const ends = to && toMillis(to, context.zone);
+  if (begins !== undefined && ends !== undefined && begins > ends) {
+    context.omissions.push({ location, reason: 'ends-before-start' });
+    return undefined;
+  }
+  return compact({ start: from && toFhirDateTime(from, context.zone), end: to && toFhirDateTime(to, context.zone) });
 }
 
 /**
