@@ -119,7 +119,7 @@ export function parseNote(note: string): Note | undefined {
 }
 
 /** One signature line with its newline. */
-function formatSignatureLine(line: NoteSignature): string {
+export function formatSignatureLine(line: NoteSignature): string {
   const id = Buffer.alloc(4);
   id.writeUInt32BE(line.id);
   return `— ${line.name} ${Buffer.concat([id, line.signature]).toString('base64')}\n`;
@@ -146,10 +146,17 @@ function signedParts(type: number, text: string, signature: Buffer): { message: 
   return { message: Buffer.from(`cosignature/v1\ntime ${time}\n${text}`), ed25519: signature.subarray(8) };
 }
 
-/** The node:crypto key of a raw Ed25519 public key of 32 bytes. */
-function ed25519PublicKey(raw: Uint8Array): KeyObject {
-  const x = Buffer.from(raw).toString('base64url');
-  return createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x }, format: 'jwk' });
+/** Parsed keys, for as long as their verifier key is held: importing one costs a third of a verification. */
+const publicKeys = new WeakMap<VerifierKey, KeyObject>();
+
+/** The node:crypto key of an Ed25519 verifier key. */
+function ed25519PublicKey(key: VerifierKey): KeyObject {
+  const known = publicKeys.get(key);
+  if (known !== undefined) return known;
+  const x = key.publicKey.toString('base64url');
+  const made = createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x }, format: 'jwk' });
+  publicKeys.set(key, made);
+  return made;
 }
 
 /**
@@ -164,7 +171,7 @@ export function verifyNote(note: Note, keys: readonly VerifierKey[]): VerifierKe
     if (key === undefined || (key.type !== KEY_ED25519 && key.type !== KEY_COSIGNATURE_V1)) continue;
     const parts = signedParts(key.type, note.text, line.signature);
     if (parts === undefined) return undefined;
-    if (!verify(null, parts.message, ed25519PublicKey(key.publicKey), parts.ed25519)) return undefined;
+    if (!verify(null, parts.message, ed25519PublicKey(key), parts.ed25519)) return undefined;
     if (!verified.includes(key)) verified.push(key);
   }
   return verified.length > 0 ? verified : undefined;
