@@ -9,11 +9,12 @@ import type { Config, ListenerConfig, TrustedIssuer } from './config/config.ts';
 import { systemClock } from './core/clock.ts';
 import { describeError, type Log } from './core/log.ts';
 import { systemRandom } from './core/random.ts';
-import { startDimseListener, type DimseListener } from './edge/dimse/listener.ts';
+import { startDimseListener, type DimseDeps, type DimseListener } from './edge/dimse/listener.ts';
 import { DIMSE_DEFAULTS } from './edge/dimse/settings.ts';
 import { createMetrics, measureRequests, type GatewayMetrics } from './edge/http/metrics.ts';
 import { startMllpListener, type MllpListener } from './edge/mllp/listener.ts';
 import { MLLP_DEFAULTS } from './edge/mllp/settings.ts';
+import { startSweep, SWEEP_DEFAULTS } from './followers/sweep.ts';
 import { startStudiesFollower, STUDIES_DEFAULTS, type StudiesFollower } from './followers/studies.ts';
 import type { KeySet } from './keys/key-set.ts';
 import type { DicomSource } from './normalize/dicom/source.ts';
@@ -138,8 +139,11 @@ async function start(config: Config, log: Log, teardown: Teardown): Promise<Gate
   teardown.add('mllp', () => mllp.close());
   const studies = startStudies(config, log, pool, opened, writer, profile);
   teardown.add('studies', () => studies.close());
-  const dimse = await startDimse(config, log, pool, blobs, writer, profile, studies);
+  const dimse = await startDimse(config, log, pool, blobs, writer, profile, studies, metrics);
   teardown.add('dimse', () => dimse.close());
+  const isNamed = (digest: Uint8Array): Promise<boolean> => isBlobNamed(pool, digest);
+  const sweep = startSweep({ blobs, isBlobNamed: isNamed, clock: systemClock, log }, SWEEP_DEFAULTS);
+  teardown.add('sweep', () => sweep.close());
   teardown.add('readiness', async () => {
     stopping = true;
   });
@@ -287,6 +291,7 @@ async function startDimse(
   writer: Writer,
   profile: SourceProfile,
   studies: StudiesFollower,
+  metrics: GatewayMetrics,
 ): Promise<DimseListener> {
   const deps: StoreInstanceDeps = {
     blobs,
@@ -296,8 +301,9 @@ async function startDimse(
     clock: systemClock,
     source: dicomSource(config, profile),
   };
+  const observe: DimseDeps['observe'] = (outcome, seconds) => metrics.message('dicom', outcome, seconds);
   return startDimseListener(
-    { storeInstance: (instance) => storeInstance(deps, instance), log, onStudies: () => studies.wake() },
+    { storeInstance: (instance) => storeInstance(deps, instance), log, onStudies: () => studies.wake(), observe },
     {
       ...DIMSE_DEFAULTS,
       ...socketOf(config.dicom),
@@ -349,6 +355,7 @@ async function startHttp(parts: HttpParts): Promise<HttpListener> {
   const issuers = [ownIssuer(config.origin, keys.issuer), ...config.trustedIssuers.map(externalIssuer)];
   const verifier = createTokenVerifier({ issuers, audience: config.tokenAudience }, systemClock);
   let url = config.publicUrl ?? '';
+  const ledger = readLedger({ reader: ledgerReader(pool), origin: config.origin, logPublicKey: keys.log.rawPublicKey });
   const app = httpApp({
     random: systemRandom,
     log,
@@ -356,6 +363,7 @@ async function startHttp(parts: HttpParts): Promise<HttpListener> {
     health: healthRouter({ checks: parts.ready, registry: metrics.registry }),
     fhir: fhirRouter({
       services,
+      ledger,
       authenticate: bearerAuthentication(verifier),
       base: () => `${url}/fhir`,
       facts: { version: readVersion(), origin: config.origin, started: new Date(systemClock.now()).toISOString() },
@@ -367,10 +375,7 @@ async function startHttp(parts: HttpParts): Promise<HttpListener> {
       },
       log,
     }),
-    ledger: ledgerRouter({
-      ledger: readLedger({ reader: ledgerReader(pool), origin: config.origin, logPublicKey: keys.log.rawPublicKey }),
-      log,
-    }),
+    ledger: ledgerRouter({ ledger, log }),
     auth: authRouter({
       jwks: ownJwks(keys.issuer),
       resource: config.tokenAudience,

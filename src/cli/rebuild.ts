@@ -4,7 +4,6 @@
  * the old one is kept beside it. Blobs stay where they are.
  */
 import { parseArgs } from 'node:util';
-import pg from 'pg';
 import type { Config } from '../config/config.ts';
 import { systemClock } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
@@ -15,6 +14,7 @@ import { rebuiltKeys } from '../services/rebuilt-keys.ts';
 import { startEmbeddedPostgres, type SocketConnection } from '../storage/embedded-postgres/embedded-postgres.ts';
 import { commitStore } from '../storage/pg/commit-store.ts';
 import { withLedgerSource } from '../storage/pg/ledger-source.ts';
+import { administerDatabases } from '../storage/pg/databases.ts';
 import { migrate } from '../storage/pg/migrate.ts';
 import { openLog } from '../storage/pg/open-log.ts';
 import { openPool, type Pool } from '../storage/pg/pool.ts';
@@ -31,11 +31,14 @@ export const rebuild: Command = async (args, context) => {
   const { keySet } = await keyProvider(config).load({ create: false });
   const { databaseUrl } = config;
   if (databaseUrl === undefined) {
-    if (values.into !== undefined) throw new UsageError('--into goes with DATABASE_URL; the embedded database is replaced in place');
+    if (values.into !== undefined)
+      throw new UsageError('--into goes with DATABASE_URL; the embedded database is replaced in place');
     return rebuildEmbedded(config, keySet, values.from, context);
   }
   if ((values.from === undefined) === (values.into === undefined)) {
-    throw new UsageError('with DATABASE_URL say either --from URL (fill the configured database) or --into URL (fill another one)');
+    throw new UsageError(
+      'with DATABASE_URL say either --from URL (fill the configured database) or --into URL (fill another one)',
+    );
   }
   const from = open(values.from ?? databaseUrl);
   const into = open(values.into ?? databaseUrl);
@@ -44,7 +47,8 @@ export const rebuild: Command = async (args, context) => {
   } finally {
     await Promise.all([from.end(), into.end()]);
   }
-  if (values.into !== undefined) context.out('Set DATABASE_URL to the database that was filled, and start the gateway.');
+  if (values.into !== undefined)
+    context.out('Set DATABASE_URL to the database that was filled, and start the gateway.');
   return EXIT.ok;
 };
 
@@ -54,44 +58,40 @@ function open(connection: string | SocketConnection): Pool {
 }
 
 /** Rebuilds beside the embedded database, then swaps the names: a crash at any point leaves one whole database in place. */
-async function rebuildEmbedded(config: Config, keys: KeySet, from: string | undefined, context: CliContext): Promise<number> {
+async function rebuildEmbedded(
+  config: Config,
+  keys: KeySet,
+  from: string | undefined,
+  context: CliContext,
+): Promise<number> {
   const postgres = await startEmbeddedPostgres({ dataDir: config.dataDir, log: silentLog });
   const stamp = new Date(systemClock.now()).toISOString().replaceAll(/\D/g, '').slice(0, 14);
   const { database } = postgres.connection;
   const made = `rebuilt_${stamp}`;
   const kept = `before_rebuild_${stamp}`;
   try {
-    await administer(postgres.connection, [`create database ${made} template template0`]);
+    await administerDatabases(postgres.connection, [{ create: made }]);
     const source = open(from ?? postgres.connection);
     const target = open({ ...postgres.connection, database: made });
     try {
       report(await fill(config, keys, source, target), context);
     } catch (error) {
       await Promise.all([source.end(), target.end()]);
-      await administer(postgres.connection, [`drop database ${made}`]);
+      await administerDatabases(postgres.connection, [{ drop: made }]);
       throw error;
     }
     await Promise.all([source.end(), target.end()]);
-    await administer(postgres.connection, [
-      `alter database ${database} rename to ${kept}`,
-      `alter database ${made} rename to ${database}`,
+    await administerDatabases(postgres.connection, [
+      { rename: database, to: kept },
+      { rename: made, to: database },
     ]);
   } finally {
     await postgres.stop();
   }
-  context.out(`The rebuilt database is in place; the one before is kept in the same cluster as ${kept}. Start the gateway.`);
+  context.out(
+    `The rebuilt database is in place; the one before is kept in the same cluster as ${kept}. Start the gateway.`,
+  );
   return EXIT.ok;
-}
-
-/** Statements that cannot run inside the database they are about. Names are our own. */
-async function administer(connection: SocketConnection, statements: readonly string[]): Promise<void> {
-  const client = new pg.Client({ ...connection, database: 'template1' });
-  await client.connect();
-  try {
-    for (const statement of statements) await client.query(statement);
-  } finally {
-    await client.end();
-  }
 }
 
 async function fill(config: Config, keys: KeySet, from: Pool, into: Pool): Promise<RebuildSummary> {
