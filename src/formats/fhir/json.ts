@@ -47,16 +47,6 @@ export function decimal(text: string): Decimal {
   return text !== '' && Number.isFinite(value) && String(value) === text ? value : new FhirDecimal(text);
 }
 
-/** True for a value that stands for a JSON number. */
-export function isDecimal(value: unknown): value is Decimal {
-  return typeof value === 'number' || value instanceof FhirDecimal;
-}
-
-/** The size of a decimal; its precision is lost. */
-export function decimalValue(value: Decimal): number {
-  return typeof value === 'number' ? value : Number(value.text);
-}
-
 /** The text of a decimal as it is written in JSON. */
 export function decimalText(value: Decimal): string {
   return typeof value === 'number' ? String(value) : value.text;
