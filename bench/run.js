@@ -1,0 +1,40 @@
+// `npm run bench`: drives the running product over its sockets, then the same messages and requests against plain JSONB without
+// cryptography, consent and ledger, in the same run. Prints a table; docs/benchmarks.md says what the figures mean.
+import { writeFileSync } from 'node:fs';
+import { cpus, release, totalmem } from 'node:os';
+import { measure } from './phases.js';
+import { readSettings, USAGE } from './settings.js';
+import { startSubject } from './subject.js';
+import { bars, table } from './table.js';
+
+async function main(argv) {
+  const settings = readSettings(argv);
+  if (settings.help) return console.log(USAGE);
+  const results = {};
+  for (const name of settings.subjects) {
+    console.error(`${name}: starting`);
+    const subject = await startSubject(name, settings);
+    const stop = () => void subject.stop().then(() => process.exit(130));
+    process.once('SIGINT', stop);
+    try {
+      results[name] = await measure(subject, settings, (phase, { perSecond }) =>
+        console.error(`${name}: ${phase} ${Math.round(perSecond)}/s`),
+      );
+    } finally {
+      process.off('SIGINT', stop);
+      await subject.stop();
+    }
+  }
+  const machine = {
+    node: process.version,
+    os: `${process.platform} ${release()}`,
+    cpus: cpus().length,
+    cpu: cpus()[0]?.model ?? '',
+    memory: totalmem(),
+  };
+  const report = { at: new Date().toISOString(), machine, settings, results, bars: bars(results) };
+  console.log(table(report));
+  if (settings.json !== '') writeFileSync(settings.json, `${JSON.stringify(report, undefined, 2)}\n`);
+}
+
+await main(process.argv.slice(2));

@@ -1,0 +1,96 @@
+// The bench's figures as text, and the bars that the first slice has to reach.
+const NAMES = {
+  oru: 'HL7 ORU, messages',
+  read: 'FHIR read by id',
+  'search-code': 'FHIR search patient+code',
+  'search-category': 'FHIR search patient+category',
+};
+
+/** Each bar: what, the figure, the least it has to be. Figures that were not measured are left out. */
+export function bars({ gateway, baseline }) {
+  const found = [
+    ['HL7 ORU messages/s', gateway?.oru?.perSecond, 300],
+    ['HL7 ORU resources/s', gateway?.oru?.resourcesPerSecond, 3500],
+    ['HL7 ORU, share of the baseline', share(gateway?.oru?.perSecond, baseline?.oru?.perSecond), 0.5],
+    ['FHIR reads by id/s', gateway?.read?.perSecond, 2000],
+  ];
+  return found
+    .filter(([, figure]) => figure !== undefined)
+    .map(([what, figure, least]) => ({ what, figure, least, met: figure >= least }));
+}
+
+function share(ours, theirs) {
+  return ours === undefined || theirs === undefined || theirs === 0 ? undefined : ours / theirs;
+}
+
+const COLUMNS = ['phase', 'subject', 'per s', 'p50 ms', 'p99 ms', 'node us', 'pg us', 'node MB', 'pg MB', 'load us'];
+
+/** One line a phase and subject, then sizes, ratios and bars. */
+export function table({ results, bars: reached, machine, settings }) {
+  const rows = settings.phases.flatMap((phase) =>
+    Object.entries(results).flatMap(([subject, phases]) =>
+      phases[phase] ? [rowOf(phase, subject, phases[phase])] : [],
+    ),
+  );
+  const lines = [
+    `${machine.cpus} CPUs (${machine.cpu}), Node ${machine.node}; ${settings.seconds} s a phase after ${settings.warmUp} s; ` +
+      `${settings.mllpConnections} MLLP and ${settings.httpConnections} HTTP connections`,
+    '',
+    ...aligned([COLUMNS, ...rows]),
+    '',
+    ...storage(results),
+    ...ratios(settings.phases, results),
+    '',
+    ...reached.map(
+      ({ what, figure, least, met }) => `${met ? 'met ' : 'MISS'}  ${what}: ${round(figure)} (bar ${least})`,
+    ),
+  ];
+  return lines.join('\n');
+}
+
+function rowOf(phase, subject, result) {
+  const { usage, operations } = result;
+  return [
+    NAMES[phase] ?? phase,
+    subject,
+    round(result.perSecond),
+    result.p50.toFixed(1),
+    result.p99.toFixed(1),
+    round(result.nodeUs),
+    round(result.postgresUs),
+    usage === undefined ? '-' : round(usage.nodeBytes / 1e6),
+    usage === undefined ? '-' : round(usage.postgresBytes / 1e6),
+    round(result.loadCpu / Math.max(1, operations)),
+  ];
+}
+
+function storage(results) {
+  return Object.entries(results).flatMap(([subject, { oru }]) =>
+    oru === undefined
+      ? []
+      : [
+          `${subject}: ${round(oru.resourcesPerSecond)} resources/s, ${oru.resourcesPerMessage.toFixed(2)} resources a message, ` +
+            `${round(oru.bytesPerResource)} bytes on disk a resource`,
+        ],
+  );
+}
+
+function ratios(phases, { gateway, baseline }) {
+  const lines = phases.flatMap((phase) => {
+    const ratio = share(gateway?.[phase]?.perSecond, baseline?.[phase]?.perSecond);
+    return ratio === undefined ? [] : [`${NAMES[phase] ?? phase}: ${ratio.toFixed(2)} of the baseline`];
+  });
+  return lines.length === 0 ? [] : ['', ...lines];
+}
+
+function round(value) {
+  if (value === undefined || Number.isNaN(value)) return '-';
+  return Math.abs(value) < 10 ? value.toFixed(2) : String(Math.round(value));
+}
+
+function aligned(rows) {
+  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
+  return rows.map((row) =>
+    row.map((cell, i) => (i < 2 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join('  '),
+  );
+}
