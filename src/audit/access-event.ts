@@ -7,7 +7,7 @@ import type { Principal } from '../core/principal.ts';
 
 /** Codes of http://hl7.org/fhir/restful-interaction that are recorded. */
 export type AccessInteraction =
-  'read' | 'vread' | 'history-instance' | 'search-type' | 'create' | 'update' | 'delete' | 'transaction';
+  'read' | 'vread' | 'history-instance' | 'search-type' | 'create' | 'update' | 'delete' | 'transaction' | 'operation';
 
 /** `not-found`: nothing was there, or nothing that may be known of. */
 export type AccessOutcome = 'permitted' | 'denied' | 'not-found';

@@ -24,9 +24,10 @@ const ACTION: Readonly<Record<AccessInteraction, 'C' | 'R' | 'U' | 'D' | 'E'>> =
   update: 'U',
   delete: 'D',
   transaction: 'E',
+  operation: 'E',
 };
 
-const READS: readonly AccessInteraction[] = ['read', 'vread', 'history-instance'];
+const READS: readonly AccessInteraction[] = ['read', 'vread', 'history-instance', 'operation'];
 
 type Json = Readonly<Record<string, unknown>>;
 

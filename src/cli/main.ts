@@ -36,10 +36,26 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     does: 'print a bearer token of the built-in issuer (needs the key file)',
     load: async () => (await import('./token.ts')).token,
   },
+  rebuild: {
+    usage: 'rebuild [--from URL] [--into URL]',
+    does: 'fill an empty database from documents, payloads and the key file',
+    load: async () => (await import('./rebuild.ts')).rebuild,
+  },
   verify: {
-    usage: 'verify',
+    usage: 'verify [--independent-signatures]',
     does: 'derive the whole ledger again and say what is wrong, and where',
     load: async () => (await import('./verify.ts')).verify,
+  },
+  prove: {
+    usage: 'prove TYPE/ID[/_history/VERSION] | --leaf N | --message CONTROL-ID [--source NAME]  [--out FILE]',
+    does: 'print the receipt of a record version, a message or a leaf (needs the key file)',
+    load: async () => (await import('./prove.ts')).prove,
+  },
+  'verify-receipt': {
+    usage:
+      'verify-receipt FILE [--vkey VKEY] [--sign-key KEY]... [--cosigner VKEY]... [--document FILE] [--lockbox-key FILE]',
+    does: 'check a receipt offline, with nothing of a gateway but its public keys',
+    load: async () => (await import('./verify-receipt.ts')).verifyReceipt,
   },
   version: { usage: 'version', does: 'print the version', load: async () => version },
   help: { usage: 'help [settings]', does: 'print this, or every setting', load: async () => help },

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import type { Config } from '../config/config.ts';
 import { GatewayError } from '../core/errors.ts';
 import { silentLog } from '../core/log.ts';
+import type { KeySet } from '../keys/key-set.ts';
 import type { LedgerKeys } from '../ledger/verify.ts';
 import type { BlobStore } from '../record/blob-store.ts';
 import type { LedgerSource } from '../services/verify-ledger.ts';
@@ -22,6 +23,8 @@ import { keyProvider } from './keys.ts';
 
 export interface StoredLedger {
   readonly keys: LedgerKeys;
+  readonly keySet: KeySet;
+  readonly pool: Pool;
   readonly blobs: BlobStore;
   /** Runs `work` on one snapshot of the database. */
   read<T>(work: (source: LedgerSource) => Promise<T>): Promise<T>;
@@ -42,6 +45,8 @@ export async function openStoredLedger(config: Config): Promise<StoredLedger> {
     }
     return {
       keys: { origin: config.origin, log: keySet.log.rawPublicKey, sign: keySet.sign.rawPublicKey },
+      keySet,
+      pool: database.pool,
       blobs: await openFileBlobStore(join(config.dataDir, 'blobs')),
       read: (work) => withLedgerSource(database.pool, work),
       close: () => database.close(),

@@ -14,9 +14,9 @@ export interface IndependentCheckpoint {
   readonly signed: boolean;
 }
 
-/** First four bytes of SHA-256(name ‖ LF ‖ 0x01 ‖ public key), hex. */
-function ed25519KeyId(name: string, publicKey: Uint8Array): string {
-  const head = Buffer.from(`${name}\n\u0001`);
+/** First four bytes of SHA-256(name ‖ LF ‖ signature type ‖ public key), hex. */
+export function ed25519KeyId(name: string, type: number, publicKey: Uint8Array): string {
+  const head = Buffer.concat([Buffer.from(`${name}\n`), Buffer.of(type)]);
   return Buffer.from(sha256(Buffer.concat([head, publicKey])).subarray(0, 4)).toString('hex');
 }
 
@@ -40,7 +40,7 @@ export function readCheckpoint(
     return undefined;
   }
   if (root.length !== 32 || root.toString('base64') !== lines[2]) return undefined;
-  const keyId = ed25519KeyId(name, publicKey);
+  const keyId = ed25519KeyId(name, 1, publicKey);
   let good = 0;
   let bad = 0;
   for (const line of note.slice(separator + 1, -1).split('\n')) {

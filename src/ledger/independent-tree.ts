@@ -44,6 +44,30 @@ export function recursiveRoot(hashes: readonly Uint8Array[]): Uint8Array {
 }
 
 /**
+ * The root to which an inclusion path (lowest hash first) leads from the leaf at `index` of `size` leaves, by the definition
+ * of PATH(m, D[n]) read backwards. Undefined when the path is too long or too short for that place.
+ */
+export function rootFromPath(
+  index: number,
+  size: number,
+  leafHash: Uint8Array,
+  path: readonly Uint8Array[],
+): Uint8Array | undefined {
+  if (index < 0 || index >= size) return undefined;
+  if (size === 1) return path.length === 0 ? leafHash : undefined;
+  const sibling = path.at(-1);
+  if (sibling === undefined) return undefined;
+  const k = largestPowerBelow(size);
+  const rest = path.slice(0, -1);
+  if (index < k) {
+    const left = rootFromPath(index, k, leafHash, rest);
+    return left === undefined ? undefined : parent(left, sibling);
+  }
+  const right = rootFromPath(index - k, size - k, leafHash, rest);
+  return right === undefined ? undefined : parent(sibling, right);
+}
+
+/**
  * A tree that grows and knows its root: the same recursion, which remembers the roots of complete subtrees and then
  * forgets what is below them. Memory: the leaves since the last `root()`, and one hash for each bit of the size.
  */

@@ -87,6 +87,18 @@ export async function answerVersion(
   interaction: AccessInteraction,
   stored: StoredVersion | undefined,
 ): Promise<ReadVersion> {
+  const version = await authorizeVersion(deps, request, interaction, stored);
+  if (isTombstone(version.resource)) throw new GatewayError('gone', 'the resource was deleted');
+  return version;
+}
+
+/** As `answerVersion`, but the version may be the one that says that the resource was deleted. */
+export async function authorizeVersion(
+  deps: ReadDeps,
+  request: ReadRequest,
+  interaction: AccessInteraction,
+  stored: StoredVersion | undefined,
+): Promise<ReadVersion> {
   const { principal, type, id, requestId } = request;
   const opened = stored === undefined ? undefined : await openVersion(deps, principal, type, stored);
   const outcome = opened?.outcome;
@@ -102,7 +114,6 @@ export async function answerVersion(
   });
   if (stored === undefined || outcome === undefined) throw notFound();
   if (outcome.kind === 'refused') throw refusal(outcome.mayKnow);
-  if (isTombstone(outcome.resource)) throw new GatewayError('gone', 'the resource was deleted');
   return { resource: outcome.resource, group: stored.group };
 }
 

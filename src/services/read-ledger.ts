@@ -8,7 +8,9 @@ import { inclusionProof, verifyInclusion } from '../ledger/inclusion.ts';
 import { leafEntry } from '../ledger/leaf.ts';
 import { leafHash } from '../ledger/merkle.ts';
 import { formatVkey, KEY_ED25519, verifierKey } from '../ledger/note.ts';
-import { formatProof } from '../ledger/proof.ts';
+import { formatProof, type TlogProof } from '../ledger/proof.ts';
+import { formatReceipt } from '../ledger/receipt.ts';
+import type { ReceiptContents } from '../ledger/receipt-contents.ts';
 import { encodeEntryBundle, parseTilePath, TILE_WIDTH, widthAt } from '../ledger/tile.ts';
 import { readTile, tileHashReader, type TileRoots, type TileSource } from '../ledger/tile-source.ts';
 
@@ -30,6 +32,8 @@ export interface LedgerReader {
   leafDigests(from: number, to: number): Promise<Buffer[]>;
   /** A full tile, 8,192 bytes; undefined when it is not stored. */
   tile(level: number, index: number): Promise<Buffer | undefined>;
+  /** The bytes of a document; undefined when it is not stored. */
+  document(leaf: number): Promise<Buffer | undefined>;
 }
 
 /** All of them throw `not-found` for what the log does not have (yet) and `integrity` for what does not add up. */
@@ -47,6 +51,8 @@ export interface ReadLedger {
   blocks(from: number, limit: number): Promise<readonly Block[]>;
   /** The `.tlog-proof` text of a leaf under the latest checkpoint, verified before it is returned. */
   receipt(leaf: number): Promise<string>;
+  /** As `receipt`, with the document and, where `place` says so, a payload of it: not public. */
+  receiptOf(leaf: number, place?: Omit<ReceiptContents, 'document'>): Promise<string>;
 }
 
 export interface ReadLedgerDeps {
@@ -72,6 +78,17 @@ export function readLedger({ reader, origin, logPublicKey }: ReadLedgerDeps): Re
     tile: async (level, index) =>
       widthAt(level, index, knownSize) === TILE_WIDTH ? reader.tile(level, index) : undefined,
   };
+  const prove = async (leaf: number): Promise<TlogProof> => {
+    const { size, root, checkpoint } = await latest();
+    if (leaf >= size) throw new GatewayError('not-found', 'the log has no such leaf');
+    const read = tileHashReader(size, (level, index, width) => readTile(source, level, index, width, roots));
+    const hashes = await adding(inclusionProof(read, leaf, size));
+    const [digest] = await reader.leafDigests(leaf, leaf + 1);
+    if (digest === undefined || !verifyInclusion(leaf, size, leafHash(leafEntry(digest)), hashes, root)) {
+      throw incomplete();
+    }
+    return { index: leaf, hashes, checkpoint };
+  };
   return {
     vkey: formatVkey(verifierKey(origin, KEY_ED25519, logPublicKey)),
     checkpoint: async () => (await latest()).checkpoint,
@@ -87,16 +104,12 @@ export function readLedger({ reader, origin, logPublicKey }: ReadLedgerDeps): Re
       return encodeEntryBundle(digests.map(leafEntry));
     },
     blocks: (from, limit) => reader.blocks(from, Math.min(limit, BLOCKS_MAX)),
-    async receipt(leaf) {
-      const { size, root, checkpoint } = await latest();
-      if (leaf >= size) throw new GatewayError('not-found', 'the log has no such leaf');
-      const read = tileHashReader(size, (level, index, width) => readTile(source, level, index, width, roots));
-      const hashes = await adding(inclusionProof(read, leaf, size));
-      const [digest] = await reader.leafDigests(leaf, leaf + 1);
-      if (digest === undefined || !verifyInclusion(leaf, size, leafHash(leafEntry(digest)), hashes, root)) {
-        throw incomplete();
-      }
-      return formatProof({ index: leaf, hashes, checkpoint });
+    receipt: async (leaf) => formatProof(await prove(leaf)),
+    async receiptOf(leaf, place = {}) {
+      const proof = await prove(leaf);
+      const document = await reader.document(leaf);
+      if (document === undefined) throw incomplete();
+      return formatReceipt(proof, { document: document.toString('latin1'), ...place });
     },
   };
 }

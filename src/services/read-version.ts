@@ -4,9 +4,15 @@ import { answerVersion, type ReadDeps, type ReadRequest, type ReadVersion } from
 
 const VERSION_ID = /^[1-9]\d{0,8}$/;
 
+/** The number of a version by its FHIR id; undefined for what is no version of ours. */
+export function versionNumber(versionId: string): number | undefined {
+  return VERSION_ID.test(versionId) ? Number(versionId) : undefined;
+}
+
 /** Recorded before it returns. Throws `not-found`, `forbidden`, `gone`. */
 export async function readVersion(deps: ReadDeps, request: ReadRequest, versionId: string): Promise<ReadVersion> {
   const key = resourceKey(deps.keyring.gatewaySecret, request.type, request.id);
-  const stored = VERSION_ID.test(versionId) ? await deps.records.version(key, Number(versionId)) : undefined;
+  const version = versionNumber(versionId);
+  const stored = version === undefined ? undefined : await deps.records.version(key, version);
   return answerVersion(deps, request, 'vread', stored);
 }

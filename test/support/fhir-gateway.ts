@@ -15,6 +15,8 @@ import { ownIssuer } from '../../src/identity/own-issuer.ts';
 import { issueToken, type TokenRequest } from '../../src/identity/sign-token.ts';
 import { createTokenVerifier } from '../../src/identity/verify-token.ts';
 import { fhirServices } from '../../src/services/fhir-services.ts';
+import { readLedger } from '../../src/services/read-ledger.ts';
+import { ledgerReader } from '../../src/storage/pg/ledger-reader.ts';
 import { recordStore } from '../../src/storage/pg/record-store.ts';
 import { ORIGIN, openTestWriter, type TestWriter } from './writer.ts';
 
@@ -73,6 +75,11 @@ export async function startFhirGateway(
     api: Router(),
     fhir: fhirRouter({
       services,
+      ledger: readLedger({
+        reader: ledgerReader(writer.pool),
+        origin: ORIGIN,
+        logPublicKey: writer.keys.log.rawPublicKey,
+      }),
       authenticate: bearerAuthentication(verifier),
       base: () => `${url}/fhir`,
       facts: { version: '0.0.0', origin: ORIGIN, started: '2026-01-01T00:00:00Z' },

@@ -59,6 +59,8 @@ describe('a ledger on Postgres', () => {
     const { log, sign } = writer.keys;
     ledger = {
       keys: { origin: ORIGIN, log: log.rawPublicKey, sign: sign.rawPublicKey },
+      keySet: writer.keys,
+      pool: writer.pool,
       blobs: { stat: async () => undefined } as unknown as StoredLedger['blobs'],
       read: (work) => withLedgerSource(writer.pool, work),
       close: async () => {},

@@ -41,6 +41,7 @@ describe.skipIf(!ready)('the Go packages', () => {
       blocks: async (from: number, limit: number) => log.blocks.slice(from, from + limit),
       leafDigests: (from: number, to: number) => log.digests(from, to),
       tile: (level: number, index: number) => log.tile(level, index),
+      document: async () => undefined,
     };
     const ledger = readLedger({ reader, origin: ORIGIN, logPublicKey: log.key.rawPublicKey });
     server = createServer(express().use('/ledger', ledgerRouter({ ledger, log: silentLog }))).listen(0, '127.0.0.1');

@@ -34,6 +34,8 @@ export interface Answer {
   readonly headers?: Readonly<Record<string, string>>;
   /** A FHIR resource; absent for an empty body. */
   readonly body?: object;
+  /** Instead of a resource: text of the type that `headers` name. */
+  readonly text?: string;
 }
 
 /** One interaction. Throws GatewayError; the router renders it. */

@@ -8,6 +8,7 @@ import { parseLogicalId } from '../../../core/ids.ts';
 import { describeError, type Log } from '../../../core/log.ts';
 import { parseFhirJson, stringifyFhirJson } from '../../../formats/fhir/json.ts';
 import { allows, isServed, type TypeInteraction } from '../../../services/capability.ts';
+import type { ProveDeps } from '../../../services/prove-version.ts';
 import type { SearchDeps } from '../../../services/search-resources.ts';
 import type { WriteDeps } from '../../../services/write-changes.ts';
 import type { Authenticate } from '../authenticate.ts';
@@ -22,6 +23,7 @@ import { historyInstance } from './history-instance.ts';
 import { checkAccept, checkContentType, FHIR_JSON, withoutFormat } from './negotiate.ts';
 import { outcomeOf } from './outcome.ts';
 import { read } from './read.ts';
+import { receipt } from './receipt.ts';
 import { search, searchByForm } from './search.ts';
 import { transaction } from './transaction.ts';
 import { update } from './update.ts';
@@ -40,6 +42,8 @@ export interface FhirLimits {
 
 export interface FhirDeps {
   readonly services: SearchDeps & WriteDeps;
+  /** Where receipts come from. */
+  readonly ledger: ProveDeps['ledger'];
   readonly authenticate: Authenticate;
   /** Base URL of the endpoint, without a trailing slash; known only once the listener is. */
   readonly base: () => string;
@@ -56,11 +60,13 @@ interface FhirRoute {
   readonly path: string;
   readonly interaction: TypeInteraction | undefined;
   readonly body: 'none' | 'json' | 'form';
+  /** The answer is plain text, not FHIR. */
+  readonly text?: true;
   readonly handler: Handler;
 }
 
 /** Every interaction with a token. The order matters: the first pattern that fits is taken. */
-function routesOf({ services, limits }: FhirDeps): readonly FhirRoute[] {
+function routesOf({ services, ledger, limits }: FhirDeps): readonly FhirRoute[] {
   const route = (
     method: Method,
     path: string,
@@ -78,6 +84,7 @@ function routesOf({ services, limits }: FhirDeps): readonly FhirRoute[] {
     route('delete', '/:type/:id', 'delete', remove(services)),
     route('get', '/:type/:id/_history', 'history-instance', historyInstance(services, limits.count)),
     route('get', '/:type/:id/_history/:version', 'vread', vread(services)),
+    { ...route('get', '/:type/:id/_history/:version/$receipt', 'vread', receipt({ ...services, ledger })), text: true },
   ];
 }
 
@@ -89,6 +96,7 @@ export function fhirRouter(deps: FhirDeps): Router {
     const query = negotiated(request);
     send(response, statement({ query, base: deps.base() }));
   });
+  refuseMethods(router, '/metadata', ['GET', 'HEAD']);
   const routes = routesOf(deps);
   for (const route of routes) router[route.method](route.path, interactionHandler(deps, route, readBody));
   refuseOtherMethods(router, routes);
@@ -102,20 +110,23 @@ export function fhirRouter(deps: FhirDeps): Router {
   return router;
 }
 
+/** For each address, the methods that it does not take. */
 function refuseOtherMethods(router: Router, routes: readonly FhirRoute[]): void {
-  const methods = new Map<string, Set<string>>([['/metadata', new Set(['GET', 'HEAD'])]]);
+  const methods = new Map<string, Set<string>>();
   for (const { path, method } of routes) {
     const known = methods.get(path) ?? new Set();
     known.add(method.toUpperCase());
     if (method === 'get') known.add('HEAD');
     methods.set(path, known);
   }
-  for (const [path, known] of methods) {
-    router.all(path, (_request, response) => {
-      response.set('Allow', [...known].join(', '));
-      throw new GatewayError('method-not-allowed', `this address takes ${[...known].join(', ')}`);
-    });
-  }
+  for (const [path, known] of methods) refuseMethods(router, path, [...known]);
+}
+
+function refuseMethods(router: Router, path: string, allowed: readonly string[]): void {
+  router.all(path, (_request, response) => {
+    response.set('Allow', allowed.join(', '));
+    throw new GatewayError('method-not-allowed', `this address takes ${allowed.join(', ')}`);
+  });
 }
 
 /** Checks the format that is asked for and returns the other parameters. */
@@ -127,9 +138,15 @@ function negotiated(request: Request): Parameters {
   return query;
 }
 
+/** The parameters of a request for plain text, which has no format to negotiate: whoever asks can read it. */
+function plainQuery(request: Request): Parameters {
+  const at = request.url.indexOf('?');
+  return at < 0 ? [] : parseQueryString(request.url.slice(at + 1));
+}
+
 function interactionHandler(deps: FhirDeps, route: FhirRoute, readBody: RequestHandler): RequestHandler {
   return async (request, response) => {
-    const query = negotiated(request);
+    const query = route.text === true ? plainQuery(request) : negotiated(request);
     const principal = await deps.authenticate(request.headers.authorization);
     const { type, id, version } = placeOf(request, route);
     const { body, form } = await bodyOf(request, response, route, readBody);
@@ -213,10 +230,11 @@ async function withDeadline(answer: Promise<Answer>, ms: number): Promise<Answer
   }
 }
 
-function send(response: Response, { status, headers, body }: Answer): void {
+function send(response: Response, { status, headers, body, text }: Answer): void {
   response.status(status);
   if (headers !== undefined) response.set(headers);
-  if (body === undefined) response.end();
+  if (text !== undefined) response.end(text);
+  else if (body === undefined) response.end();
   else sendJson(response, body);
 }
 
@@ -237,9 +255,4 @@ function sendError(log: Log, request: Request, response: Response, error: Gatewa
   if (error.code === 'busy' || error.code === 'unavailable') response.set('Retry-After', '5');
   response.status(http);
   sendJson(response, outcomeOf(asGatewayError(error)));
-}
-
-/** Method and path of every route below the base, for the test that compares them with the OpenAPI document. */
-export function fhirRouteTable(deps: FhirDeps): readonly { readonly method: Method; readonly path: string }[] {
-  return [{ method: 'get', path: '/metadata' }, ...routesOf(deps).map(({ method, path }) => ({ method, path }))];
 }

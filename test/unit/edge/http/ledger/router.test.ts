@@ -21,6 +21,7 @@ const reader: LedgerReader = {
   blocks: async (from, limit) => log.blocks.slice(from, from + limit),
   leafDigests: (from, to) => log.digests(from, to),
   tile: (level, index) => log.tile(level, index),
+  document: async () => undefined,
 };
 
 async function listen(source: LedgerReader): Promise<{ server: Server; url: string }> {
@@ -167,6 +168,7 @@ describe('a log that is empty or damaged', () => {
       blocks: async () => [],
       leafDigests: async () => [],
       tile: async () => undefined,
+      document: async () => undefined,
     };
     const found = await statuses(empty, ['checkpoint', 'tile/0/000', 'tile/entries/000.p/1', 'receipt/0']);
     expect(found).toEqual(found.map(() => [404, 'not-found']));
