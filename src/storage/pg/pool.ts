@@ -41,6 +41,8 @@ export function openPool(config: pg.PoolConfig, settings: PoolSettings, onError:
     statement_timeout: settings.statementTimeoutMs === 0 ? false : settings.statementTimeoutMs,
     application_name: 'anamnesis',
     onConnect: async (client) => {
+      // A connection that breaks while it is checked out reports to its queries, and emits an error that would end the process.
+      client.on('error', () => {});
       await client.query(SESSION);
     },
     keepAlive: true,
