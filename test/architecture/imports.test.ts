@@ -28,6 +28,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[] | typeof ANYTHING>> 
   edge: ['services', 'formats', 'identity', 'core', 'config'],
   cli: ANYTHING,
   'app.ts': ANYTHING,
+  app: ANYTHING,
   'main.ts': ANYTHING,
 };
 
@@ -38,9 +39,9 @@ const ONLY_IN: Readonly<Record<string, readonly string[]>> = {
   express: ['edge'],
   'oidc-provider': ['edge'],
   pino: ['storage'],
-  'prom-client': ['edge', 'app.ts'],
-  'node:fs': ['storage', 'clients', 'config', 'cli', 'app.ts', 'main.ts'],
-  'node:fs/promises': ['storage', 'clients', 'config', 'cli', 'app.ts', 'main.ts'],
+  'prom-client': ['edge', 'app.ts', 'app'],
+  'node:fs': ['storage', 'clients', 'config', 'cli', 'app.ts', 'app', 'main.ts'],
+  'node:fs/promises': ['storage', 'clients', 'config', 'cli', 'app.ts', 'app', 'main.ts'],
   'node:child_process': ['storage', 'cli'],
 };
 

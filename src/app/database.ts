@@ -1,0 +1,88 @@
+/** The database of a gateway, the writing side over it, and the room on its disk. */
+import { statfs } from 'node:fs/promises';
+import type { Config } from '../config/config.ts';
+import { systemClock } from '../core/clock.ts';
+import { describeError, type Log } from '../core/log.ts';
+import { systemRandom } from '../core/random.ts';
+import { type GatewayMetrics } from '../edge/http/metrics.ts';
+import type { KeySet } from '../keys/key-set.ts';
+import { startEmbeddedPostgres } from '../storage/embedded-postgres/embedded-postgres.ts';
+import { fileKeyProvider } from '../storage/key-file.ts';
+import { commitStore } from '../storage/pg/commit-store.ts';
+import { openLog } from '../storage/pg/open-log.ts';
+import { openPool, type Pool } from '../storage/pg/pool.ts';
+import { keyStore, prepareStore } from '../storage/pg/prepare-store.ts';
+import { openWriter, type OpenedWriter } from '../write/open-writer.ts';
+import type { Teardown } from './teardown.ts';
+/** How often the free space is looked at, milliseconds. */
+const DISK_CHECK_MS = 5_000;
+/** Milliseconds after which Postgres ends a statement of ours: none of them is long. */
+const STATEMENT_TIMEOUT_MS = 60_000;
+
+export async function loadKeys(config: Config): Promise<KeySet> {
+  const passphrase = config.keyPassphraseFile === undefined ? {} : { passphraseFile: config.keyPassphraseFile };
+  const provider = fileKeyProvider({ path: config.keyFile, ...passphrase, random: systemRandom });
+  return (await provider.load({ create: true })).keySet;
+}
+
+export interface Database {
+  readonly pool: Pool;
+  readonly description: string;
+  readonly isUp: () => boolean;
+}
+
+export async function openDatabase(config: Config, log: Log, teardown: Teardown): Promise<Database> {
+  const settings = { max: config.databaseConnections, statementTimeoutMs: STATEMENT_TIMEOUT_MS };
+  const onError = (error: Error): void => log.warn({ event: 'database-connection-lost', ...describeError(error) });
+  const opened = (connection: Parameters<typeof openPool>[0]): Pool => {
+    const pool = openPool(connection, settings, onError);
+    teardown.add('pool', () => pool.end());
+    return pool;
+  };
+  if (config.databaseUrl !== undefined) {
+    const pool = opened({ connectionString: config.databaseUrl });
+    return { pool, description: 'DATABASE_URL', isUp: () => true };
+  }
+  const postgres = await startEmbeddedPostgres({ dataDir: config.dataDir, log });
+  teardown.add('postgres', () => postgres.stop());
+  return {
+    pool: opened({ ...postgres.connection }),
+    description: `embedded Postgres in ${postgres.clusterDir}`,
+    isUp: () => postgres.isUp(),
+  };
+}
+
+export async function openWriting(
+  config: Config,
+  keys: KeySet,
+  pool: Pool,
+  metrics: GatewayMetrics,
+  log: Log,
+): Promise<OpenedWriter> {
+  const { secret } = await openLog(pool, config.origin, keys.fingerprint);
+  return openWriter({
+    origin: config.origin,
+    keys,
+    clock: systemClock,
+    random: systemRandom,
+    log,
+    prepareStore: prepareStore(pool),
+    keyStore: keyStore(pool),
+    commitStore: commitStore(pool),
+    sealedSecret: secret,
+    onCommitted: ({ items, leaves, seconds }) => metrics.commit(items, leaves, seconds),
+  });
+}
+
+/** Knows from memory whether the data directory has more free space than the floor. */
+export async function watchDisk(config: Config, teardown: Teardown): Promise<{ readonly hasRoom: () => boolean }> {
+  let room = true;
+  const look = async (): Promise<void> => {
+    const { bavail, bsize } = await statfs(config.dataDir);
+    room = bavail * bsize >= config.limits.freeDiskBytes;
+  };
+  await look();
+  const timer = setInterval(() => void look().catch(() => {}), DISK_CHECK_MS).unref();
+  teardown.add('disk', async () => clearInterval(timer));
+  return { hasRoom: () => room };
+}
