@@ -2,11 +2,13 @@
  * Segments to the groups of ORU_R01 and ADT: patients with their orders, orders with their results, results with their
  * notes. Z segments and others in between change nothing. What no mapper reads is counted by its identifier.
  */
+import { GatewayError } from '../../core/errors.ts';
 import type { Segment } from '../../formats/hl7v2/message.ts';
 import { firstOf, type Context } from './context.ts';
 import { isTextType } from './observation-value.ts';
 import type { ObservationGroup } from './observation.ts';
 import type { OrderGroup } from './order.ts';
+import { countUnmapped, type Conversion } from './structure.ts';
 
 /** One PATIENT_RESULT group, or the whole of an ADT message. */
 export interface PatientGroup {
@@ -18,12 +20,6 @@ export interface PatientGroup {
   /** OBX before any OBR. */
   readonly observations: ObservationGroup[];
   readonly orders: OrderGroup[];
-}
-
-export interface Grouped {
-  readonly patients: readonly PatientGroup[];
-  /** Segment identifiers that nothing was made of, with how often they came. */
-  readonly unmapped: ReadonlyMap<string, number>;
 }
 
 /** Read elsewhere (`marksOf`, the header), or without content of its own. */
@@ -38,10 +34,9 @@ interface Cursor {
   noteOf: 'order' | 'observation' | undefined;
 }
 
-/** Groups the segments of a message. */
-export function groupSegments(context: Context): Grouped {
+/** Groups the segments of a message by patient, at least one. Throws `required-missing` without PID. */
+export function groupSegments({ context, unmapped }: Conversion): readonly PatientGroup[] {
   const patients: PatientGroup[] = [];
-  const unmapped = new Map<string, number>();
   const at: Cursor = {
     patient: undefined,
     orc: undefined,
@@ -52,9 +47,11 @@ export function groupSegments(context: Context): Grouped {
   const counts = { OBR: 0, OBX: 0 };
   for (const segment of context.message.segments) {
     if (READ_ELSEWHERE.has(segment.id) || segment.text.trim() === '') continue;
-    if (!place(context, segment, at, patients, counts)) unmapped.set(segment.id, (unmapped.get(segment.id) ?? 0) + 1);
+    if (!place(context, segment, at, patients, counts)) countUnmapped(unmapped, segment.id);
   }
-  return { patients, unmapped };
+  if (patients.length === 0)
+    throw new GatewayError('required-missing', 'the message has no PID segment', { expression: 'PID' });
+  return patients;
 }
 
 /** Puts one segment where it belongs; false when nothing is made of it. */

@@ -1,6 +1,6 @@
 /**
- * An HL7 v2 message to Changes (DESIGN section 6). Pure: it reads nothing but the message and the source's profile. Taken
- * now: ADT A01 A03 A04 A08 and ORU R01; any other event is an error that says so.
+ * An HL7 v2 message to Changes (DESIGN section 6). Pure: it reads nothing but the message and the source's profile. What
+ * is taken stands in `structures.ts`; any other event is an error that says so.
  */
 import { GatewayError } from '../../core/errors.ts';
 import type { Change } from '../../formats/fhir/change.ts';
@@ -9,13 +9,9 @@ import { parseDtm, toFhirDateTime, toMillis } from '../../formats/hl7v2/dtm.ts';
 import type { Hl7Message } from '../../formats/hl7v2/message.ts';
 import { ChangeList } from './change-list.ts';
 import { codeOf, compact, dateTimeOf, firstOf, textOf, type Context, type Omission } from './context.ts';
-import { encounterChange, type VisitEvent } from './encounter.ts';
-import { groupSegments, type PatientGroup } from './group.ts';
-import { observationChange } from './observation.ts';
-import { orderChanges } from './order.ts';
-import { patientChange } from './patient.ts';
-import { marksOf } from './security.ts';
 import { universalSystem, type SourceProfile } from './source-profile.ts';
+import type { Structure } from './structure.ts';
+import { STRUCTURES } from './structures.ts';
 
 /** HD of MSH-3 to MSH-6: namespace, and universal id as a URI where its type says which. */
 export interface SystemName {
@@ -59,8 +55,6 @@ export interface Normalized {
   readonly details: MessageDetails;
 }
 
-const ADT_EVENTS: Readonly<Record<string, VisitEvent>> = { A01: 'A01', A03: 'A03', A04: 'A04', A08: 'A08' };
-
 /**
  * Normalises a parsed message. `receivedAt`: milliseconds since 1970. Throws GatewayError: `required-missing` (MSH-9,
  * MSH-10, PID, PV1 of an admission, OBX-3 ...), `unsupported-message-type`, `unsupported-event`, `unsupported-version`,
@@ -78,20 +72,11 @@ export function normalizeHl7v2(message: Hl7Message, profile: SourceProfile, rece
     controlId: controlIdOf(message),
     omissions: [],
   };
-  const [type, event] = messageType(context);
+  const { type, event, structure } = messageType(context);
   const sourceTime = Math.min((sent && toMillis(sent, context.zone)) ?? receivedAt, receivedAt);
-  const { patients, unmapped } = groupSegments(context);
-  if (patients.length === 0)
-    throw new GatewayError('required-missing', 'the message has no PID segment', { expression: 'PID' });
-  if (type === 'ADT' && patients.length > 1) {
-    throw new GatewayError('invalid-content', 'an ADT message of this event has one patient', { expression: 'PID[2]' });
-  }
   const list = new ChangeList(sourceTime);
-  const used = new Map<string, number>();
-  for (const patient of patients) {
-    if (type === 'ADT') visitChanges(context, list, patient, ADT_EVENTS[event] ?? 'A08', sourceTime, used);
-    else resultChanges(context, list, patient, sourceTime, used);
-  }
+  const unmapped = new Map<string, number>();
+  structure({ context, list, event, sourceTime, used: new Map(), unmapped });
   return {
     changes: list.changes,
     sourceTime,
@@ -118,7 +103,7 @@ function controlIdOf(message: Hl7Message): string {
   return text;
 }
 
-function messageType(context: Context): [string, string] {
+function messageType(context: Context): { type: string; event: string; structure: Structure } {
   const { msh, segments } = context.message;
   const parts = components(msh.field(9), context.by);
   const type = codeOf(context, parts[0]);
@@ -129,84 +114,20 @@ function messageType(context: Context): [string, string] {
     throw new GatewayError('unsupported-version', 'MSH-12 is not a version 2 of HL7', { expression: 'MSH-12' });
   }
   const event = codeOf(context, parts[1]) ?? codeOf(context, segments.find(({ id }) => id === 'EVN')?.field(1)) ?? '';
-  if (type !== 'ADT' && type !== 'ORU') {
-    throw new GatewayError('unsupported-message-type', 'messages of this type are not taken yet; ADT and ORU are', {
+  if (!Object.hasOwn(STRUCTURES, type)) {
+    const taken = Object.keys(STRUCTURES).join(', ');
+    throw new GatewayError('unsupported-message-type', `messages of this type are not taken yet; taken are ${taken}`, {
       expression: 'MSH-9.1',
     });
   }
-  if (type === 'ADT' ? ADT_EVENTS[event] === undefined : event !== 'R01') {
-    throw new GatewayError('unsupported-event', 'this event is not taken yet; ADT A01, A03, A04, A08 and ORU R01 are', {
+  const events = STRUCTURES[type];
+  if (!Object.hasOwn(events, event)) {
+    const taken = Object.keys(events).join(', ');
+    throw new GatewayError('unsupported-event', `this event is not taken yet; taken of its type are ${taken}`, {
       expression: 'MSH-9.2',
     });
   }
-  return [type, event];
-}
-
-function visitChanges(
-  context: Context,
-  list: ChangeList,
-  group: PatientGroup,
-  event: VisitEvent,
-  sourceTime: number,
-  used: Map<string, number>,
-): void {
-  const marks = marksOf(context, context.message.segments);
-  const patient = patientChange(context, list, group, marks, true);
-  const { pv1, pv2 } = group;
-  if (pv1 === undefined && event !== 'A08')
-    throw new GatewayError('required-missing', 'the message has no PV1 segment', { expression: 'PV1' });
-  const encounter = pv1 === undefined ? undefined : encounterChange(context, list, { pv1, pv2 }, patient, event, marks);
-  observationsOfVisit(context, list, group, { index: patient.index, encounter, sourceTime, used, marks });
-}
-
-interface VisitFrame {
-  readonly index: number;
-  readonly encounter: number | undefined;
-  readonly sourceTime: number;
-  readonly used: Map<string, number>;
-  readonly marks: ReturnType<typeof marksOf>;
-}
-
-/** OBX of an ADT message, or before the first OBR: about the patient, known by the message and their place. */
-function observationsOfVisit(context: Context, list: ChangeList, group: PatientGroup, frame: VisitFrame): void {
-  const patient = list.changes[frame.index];
-  for (const observation of group.observations) {
-    const observed = firstOf(context, observation.obx.field(14));
-    observationChange(context, list, observation, {
-      key:
-        observed === undefined
-          ? ['message', context.profile.name, context.controlId]
-          : ['patient', ...patient.keys[0], observed],
-      patient: frame.index,
-      encounter: frame.encounter,
-      basedOn: undefined,
-      observedAt: undefined,
-      category: undefined,
-      sourceTime: frame.sourceTime,
-      marks: frame.marks,
-      orderMarks: [],
-      used: frame.used,
-    });
-  }
-}
-
-function resultChanges(
-  context: Context,
-  list: ChangeList,
-  group: PatientGroup,
-  sourceTime: number,
-  used: Map<string, number>,
-): void {
-  const marks = marksOf(context, context.message.segments);
-  const patient = patientChange(context, list, group, marks, false);
-  const { pv1, pv2 } = group;
-  const encounter =
-    pv1 === undefined ? undefined : encounterChange(context, list, { pv1, pv2 }, patient, 'context', marks);
-  observationsOfVisit(context, list, group, { index: patient.index, encounter, sourceTime, used, marks });
-  const requests = new Map<string, number>();
-  for (const order of group.orders) {
-    orderChanges(context, list, order, { patient, encounter, marks, sourceTime, used, requests });
-  }
+  return { type, event, structure: events[event] };
 }
 
 function header(context: Context): Omit<MessageDetails, 'messageCode' | 'event' | 'controlId' | 'messageTime'> {
