@@ -98,3 +98,15 @@ export function openCandidates(
     return permit.kind === 'system' || permit.residual(opened) ? opened : undefined;
   });
 }
+
+/**
+ * Opens every line of a group whose place a manifest names. The caller says nothing of what is current by it. Lines that the
+ * residual predicate refuses are left out.
+ */
+export function openWhole(permit: Permit | SystemPermit, lockbox: Lockbox, packed: Buffer): readonly StoredResource[] {
+  if (permit.kind === 'permit' && (permit.patient !== lockbox.patient || permit.labels !== lockbox.labels)) {
+    throw new GatewayError('forbidden', 'the permit does not cover this record');
+  }
+  const lines = splitLines(unsealGroup(lockbox.keyObject, packed).plaintext).map(parseLine);
+  return permit.kind === 'system' ? lines : lines.filter((line) => permit.residual(line));
+}

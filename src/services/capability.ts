@@ -18,16 +18,25 @@ const READS: readonly TypeInteraction[] = ['read', 'vread', 'history-instance', 
 const WRITES: readonly TypeInteraction[] = ['create', 'update', 'delete'];
 
 /** Types that only the gateway writes. */
-const READ_ONLY: ReadonlySet<string> = new Set(['AuditEvent']);
+const READ_ONLY: ReadonlySet<string> = new Set(['AuditEvent', 'MessageHeader']);
+/** Search parameters of a type that is only ever rendered. */
+const RENDERED_ONLY: Readonly<Record<string, readonly string[]>> = { MessageHeader: ['_id', 'focus'] };
 
 /** True for a type of which records can be kept here: it has a patient, or belongs to the directory. */
 export function isServed(type: string): boolean {
-  return RESOURCE_TYPES.has(type) && (type === 'Patient' || DIRECTORY_TYPES.has(type) || subjectPaths(type).length > 0);
+  if (!RESOURCE_TYPES.has(type)) return false;
+  if (type === 'Patient' || DIRECTORY_TYPES.has(type) || Object.hasOwn(RENDERED_ONLY, type)) return true;
+  return subjectPaths(type).length > 0;
 }
 
 /** Whether an interaction works on a type at all. */
 export function allows(type: string, interaction: TypeInteraction): boolean {
   return isServed(type) && (READS.includes(interaction) || !READ_ONLY.has(type));
+}
+
+/** Whether a search parameter, without its modifier, finds anything in a type. */
+export function isSearchable(type: string, name: string): boolean {
+  return !Object.hasOwn(RENDERED_ONLY, type) || RENDERED_ONLY[type].includes(name);
 }
 
 /** Every served type, by name. */
@@ -38,6 +47,6 @@ export function servedTypes(): readonly ServedType[] {
     .map((type) => ({
       type,
       interactions: READ_ONLY.has(type) ? READS : [...READS, ...WRITES],
-      searchParameters: searchParameters(type),
+      searchParameters: searchParameters(type).filter(({ name }) => isSearchable(type, name)),
     }));
 }

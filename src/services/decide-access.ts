@@ -20,7 +20,8 @@ export interface AccessQuestion {
   /** Undefined for the directory. */
   readonly patient: ResourceKey | undefined;
   readonly labels: LabelSet;
-  readonly type: string;
+  /** Undefined where only the opened record tells. */
+  readonly type: string | undefined;
 }
 
 export interface AccessDecider {
@@ -51,7 +52,7 @@ export function accessDecider(deps: DecideDeps): AccessDecider {
           action,
           subject:
             patient === undefined ? { kind: 'directory' } : { kind: 'patient', patient, isPrincipal: patient === self },
-          type,
+          ...(type === undefined ? {} : { type }),
           labels,
           consents: (patient === undefined ? undefined : consents.get(patient)) ?? NONE,
           policy: deps.policy,

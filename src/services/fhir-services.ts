@@ -3,6 +3,7 @@ import type { Policy } from '../consent/policy.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Random } from '../core/random.ts';
 import type { Keyring } from '../write/keyring.ts';
+import type { PrepareStore } from '../write/ports.ts';
 import type { Writer } from '../write/submission.ts';
 import type { AccessWriter } from '../write/writer.ts';
 import { accessDecider } from './decide-access.ts';
@@ -15,6 +16,8 @@ import type { WriteDeps } from './write-changes.ts';
 
 export interface FhirServicesDeps {
   readonly records: RecordStore;
+  /** Documents and payloads, for what is rendered from manifests. */
+  readonly messages: PrepareStore;
   readonly keyring: Keyring;
   readonly writer: Writer & AccessWriter;
   readonly clock: Clock;
@@ -27,9 +30,9 @@ export interface FhirServicesDeps {
 }
 
 export function fhirServices(deps: FhirServicesDeps): SearchDeps & WriteDeps {
-  const { records, keyring, writer, clock, random, policy, origin, maxCount } = deps;
+  const { records, messages, keyring, writer, clock, random, policy, origin, maxCount } = deps;
   const patients = patientIds({ records, keyring });
   const decider = accessDecider({ consents: patientConsents({ records, keyring }), keyring, policy, clock });
   const recorder = accessRecorder({ writer, patients, clock, random, origin });
-  return { records, keyring, writer, clock, random, patients, decider, recorder, maxCount };
+  return { records, messages, origin, keyring, writer, clock, random, patients, decider, recorder, maxCount };
 }

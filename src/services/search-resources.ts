@@ -11,16 +11,17 @@ import type { Principal } from '../core/principal.ts';
 import type { Random } from '../core/random.ts';
 import type { StoredResource } from '../formats/fhir/resource.ts';
 import { resourceKey, searchToken, type IndexSecret } from '../keys/index-secret.ts';
+import { isSearchable } from './capability.ts';
 import { confine } from './confine-search.ts';
 import { candidateStream, type ScanPlace, type ScanShape } from './candidate-stream.ts';
 import { openMatches, type Match, type SearchScope } from './open-matches.ts';
-import type { ReadDeps } from './open-version.ts';
 import { recordSearch } from './record-search.ts';
+import { findRendered, type RenderDeps } from './render-message.ts';
 import { openCursor, sealCursor, type Cursor } from './search-cursor.ts';
 import { planSearch, type Branch, type Plan } from '../search/plan.ts';
 import { parseQuery, type QueryError, type SearchQuery } from '../search/query.ts';
 
-export interface SearchDeps extends ReadDeps {
+export interface SearchDeps extends RenderDeps {
   readonly clock: Clock;
   readonly random: Random;
   /** Largest `_count`; at most SEARCH_MAX_COUNT. */
@@ -56,6 +57,7 @@ const BATCH = 100;
 export async function searchResources(deps: SearchDeps, request: SearchRequest): Promise<SearchPage> {
   const { principal, type, base } = request;
   const begun = begin(deps, request);
+  refuseUnsearchable(type, begun.parameters);
   const { query } = parsed(parseQuery(type, confine(principal, type, begun.parameters), { baseUrl: base }));
   const count = Math.min(begun.count ?? query.count, deps.maxCount, SEARCH_MAX_COUNT);
   const plan = planSearch(query);
@@ -64,7 +66,13 @@ export async function searchResources(deps: SearchDeps, request: SearchRequest):
   const scope: SearchScope = { deps, principal, query, size };
   const page = await runPlan(deps, scope, plan, begun.cursor, count);
   const total = begun.cursor === undefined ? await totalOf(deps, scope, plan, page) : begun.cursor.total;
-  await recordSearch(deps, { ...request, parameters: begun.parameters }, plan, page.matches, page.denied);
+  // What is rendered from manifests is not in the index; it stands before what was submitted, on the first page.
+  const rendered = begun.cursor === undefined ? await findRendered(deps, principal, query) : [];
+  const asMatches = rendered.flatMap(({ resource, group, permits }) =>
+    [...permits].map(([patient, permit]): Match => ({ resource, group, patient, permit, place: undefined })),
+  );
+  const disclosed = [...asMatches, ...page.matches];
+  await recordSearch(deps, { ...request, parameters: begun.parameters }, plan, disclosed, page.denied);
   const next =
     page.place === undefined
       ? undefined
@@ -75,8 +83,28 @@ export async function searchResources(deps: SearchDeps, request: SearchRequest):
           deps.clock.now(),
           deps.random,
         );
-  return { matches: page.matches, total, next, parameters: begun.parameters };
+  return {
+    matches: [...rendered, ...page.matches],
+    total: total === undefined ? undefined : total + rendered.length,
+    next,
+    parameters: begun.parameters,
+  };
 }
+
+/** Parameters that R4 has but that find nothing in a type which is only ever rendered. */
+function refuseUnsearchable(type: string, parameters: SearchRequest['parameters']): void {
+  for (const [name] of parameters) {
+    const [bare = ''] = name.split(':');
+    if (SHAPES.has(bare) || isSearchable(type, bare)) continue;
+    throw new GatewayError(
+      'not-supported',
+      `${type} resources are rendered from messages and found by _id or by what these made`,
+    );
+  }
+}
+
+/** Parameters that every type takes. */
+const SHAPES: ReadonlySet<string> = new Set(['_count', '_cursor', '_total']);
 
 interface Begun {
   readonly parameters: readonly (readonly [string, string])[];

@@ -17,9 +17,10 @@ import type { Details } from '../record/manifest.ts';
 import type { Keyring } from '../write/keyring.ts';
 import type { Accepted, Writer, WriteTarget } from '../write/submission.ts';
 import type { AccessDecider, AccessQuestion } from './decide-access.ts';
-import { notFound, refusal } from './open-version.ts';
+import { notFound, recordRefused, refusal } from './open-version.ts';
 import type { AccessRecorder, Reasons } from './record-access.ts';
 import type { RecordStore } from './record-store.ts';
+import { leafOfRenderedId } from './render-message.ts';
 
 export interface WriteDeps {
   readonly writer: Writer;
@@ -40,7 +41,7 @@ export interface WriteRequest {
 const DIRECTORY = labelSet(['DIRECTORY']);
 
 /** Types that only the gateway itself writes: a submitted one could pass for a true record of access. */
-const GATEWAY_WRITES: ReadonlySet<string> = new Set(['AuditEvent']);
+const GATEWAY_WRITES: ReadonlySet<string> = new Set(['AuditEvent', 'MessageHeader']);
 
 /**
  * Everything that is wrong with a resource that a client sends, before anything is asked of the store. `at` is where it
@@ -55,6 +56,14 @@ export function checkSubmitted(resource: unknown, type: string, at = ''): readon
       code: 'business-rule',
       expression: place(`${type}.meta.tag`, at),
       diagnostics: `tags of the system ${GATEWAY_TAG_SYSTEM} are set by the gateway alone`,
+    });
+  }
+  if (isResource(resource) && resource.id !== undefined && leafOfRenderedId(type, resource.id) !== undefined) {
+    issues.push({
+      severity: 'error',
+      code: 'business-rule',
+      expression: place(`${type}.id`, at),
+      diagnostics: 'ids of this form belong to what the gateway renders from its messages',
     });
   }
   if (GATEWAY_WRITES.has(type)) {
@@ -154,7 +163,7 @@ async function firstDenial(
     const decision = decisions[i];
     if (decision.kind === 'denial') return { asked: one, mayKnow: decision.mayKnowPatient, reasons: decision };
     if (one.resource !== undefined && !decision.residual(one.resource)) {
-      return { asked: one, mayKnow: decision.mayKnowPatient, reasons: decision };
+      return { asked: one, mayKnow: decision.mayKnowPatient, reasons: recordRefused(decision) };
     }
   }
   return undefined;

@@ -17,6 +17,7 @@ import { createTokenVerifier } from '../../src/identity/verify-token.ts';
 import { fhirServices } from '../../src/services/fhir-services.ts';
 import { readLedger } from '../../src/services/read-ledger.ts';
 import { ledgerReader } from '../../src/storage/pg/ledger-reader.ts';
+import { prepareStore } from '../../src/storage/pg/prepare-store.ts';
 import { recordStore } from '../../src/storage/pg/record-store.ts';
 import { ORIGIN, openTestWriter, type TestWriter } from './writer.ts';
 
@@ -56,6 +57,7 @@ export async function startFhirGateway(
   const limits = { bodyBytes: 16 * 1024 * 1024, entries: 5000, count: 500, requestMs: 60_000, ...options.limits };
   const services = fhirServices({
     records: recordStore(writer.pool),
+    messages: prepareStore(writer.pool),
     keyring: writer.keyring,
     writer: writer.writer,
     clock,

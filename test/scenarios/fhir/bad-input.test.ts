@@ -110,7 +110,7 @@ describe('tokens', () => {
   it('are refused with 401 and WWW-Authenticate, whatever is wrong with them', async () => {
     for (const [name, authorization] of await forms()) {
       const response = await fetch(`${gateway.base}/Patient/1`, {
-        ...(authorization === undefined ? {} : { headers: { authorization } }),
+        headers: authorization === undefined ? {} : { authorization },
       });
       expect(response.status, name).toBe(401);
       expect(response.headers.get('www-authenticate'), name).toContain('Bearer');

@@ -101,8 +101,29 @@ describe('conditions that only the record can tell', () => {
     const my = await chart();
     await agree(my, { type: 'permit', provision: [{ type: 'deny', dataPeriod: { start: '2026' } }] });
     expect(await status(lee, my.glucose)).toBe(200);
-    expect([403, 404]).toContain(await status(lee, my.hiv));
+    expect(await status(lee, my.hiv)).toBe(403);
+    expect(await status(lee, `${my.hiv}/_history/1`)).toBe(403);
     expect(await found(lee, `/Observation?patient=${my.id}`)).toEqual([my.glucose]);
+    const trail = await my.patient('GET', `/AuditEvent?patient=${my.id}&_count=100`);
+    const refusals = trail.body.entry
+      .map((entry: any) => entry.resource)
+      .filter((event: any) => event.outcome === '4' && JSON.stringify(event).includes(my.hiv.slice(1)));
+    expect(refusals).toHaveLength(2);
+    for (const event of refusals) expect(event.outcomeDesc).toMatch(/^denied; record-refused; consent-conditional; /);
+  });
+
+  it('hide what they refuse from those who may not know of the patient', async () => {
+    const my = await chart();
+    // Permits everybody the old records only; a researcher has nothing by default.
+    await agree(my, {
+      type: 'permit',
+      purpose: [{ system: 'http://terminology.hl7.org/CodeSystem/v3-ActReason', code: 'HRESCH' }],
+      dataPeriod: { start: '2024', end: '2024' },
+    });
+    const rae = await gateway.as({ role: 'researcher', subject: 'rae' });
+    expect(await status(rae, my.glucose)).toBe(200);
+    const hidden = await rae('GET', my.hiv);
+    expect([hidden.status, hidden.body]).toEqual([404, (await rae('GET', '/Observation/nobody')).body]);
   });
 });
 
