@@ -16,7 +16,7 @@ import { decodeManifest, type ManifestContent } from '../record/manifest.ts';
 import { parseLine, splitLines } from '../record/open.ts';
 import { groupTag, packCompact, unsealGroup } from '../record/sealed-group.ts';
 import { gatewayTokens, patientTokens, TokenRows, type Keyed } from '../write/token-rows.ts';
-import type { CommitItem, NewDocument } from '../write/ports.ts';
+import { emptyItem, type CommitItem, type NewDocument } from '../write/ports.ts';
 import type { PayloadRow } from './verify-ledger.ts';
 
 /** Keys of the database that is being filled. */
@@ -27,8 +27,6 @@ export interface RebuiltKeys {
   /** Sets the first unreserved tag number of lockboxes. */
   setNextTags(next: ReadonlyMap<LeafIndex, number>): Promise<void>;
 }
-
-type Mutable<T> = { -readonly [K in keyof T]: T[K] extends readonly (infer E)[] ? E[] : T[K] };
 
 const GENESIS = 0 as LeafIndex;
 
@@ -234,19 +232,4 @@ export class ItemReader {
     }
     throw new GatewayError('integrity', `a tag of document ${this.#leaf - 1} is not one of its lockbox`);
   }
-}
-
-function emptyItem(): Mutable<CommitItem> {
-  return {
-    documents: [],
-    manifest: 0,
-    payloads: [],
-    lockboxes: [],
-    patients: [],
-    consentPatients: [],
-    aliases: [],
-    records: [],
-    tokens: [],
-    message: undefined,
-  };
 }

@@ -10,7 +10,7 @@ import type { LabelSet } from '../labels/label.ts';
 import type { DocumentBody, PayloadEntry, SignedDocument } from '../record/document.ts';
 import { compactOf, sealGroup, type ContentType } from '../record/sealed-group.ts';
 import type { HeldLockbox, Keyring } from './keyring.ts';
-import type { CommitItem, NewDocument } from './ports.ts';
+import { emptyItem, type CommitItem, type CommitItemDraft, type NewDocument } from './ports.ts';
 
 interface NewBox {
   readonly slot: LockboxSlot;
@@ -26,8 +26,6 @@ export interface DraftDeps {
   readonly random: Random;
 }
 
-type Mutable<T> = { -readonly [K in keyof T]: T[K] extends readonly (infer E)[] ? E[] : T[K] };
-
 export class Draft {
   readonly #deps: DraftDeps;
   readonly #held: ReadonlyMap<LockboxSlot, HeldLockbox>;
@@ -35,18 +33,7 @@ export class Draft {
   readonly #secrets = new Map<ResourceKey, IndexSecret>();
   readonly #entries: PayloadEntry[] = [];
   readonly #lockboxes: (number | null)[] = [];
-  readonly item: Mutable<CommitItem> = {
-    documents: [],
-    manifest: 0,
-    payloads: [],
-    lockboxes: [],
-    patients: [],
-    consentPatients: [],
-    aliases: [],
-    records: [],
-    tokens: [],
-    message: undefined,
-  };
+  readonly item: CommitItemDraft = emptyItem();
 
   /** `held`: the lockboxes that exist already, by slot. */
   constructor(deps: DraftDeps, held: ReadonlyMap<LockboxSlot, HeldLockbox>) {

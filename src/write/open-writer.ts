@@ -17,7 +17,7 @@ import { unsealGroup } from '../record/sealed-group.ts';
 import { logAppender, type Appender } from './append.ts';
 import { groupCommitter, type Committed, type GroupCommitter } from './group-commit.ts';
 import { genesisSecret, Keyring } from './keyring.ts';
-import type { CommitItem, CommitStore, KeyStore, PrepareStore } from './ports.ts';
+import { emptyItem, type CommitItem, type CommitStore, type KeyStore, type PrepareStore } from './ports.ts';
 import type { Writer } from './submission.ts';
 import { createWriter, type AccessWriter } from './writer.ts';
 
@@ -84,16 +84,9 @@ async function beginLog(
   const made = genesisSecret({ master, sign, random: deps.random, origin: deps.origin });
   const { digest, bytes } = made.document;
   const item: CommitItem = {
+    ...emptyItem(),
     documents: [{ digest, body: bytes }],
-    manifest: 0,
-    payloads: [],
     lockboxes: [{ document: 0, slot: made.slot, wrap: made.wrap, nextTag: made.nextTag }],
-    patients: [],
-    consentPatients: [],
-    aliases: [],
-    records: [],
-    tokens: [],
-    message: undefined,
   };
   await deps.commitStore.commit([item], (head, log) => {
     if (head.size > 0) throw new GatewayError('conflict', 'another process has just begun this log; start again');

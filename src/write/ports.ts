@@ -111,6 +111,27 @@ export interface CommitItem {
   readonly message: MessageKey | undefined;
 }
 
+/** A commit item while it is put together. */
+export type CommitItemDraft = {
+  -readonly [K in keyof CommitItem]: CommitItem[K] extends readonly (infer E)[] ? E[] : CommitItem[K];
+};
+
+/** An item without anything in it. */
+export function emptyItem(): CommitItemDraft {
+  return {
+    documents: [],
+    manifest: 0,
+    payloads: [],
+    lockboxes: [],
+    patients: [],
+    consentPatients: [],
+    aliases: [],
+    records: [],
+    tokens: [],
+    message: undefined,
+  };
+}
+
 /** A document of the same item, by its position in `documents`. */
 export interface NewDocument {
   readonly document: number;

@@ -1,0 +1,106 @@
+/** Seals the new versions of a message in groups of one lockbox each (DESIGN section 4), with their record and token rows. */
+import { GatewayError } from '../core/errors.ts';
+import { groupBy } from '../core/group-by.ts';
+import type { ResourceKey } from '../core/ids.ts';
+import { GROUP_MAX_BYTES, GROUP_MAX_LINES, GROUP_PADDING_STEP } from '../core/limits.ts';
+import { stringifyFhirJson } from '../formats/fhir/json.ts';
+import { isTombstone } from '../formats/fhir/resource.ts';
+import type { Draft, DraftDeps } from './draft.ts';
+import type { Keyring } from './keyring.ts';
+import type { Target } from './target.ts';
+import { patientTokens, TokenRows, type Keyed } from './token-rows.ts';
+import type { Version } from './versions.ts';
+
+/** Bytes of one group's lines, with room for the padding. */
+const GROUP_BYTES = GROUP_MAX_BYTES - GROUP_PADDING_STEP - 1;
+
+/** Tokens under the secrets of the patients of this message; new patients get a secret now. */
+export async function keyedPatients(
+  deps: Pick<DraftDeps, 'keyring'>,
+  draft: Draft,
+  versions: readonly Version[],
+  fresh: ReadonlySet<ResourceKey>,
+): Promise<ReadonlyMap<ResourceKey, Keyed>> {
+  const keys = [
+    ...new Set(versions.flatMap((version) => (version.patient === undefined ? [] : [version.patient.key]))),
+  ];
+  const known = await deps.keyring.patientSecrets(keys.filter((key) => !fresh.has(key)));
+  const keyed = new Map<ResourceKey, Keyed>();
+  for (const key of keys) keyed.set(key, patientTokens(known.get(key) ?? (await draft.addPatient(key))));
+  for (const { target, patient } of versions) {
+    if (target.type === 'Consent' && patient !== undefined) draft.item.consentPatients.push(patient.key);
+  }
+  return keyed;
+}
+
+interface SealedVersions {
+  readonly payload: number;
+  readonly targets: readonly Target[];
+}
+
+/** Seals versions in groups of one lockbox each, and enters their record and token rows. */
+export async function sealVersions(
+  draft: Draft,
+  keyring: Keyring,
+  source: number,
+  versions: readonly Version[],
+  keyed: ReadonlyMap<ResourceKey, Keyed>,
+): Promise<SealedVersions[]> {
+  const byLockbox = groupBy(versions, (version) => `${version.patient?.key ?? ''} ${version.labels}`);
+  const sealed: SealedVersions[] = [];
+  for (const inLockbox of byLockbox.values()) {
+    for (const group of splitGroups(inLockbox)) {
+      const { patient, labels } = group[0].version;
+      const plaintext = Buffer.from(`${group.map(({ line }) => line).join('\n')}\n`);
+      const payload = await draft.addPayload(patient?.key, labels, 0, 'application/fhir+ndjson', plaintext);
+      const tokens = new TokenRows();
+      group.forEach(({ version: { target, resource } }, line) => {
+        draft.item.records.push({
+          resource: target.key,
+          version: target.version + 1,
+          payload,
+          line,
+          source,
+          sourceTime: target.sourceTime,
+        });
+        if (isTombstone(resource)) return;
+        tokens.addResource(resource, line, keyring.gatewayToken, patient && keyed.get(patient.key));
+      });
+      for (const row of tokens.rows(payload)) draft.item.tokens.push(row);
+      sealed.push({ payload, targets: group.map(({ version }) => version.target) });
+    }
+  }
+  return sealed;
+}
+
+interface Line {
+  readonly version: Version;
+  readonly line: string;
+}
+
+function splitGroups(versions: readonly Version[]): Line[][] {
+  const groups: Line[][] = [];
+  let bytes = Infinity;
+  for (const version of versions) {
+    const line = stringifyFhirJson(version.resource);
+    const size = Buffer.byteLength(line) + 1;
+    if (size > GROUP_BYTES) {
+      throw new GatewayError(
+        'too-large',
+        `a resource takes at most ${GROUP_BYTES} bytes; send large attachments as documents of their own`,
+        {
+          expression: version.target.type,
+        },
+      );
+    }
+    const last = groups.at(-1);
+    if (last === undefined || last.length === GROUP_MAX_LINES || bytes + size > GROUP_BYTES) {
+      groups.push([{ version, line }]);
+      bytes = size;
+    } else {
+      last.push({ version, line });
+      bytes += size;
+    }
+  }
+  return groups;
+}
