@@ -63,11 +63,19 @@ export async function openVersion(
   }
   const [resource] = openLines(decision, lockbox, stored.body, [stored], deps.keyring.gatewaySecret);
   if (resource === undefined) {
-    return { patient, outcome: { kind: 'refused', mayKnow: decision.mayKnowPatient, reasons: decision } };
+    return {
+      patient,
+      outcome: { kind: 'refused', mayKnow: decision.mayKnowPatient, reasons: recordRefused(decision) },
+    };
   }
   const subject = patientIdOf(resource);
   if (patient !== undefined && subject !== undefined) deps.patients.learn(patient, subject);
   return { patient, outcome: { kind: 'open', resource, reasons: decision } };
+}
+
+/** Why an opened record was not handed out: the permit held as far as was known before, its residual predicate did not. */
+export function recordRefused({ reasons, combiner, consents }: Reasons): Reasons {
+  return { reasons: ['record-refused', ...reasons], combiner, consents };
 }
 
 /** Logical id of the patient whose record this is. */

@@ -114,16 +114,17 @@ describe('conditions that only the record can tell', () => {
 
   it('hide what they refuse from those who may not know of the patient', async () => {
     const my = await chart();
-    // Permits everybody the old records only; a researcher has nothing by default.
+    // Permits one researcher the old records only; researchers have nothing by default.
     await agree(my, {
       type: 'permit',
+      actor: [actor('Practitioner/rex')],
       purpose: [{ system: 'http://terminology.hl7.org/CodeSystem/v3-ActReason', code: 'HRESCH' }],
       dataPeriod: { start: '2024', end: '2024' },
     });
-    const rae = await gateway.as({ role: 'researcher', subject: 'rae' });
-    expect(await status(rae, my.glucose)).toBe(200);
-    const hidden = await rae('GET', my.hiv);
-    expect([hidden.status, hidden.body]).toEqual([404, (await rae('GET', '/Observation/nobody')).body]);
+    const rex = await gateway.as({ role: 'researcher', subject: 'rex', user: 'Practitioner/rex' });
+    expect(await status(rex, my.glucose)).toBe(200);
+    const hidden = await rex('GET', my.hiv);
+    expect([hidden.status, hidden.body]).toEqual([404, (await rex('GET', '/Observation/nobody')).body]);
   });
 });
 
