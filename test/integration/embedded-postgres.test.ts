@@ -156,6 +156,16 @@ test('a stale postmaster.pid with the number of a living stranger does not stop 
   expect(await query(await start(), 'select 1 as one')).toEqual([{ one: 1 }]);
 });
 
+test('a stale lock of the socket with the number of a living stranger does not stop the start', async () => {
+  const { clusterDir } = await start();
+  await running.pop()?.stop();
+  const socketDir = ensureSocketDir(clusterDir, serverAccount(clusterDir));
+  for (const suffix of ['', '.lock']) {
+    writeFileSync(join(socketDir, `.s.PGSQL.5432${suffix}`), `${process.ppid}\n${clusterDir}\n1\n5432\n${socketDir}\n`);
+  }
+  expect(await query(await start(), 'select 1 as one')).toEqual([{ one: 1 }]);
+});
+
 test('a cluster of another version is refused, and stays as it is', async () => {
   const { clusterDir } = await start();
   await running.pop()?.stop();

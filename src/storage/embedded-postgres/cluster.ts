@@ -119,8 +119,13 @@ export function ensureCluster(clusterDir: string, binaries: Binaries, account: A
 
 /** First line of postmaster.pid: the process that runs, or ran, on the cluster. */
 export function postmasterPid(clusterDir: string): number | undefined {
+  return firstNumber(join(clusterDir, 'postmaster.pid'));
+}
+
+/** The process number in the first line of a lock file; undefined when there is no such file, or none in it. */
+function firstNumber(file: string): number | undefined {
   try {
-    const pid = Number(readFileSync(join(clusterDir, 'postmaster.pid'), 'utf8').split('\n')[0]);
+    const pid = Number(readFileSync(file, 'utf8').split('\n')[0]);
     return Number.isSafeInteger(pid) && pid > 0 ? pid : undefined;
   } catch {
     return undefined;
@@ -168,6 +173,18 @@ export async function clearStale(clusterDir: string): Promise<void> {
     throw new GatewayError('conflict', `process ${pid} still runs on the cluster in ${clusterDir} and does not stop`);
   }
   if (postmasterPid(clusterDir) === pid) rmSync(join(clusterDir, 'postmaster.pid'), { force: true });
+}
+
+/**
+ * Removes the socket and its lock file that a killed server left behind. Postgres does so itself unless a process has the number
+ * in the lock: another one by now, or the dead server that no init process has cleared away, as in many containers.
+ */
+export function clearStaleSocket(socketDir: string, clusterDir: string): void {
+  const socket = join(socketDir, '.s.PGSQL.5432');
+  const pid = firstNumber(`${socket}.lock`);
+  if (pid === undefined || servesCluster(pid, clusterDir)) return;
+  rmSync(socket, { force: true });
+  rmSync(`${socket}.lock`, { force: true });
 }
 
 /** Longest path of a Unix socket that Linux takes, in bytes; macOS takes 103. */

@@ -15,7 +15,7 @@ import { describeError, type Log } from '../../core/log.ts';
 import { ensureDataDir } from '../data-dir.ts';
 import { serverAccount } from './account.ts';
 import { locateBinaries } from './binaries.ts';
-import { clearStale, ensureCluster, ensureSocketDir, placeCluster } from './cluster.ts';
+import { clearStale, clearStaleSocket, ensureCluster, ensureSocketDir, placeCluster } from './cluster.ts';
 import { acquireLock } from './process-lock.ts';
 import { hasEnded, spawnServer, stopServer, waitReady, type ServerOptions } from './server.ts';
 
@@ -170,6 +170,7 @@ async function start(server: ServerOptions, log: Log): Promise<ChildProcess> {
 async function startOnce(server: ServerOptions, log: Log): Promise<ChildProcess> {
   // Cleaners of temporary folders may have removed it while the server was down.
   if (!existsSync(server.socketDir)) ensureSocketDir(server.clusterDir, server.account);
+  clearStaleSocket(server.socketDir, server.clusterDir);
   const child = spawnServer(server);
   // A command that cannot be started is reported by waitReady, which sees that there is no process.
   child.once('error', (thrown) => log.error({ event: 'postgres-not-started', ...describeError(thrown) }));
