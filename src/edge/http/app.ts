@@ -40,8 +40,8 @@ export function httpApp(deps: HttpDeps): Express {
   // Query strings are parsed where they are used, strictly; Express would ignore what it cannot read.
   app.set('query parser', false);
   app.use(assignRequestId(deps.random), securityHeaders, deps.measure);
-  app.use(deps.health);
   app.use('/fhir', deps.fhir);
+  app.use(deps.health);
   app.use('/ledger', deps.ledger);
   app.use(deps.auth);
   app.use(deps.api);

@@ -3,7 +3,7 @@
  * sender chose can become one.
  */
 import type { RequestHandler } from 'express';
-import { collectDefaultMetrics, Counter, Histogram, Registry } from 'prom-client';
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { Log } from '../../core/log.ts';
 
 export type Protocol = 'hl7v2' | 'dicom' | 'fhir';
@@ -17,6 +17,8 @@ export interface GatewayMetrics {
   message(protocol: Protocol, outcome: Outcome, seconds: number): void;
   /** One group commit. */
   commit(messages: number, leaves: number, seconds: number): void;
+  /** How a protection of the ledger's tables stands; names come from a closed list. */
+  protection(name: string, present: boolean): void;
 }
 
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
@@ -53,6 +55,12 @@ export function createMetrics(): GatewayMetrics {
     help: 'Messages made durable.',
     registers,
   });
+  const protections = new Gauge({
+    name: 'anamnesis_database_protection',
+    help: '1: the protection of the append-only tables stands; 0: it is missing (docs/operations.md).',
+    labelNames: ['protection'],
+    registers,
+  });
   const leaves = new Counter({ name: 'anamnesis_ledger_leaves_total', help: 'Documents anchored.', registers });
   return {
     registry,
@@ -65,6 +73,7 @@ export function createMetrics(): GatewayMetrics {
       committed.inc(messageCount);
       leaves.inc(leafCount);
     },
+    protection: (name, present) => protections.set({ protection: name }, present ? 1 : 0),
   };
 }
 

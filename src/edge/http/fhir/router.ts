@@ -75,11 +75,11 @@ function routesOf({ services, ledger, limits }: FhirDeps): readonly FhirRoute[] 
     body: FhirRoute['body'] = 'none',
   ): FhirRoute => ({ method, path, interaction, body, handler });
   return [
+    route('get', '/:type/:id', 'read', read(services)),
     route('post', '/', undefined, transaction(services, limits.entries), 'json'),
     route('post', '/:type/_search', 'search-type', searchByForm(services), 'form'),
     route('get', '/:type', 'search-type', search(services)),
     route('post', '/:type', 'create', create(services), 'json'),
-    route('get', '/:type/:id', 'read', read(services)),
     route('put', '/:type/:id', 'update', update(services), 'json'),
     route('delete', '/:type/:id', 'delete', remove(services)),
     route('get', '/:type/:id/_history', 'history-instance', historyInstance(services, limits.count)),
@@ -239,10 +239,11 @@ function send(response: Response, { status, headers, body, text }: Answer): void
 }
 
 function sendJson(response: Response, body: object): void {
-  const bytes = Buffer.from(stringifyFhirJson(body));
+  const text = stringifyFhirJson(body);
   response.setHeader('Content-Type', `${FHIR_JSON}; charset=utf-8`);
-  response.setHeader('Content-Length', bytes.length);
-  response.end(bytes);
+  response.setHeader('Content-Length', Buffer.byteLength(text));
+  // As a string it leaves in one piece with the head; a buffer would take a second write.
+  response.end(text);
 }
 
 function sendError(log: Log, request: Request, response: Response, error: GatewayError): void {
