@@ -1,9 +1,14 @@
 /** Sends FHIR JSON files: transactions and batches to the base, a resource with an id by PUT, one without by POST. */
 import { readFile } from 'node:fs/promises';
+import { httpRequest } from '../clients/http-request.ts';
+import { asGatewayError } from '../core/errors.ts';
 import type { Sent } from './sent.ts';
 
 /** Milliseconds that one request may take. */
 const DEADLINE_MS = 120_000;
+/** Bytes of one answer: a transaction's may repeat what was sent. */
+const ANSWER_MAX_BYTES = 256 * 1024 * 1024;
+const FHIR_JSON = 'application/fhir+json';
 
 interface Parsed {
   readonly resourceType: string;
@@ -39,43 +44,34 @@ function diagnosticsOf(text: string): string | undefined {
   return /"diagnostics"\s*:\s*"((?:[^"\\]|\\.){1,300})/.exec(text)?.[1];
 }
 
-/** Sends the files in order to the FHIR base (no trailing slash) with a bearer token, and yields each answer. */
-export async function* sendFhir(
-  base: string,
-  token: string,
-  paths: readonly string[],
-): AsyncGenerator<Sent, void, undefined> {
-  for (const path of paths) yield await sendOne(base, token, path);
+export interface FhirPeer {
+  /** Without a trailing slash. */
+  readonly base: string;
+  readonly token: string;
+  /** PEM of the authorities to trust instead of the system's. */
+  readonly ca?: Buffer;
 }
 
-async function sendOne(base: string, token: string, path: string): Promise<Sent> {
+/** Sends the files in order and yields each answer. */
+export async function* sendFhir(peer: FhirPeer, paths: readonly string[]): AsyncGenerator<Sent, void, undefined> {
+  for (const path of paths) yield await sendOne(peer, path);
+}
+
+async function sendOne({ base, token, ca }: FhirPeer, path: string): Promise<Sent> {
   const text = await readFile(path, 'utf8');
   const parsed = parse(text.replace(/^\uFEFF/, ''));
-  if (parsed === undefined)
+  if (parsed === undefined) {
     return { path, accepted: false, answer: 'not sent', problem: 'not a FHIR resource in JSON' };
+  }
   const { method, path: target } = interactionOf(parsed);
+  const headers = { 'content-type': FHIR_JSON, accept: FHIR_JSON, authorization: `Bearer ${token}` };
+  const bounds = { timeoutMs: DEADLINE_MS, maxBytes: ANSWER_MAX_BYTES, ...(ca === undefined ? {} : { ca }) };
   try {
-    const response = await fetch(base + target, {
-      method,
-      headers: {
-        'content-type': 'application/fhir+json',
-        accept: 'application/fhir+json',
-        authorization: `Bearer ${token}`,
-      },
-      body: text,
-      signal: AbortSignal.timeout(DEADLINE_MS),
-    });
-    const body = await response.text();
-    const problem = response.ok ? undefined : diagnosticsOf(body);
-    return {
-      path,
-      accepted: response.ok,
-      answer: String(response.status),
-      ...(problem === undefined ? {} : { problem }),
-    };
+    const { status, body } = await httpRequest(base + target, { method, headers, body: text, ...bounds });
+    const accepted = status >= 200 && status < 300;
+    const problem = accepted ? undefined : diagnosticsOf(body);
+    return { path, accepted, answer: String(status), ...(problem === undefined ? {} : { problem }) };
   } catch (thrown) {
-    const cause = thrown instanceof Error && thrown.cause instanceof Error ? thrown.cause : thrown;
-    const code = cause instanceof Error && 'code' in cause ? ` (${String(cause.code)})` : '';
-    return { path, accepted: false, answer: 'no answer', problem: `${base} does not answer${code}` };
+    return { path, accepted: false, answer: 'no answer', problem: `${base}: ${asGatewayError(thrown).message}` };
   }
 }

@@ -68,12 +68,9 @@ export const send: Command = async (args, context) => {
     await run('C-STORE', files.dicom.length, sendDicom(peer, files.dicom));
   }
   if (files.fhir.length > 0) {
-    const base = fhirBase(options.fhir, config);
-    await run(
-      'FHIR',
-      files.fhir.length,
-      sendFhir(base, options.token ?? (await ownToken(config, context)), files.fhir),
-    );
+    const token = options.token ?? (await ownToken(config, context));
+    const peer = { ...fhirAddress(options.fhir, config), token };
+    await run('FHIR', files.fhir.length, sendFhir(peer, files.fhir));
   }
   if (files.skipped.length > 0)
     context.out(`skipped: ${files.skipped.length} files that are neither HL7 v2, DICOM nor FHIR JSON`);
@@ -99,7 +96,7 @@ async function collect(protocol: string, total: number, sending: AsyncIterable<S
 interface Address {
   readonly host: string;
   readonly port: number;
-  readonly tls?: { readonly ca: Buffer; readonly servername: string };
+  readonly tls?: { readonly ca: Buffer };
 }
 
 /** Where to send: `host:port` of the option, else the configured listener. */
@@ -115,7 +112,7 @@ function addressOf(option: string | undefined, listener: ListenerConfig, name: s
   return {
     host,
     port: listener.port,
-    ...(listener.tls === undefined ? {} : { tls: { ca: listener.tls.cert, servername: host } }),
+    ...(listener.tls === undefined ? {} : { tls: { ca: listener.tls.cert } }),
   };
 }
 
@@ -124,11 +121,13 @@ function reachable(host: string): string {
   return host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
 }
 
-function fhirBase(option: string | undefined, config: Config): string {
-  if (option !== undefined) return option.replace(/\/+$/, '');
-  if (config.publicUrl !== undefined) return `${config.publicUrl}/fhir`;
-  const { host, port, tls } = { ...addressOf(undefined, config.http, '--fhir'), tls: config.http.tls };
-  return `${tls === undefined ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${port}/fhir`;
+/** The FHIR base, and for a configured TLS listener the certificate that it shows, which need not be a public one. */
+function fhirAddress(option: string | undefined, config: Config): { readonly base: string; readonly ca?: Buffer } {
+  if (option !== undefined) return { base: option.replace(/\/+$/, '') };
+  if (config.publicUrl !== undefined) return { base: `${config.publicUrl}/fhir` };
+  const { host, port, tls } = addressOf(undefined, config.http, '--fhir');
+  const base = `${tls === undefined ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${port}/fhir`;
+  return { base, ...(tls === undefined ? {} : { ca: tls.ca }) };
 }
 
 /** A token of the built-in issuer for the role `system`; needs the key file. */
