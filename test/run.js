@@ -8,6 +8,11 @@ import { fileURLToPath } from 'node:url';
 import { build } from '../bin/build.js';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
+let closed = false;
+// A build that fails ends the process: that is a failed run, and must read as one.
+process.on('exit', () => {
+  if (!closed) console.log('\n0 passed, 1 failed');
+});
 build();
 
 const folder = mkdtempSync(join(tmpdir(), 'anamnesis-run-'));
@@ -30,6 +35,7 @@ child.on('exit', (code) => {
   rmSync(folder, { recursive: true, force: true });
   // A run that broke outside any test (an unhandled error, a file that does not load) is a failure too.
   const failures = failed === 0 && code !== 0 ? 1 : failed;
+  closed = true;
   console.log(`\n${passed} passed, ${failures} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`);
   process.exitCode = failures > 0 ? 1 : 0;
 });
