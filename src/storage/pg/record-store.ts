@@ -12,10 +12,7 @@ import { tokenScan } from './token-scan.ts';
 import { statement } from './statement.ts';
 
 const CURRENT = statement('current-versions');
-const PLACES = `
-  select r.resource::text, r.version, r.grp as "group", r.line
-    from unnest($1::uuid[]) w(resource)
-    cross join lateral (select * from record where resource = w.resource and grp < $2 order by version desc limit 1) r`;
+const PLACES = statement('places');
 const VERSION = statement('version');
 const HISTORY = statement('history');
 const CONSENT = statement('consent-leaves');
@@ -55,6 +52,18 @@ export function recordStore(pool: Pool): RecordStore {
     { concurrency: 4, max: 128 },
   );
 
+  const place = coalesce(
+    async (asked: readonly { readonly resource: ResourceKey; readonly bound: number }[]) => {
+      const values = [asked.map(({ resource }) => resource), asked.map(({ bound }) => bound)];
+      const { rows } = await pool
+        .query<Place & { readonly i: number }>({ name: 'places', text: PLACES, values })
+        .catch(storeError);
+      const found = new Map(rows.map((row) => [row.i, row]));
+      return asked.map((_, i) => found.get(i + 1));
+    },
+    { concurrency: 4, max: 512 },
+  );
+
   const size = coalesce(
     async (asked: readonly number[]) => {
       const { rows } = await pool.query<{ size: number }>({ name: 'log-size', text: SIZE }).catch(storeError);
@@ -74,12 +83,11 @@ export function recordStore(pool: Pool): RecordStore {
       return new Map(rows.map((row) => [row.resource, row]));
     },
     async places(resources, size) {
-      if (resources.length === 0) return new Map();
-      const values = [[...new Set(resources)], size * PAYLOADS_PER_MANIFEST];
-      const { rows } = await pool
-        .query<Place & { resource: ResourceKey }>({ name: 'places', text: PLACES, values })
-        .catch(storeError);
-      return new Map(rows.map((row) => [row.resource, row]));
+      const asked = [...new Set(resources)];
+      const found = await Promise.all(
+        asked.map((resource) => place({ resource, bound: size * PAYLOADS_PER_MANIFEST })),
+      );
+      return new Map(asked.flatMap((resource, i) => (found[i] === undefined ? [] : [[resource, found[i]] as const])));
     },
     async version(resource, version) {
       const { rows } = await pool
