@@ -38,12 +38,16 @@ export function encodeGrant(lockbox: Lockbox): Buffer {
 export function decodeGrant(plaintext: Buffer): Lockbox {
   const content = JSON.parse(plaintext.toString()) as GrantContent;
   const key = Buffer.from(String(content.key), 'base64url');
-  if (key.length !== 32 || typeof content.labels !== 'string') throw new GatewayError('integrity', 'a grant has no key');
+  if (key.length !== 32 || typeof content.labels !== 'string')
+    throw new GatewayError('integrity', 'a grant has no key');
   return makeLockbox(key, content.patient as ResourceKey | undefined, content.labels as LabelSet, content.epoch);
 }
 
 export function encodeSecret(secret: IndexSecret, patient: ResourceKey | undefined): Buffer {
-  const content: SecretContent = { secret: secret.toString('base64url'), ...(patient === undefined ? {} : { patient }) };
+  const content: SecretContent = {
+    secret: secret.toString('base64url'),
+    ...(patient === undefined ? {} : { patient }),
+  };
   return Buffer.from(JSON.stringify(content));
 }
 

@@ -27,13 +27,26 @@ export function aliasHash(secret: IndexSecret, type: string, key: BusinessKey): 
   return toBase64url(keyed(secret, ['alias', type, ...key])) as AliasHash;
 }
 
-export function lockboxSlot(secret: IndexSecret, patient: ResourceKey | undefined, labels: LabelSet, epoch: number): LockboxSlot {
+export function lockboxSlot(
+  secret: IndexSecret,
+  patient: ResourceKey | undefined,
+  labels: LabelSet,
+  epoch: number,
+): LockboxSlot {
   return formatUuid(keyed(secret, ['lockbox', patient ?? '', labels, String(epoch)])) as LockboxSlot;
 }
 
 /** Identity of a message for duplicate detection: the source's control id, and the bytes. Two UUID texts. */
-export function messageKey(secret: IndexSecret, source: string, control: string, bytes: Uint8Array): { control: string; digest: string } {
-  const digest = createHmac('sha256', secret).update(lengthPrefixed(['message', source])).update(bytes).digest();
+export function messageKey(
+  secret: IndexSecret,
+  source: string,
+  control: string,
+  bytes: Uint8Array,
+): { control: string; digest: string } {
+  const digest = createHmac('sha256', secret)
+    .update(lengthPrefixed(['message', source]))
+    .update(bytes)
+    .digest();
   return { control: formatUuid(keyed(secret, ['control', source, control])), digest: formatUuid(digest) };
 }
 

@@ -36,7 +36,7 @@ export async function* messagesOfThread(
   from: LeafIndex,
 ): AsyncGenerator<ThreadMessage, void> {
   if (permit.reason !== 'settle') throw new GatewayError('forbidden', 'the permit is not for settling studies');
-  for (let next = from; ; ) {
+  for (let next = from; ;) {
     const payloads = await store.payloads(thread, next, BATCH);
     const byLeaf = groupBy(payloads, (payload) => payload.leaf);
     const boxes = await keyring.byLeaf(payloads.map((payload) => payload.lockbox));
