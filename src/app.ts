@@ -12,16 +12,18 @@ import { makeSourceProfile } from './normalize/hl7v2/source-profile.ts';
 import { guardIntake } from './services/guard-intake.ts';
 import { openFileBlobStore } from './storage/blobs/fs.ts';
 import { isBlobNamed } from './storage/pg/follower-store.ts';
-import { migrate } from './storage/pg/migrate.ts';
 import { loadKeys, openDatabase, openWriting, watchDisk } from './app/database.ts';
 import { startHttp } from './app/http.ts';
 import { startDimse, startMllp, startStudies } from './app/intake.ts';
+import { watchProtections } from './app/protections.ts';
 import { Teardown } from './app/teardown.ts';
 
 export interface Gateway {
   readonly addresses: { readonly http: string; readonly mllp: string; readonly dicom: string };
   /** Which database, in a few words without secrets. */
   readonly database: string;
+  /** What the operator has to know: protections that the database does not give. */
+  readonly warnings: readonly string[];
   /** Stops taking work, finishes what is in flight, closes everything in order. Idempotent. */
   close(): Promise<void>;
 }
@@ -41,10 +43,9 @@ async function start(config: Config, log: Log, teardown: Teardown): Promise<Gate
   const keys = await loadKeys(config);
   const database = await openDatabase(config, log, teardown);
   const { pool } = database;
-  const migrated = await migrate(pool);
-  if (migrated.length > 0) log.info({ event: 'migrated', count: migrated.length });
   const blobs = await openFileBlobStore(join(config.dataDir, 'blobs'));
   const metrics = createMetrics();
+  const unprotected = await watchProtections(database, metrics, log, teardown);
   const opened = await openWriting(config, keys, pool, metrics, log);
   teardown.add('commits', () => opened.committer.idle());
   const disk = await watchDisk(config, teardown);
@@ -82,6 +83,7 @@ async function start(config: Config, log: Log, teardown: Teardown): Promise<Gate
       dicom: `${config.dicom.host}:${dimse.port}`,
     },
     database: database.description,
+    warnings: unprotected.map(({ name, without }) => `WARNING: not protected (${name}): ${without}.`),
     close: () => teardown.close(),
   };
 }

@@ -11,6 +11,7 @@ import { fileKeyProvider } from '../storage/key-file.ts';
 import { commitStore } from '../storage/pg/commit-store.ts';
 import { openLog } from '../storage/pg/open-log.ts';
 import { openPool, type Pool } from '../storage/pg/pool.ts';
+import { prepareDatabase, type DatabaseAccess } from '../storage/pg/prepare-database.ts';
 import { keyStore, prepareStore } from '../storage/pg/prepare-store.ts';
 import { openWriter, type OpenedWriter } from '../write/open-writer.ts';
 import type { Teardown } from './teardown.ts';
@@ -29,24 +30,29 @@ export interface Database {
   readonly pool: Pool;
   readonly description: string;
   readonly isUp: () => boolean;
+  /** The database account whose rights count for `inspectProtections`. */
+  readonly login: string;
 }
 
 export async function openDatabase(config: Config, log: Log, teardown: Teardown): Promise<Database> {
   const settings = { max: config.databaseConnections, statementTimeoutMs: STATEMENT_TIMEOUT_MS };
   const onError = (error: Error): void => log.warn({ event: 'database-connection-lost', ...describeError(error) });
-  const opened = (connection: Parameters<typeof openPool>[0]): Pool => {
-    const pool = openPool(connection, settings, onError);
+  const opened = async (access: DatabaseAccess): Promise<{ pool: Pool; login: string }> => {
+    const { connection, role, login, migrated } = await prepareDatabase(access);
+    if (migrated.length > 0) log.info({ event: 'migrated', count: migrated.length });
+    const pool = openPool(connection, { ...settings, ...(role === undefined ? {} : { role }) }, onError);
     teardown.add('pool', () => pool.end());
-    return pool;
+    return { pool, login };
   };
   if (config.databaseUrl !== undefined) {
-    const pool = opened({ connectionString: config.databaseUrl });
-    return { pool, description: 'DATABASE_URL', isUp: () => true };
+    const gateway = { connectionString: config.databaseUrl };
+    const admin = { connectionString: config.databaseAdminUrl ?? config.databaseUrl };
+    return { ...(await opened({ admin, gateway })), description: 'DATABASE_URL', isUp: () => true };
   }
   const postgres = await startEmbeddedPostgres({ dataDir: config.dataDir, log });
   teardown.add('postgres', () => postgres.stop());
   return {
-    pool: opened({ ...postgres.connection }),
+    ...(await opened({ admin: { ...postgres.connection }, gateway: 'embedded' })),
     description: `embedded Postgres in ${postgres.clusterDir}`,
     isUp: () => postgres.isUp(),
   };

@@ -46,6 +46,11 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     does: 'derive the whole ledger again and say what is wrong, and where',
     load: async () => (await import('./verify.ts')).verify,
   },
+  'prepare-database': {
+    usage: 'prepare-database',
+    does: 'apply migrations and put on what keeps the ledger append-only, by DATABASE_ADMIN_URL; start does it as well',
+    load: async () => (await import('./prepare-database.ts')).prepareDatabaseCommand,
+  },
   prove: {
     usage: 'prove TYPE/ID[/_history/VERSION] | --leaf N | --message CONTROL-ID [--source NAME]  [--out FILE]',
     does: 'print the receipt of a record version, a message or a leaf (needs the key file)',

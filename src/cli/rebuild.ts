@@ -41,7 +41,7 @@ export const rebuild: Command = async (args, context) => {
     );
   }
   const from = open(values.from ?? databaseUrl);
-  const into = open(values.into ?? databaseUrl);
+  const into = open(values.into ?? config.databaseAdminUrl ?? databaseUrl);
   try {
     report(await fill(config, keySet, from, into), context);
   } finally {

@@ -20,6 +20,8 @@ export interface RunningGateway {
   readonly addresses: GatewayAddresses;
   /** For the table: which database, in a few words without secrets. */
   readonly database: string;
+  /** What the operator has to know, one line each. */
+  readonly warnings: readonly string[];
   /** Stops taking work, finishes what is in flight, closes everything in order. Idempotent. */
   close(): Promise<void>;
 }
@@ -85,7 +87,7 @@ export async function runGateway(
   const starting = startGateway(config, log);
   const first = await Promise.race([starting, stop]);
   if (typeof first !== 'string') {
-    for (const line of [...table(first, config), ...warnings(config), 'ready']) context.out(line);
+    for (const line of [...table(first, config), ...warnings(config), ...first.warnings, 'ready']) context.out(line);
     await stop;
   }
   log.info({ event: 'draining' });

@@ -18,6 +18,7 @@ import { ensureSocketDir, placeCluster } from '../storage/embedded-postgres/clus
 import { startEmbeddedPostgres } from '../storage/embedded-postgres/embedded-postgres.ts';
 import { hasLedger } from '../storage/pg/has-ledger.ts';
 import { withLedgerSource } from '../storage/pg/ledger-source.ts';
+import { sessionUser, WRITER } from '../storage/pg/protect.ts';
 import { openPool, type Pool } from '../storage/pg/pool.ts';
 import { keyProvider } from './keys.ts';
 
@@ -25,6 +26,8 @@ export interface StoredLedger {
   readonly keys: LedgerKeys;
   readonly keySet: KeySet;
   readonly pool: Pool;
+  /** The database account of the gateway, for `inspectProtections`. */
+  readonly login: string;
   readonly blobs: BlobStore;
   /** Runs `work` on one snapshot of the database. */
   read<T>(work: (source: LedgerSource) => Promise<T>): Promise<T>;
@@ -47,6 +50,7 @@ export async function openStoredLedger(config: Config): Promise<StoredLedger> {
       keys: { origin: config.origin, log: keySet.log.rawPublicKey, sign: keySet.sign.rawPublicKey },
       keySet,
       pool: database.pool,
+      login: config.databaseUrl === undefined ? WRITER : await sessionUser(database.pool),
       blobs: await openFileBlobStore(join(config.dataDir, 'blobs')),
       read: (work) => withLedgerSource(database.pool, work),
       close: () => database.close(),

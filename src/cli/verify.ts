@@ -7,6 +7,7 @@ import { systemClock } from '../core/clock.ts';
 import { FAULTS, type Fault } from '../ledger/verify.ts';
 import { blobIntact } from '../services/blob-intact.ts';
 import { verifyLedger, type VerifyProgress, type VerifySummary } from '../services/verify-ledger.ts';
+import { inspectProtections } from '../storage/pg/protect.ts';
 import { EXIT, type CliContext, type Command } from './command.ts';
 import { progressBar, type Progress } from './progress.ts';
 import { readSettings } from './settings.ts';
@@ -21,6 +22,9 @@ export const verify: Command = async (args, context) => {
   const { values } = parseArgs({ args: [...args], options: { 'independent-signatures': { type: 'boolean' } } });
   const ledger = await openStoredLedger(readSettings(context));
   try {
+    for (const { name, present, without } of await inspectProtections(ledger.pool, ledger.login)) {
+      if (!present) context.out(`not protected (${name}): ${without}`);
+    }
     return await verifyStored(ledger, values['independent-signatures'] === true, context);
   } finally {
     await ledger.close();

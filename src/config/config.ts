@@ -76,6 +76,8 @@ export interface Config {
   readonly dataDir: string;
   /** Absent: the embedded Postgres. */
   readonly databaseUrl?: string;
+  /** The same database for an account that makes tables and guards them; absent: databaseUrl does it all. */
+  readonly databaseAdminUrl?: string;
   /** Connections of this process to the database at most. */
   readonly databaseConnections: number;
   /** Name of this gateway's log for ever: a schema-less URL. */

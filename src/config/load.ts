@@ -82,13 +82,18 @@ export function loadConfig(env: Environment, cwd: string): LoadedConfig {
   );
   if (origin.length > 200) read.fail('GATEWAY_ORIGIN', 'must have at most 200 characters');
   const passphraseFile = read.optional('KEY_PASSPHRASE_FILE');
-  const databaseUrl = readDatabaseUrl(read);
+  const databaseUrl = readDatabaseUrl(read, 'DATABASE_URL');
+  const databaseAdminUrl = readDatabaseUrl(read, 'DATABASE_ADMIN_URL');
+  if (databaseAdminUrl !== undefined && databaseUrl === undefined) {
+    read.fail('DATABASE_ADMIN_URL', 'goes with DATABASE_URL');
+  }
   const publicUrl = readPublicUrl(read);
   const timeZone = readTimeZone(read);
   const config: Config = {
     ...readListeners(read, cwd),
     dataDir,
     ...(databaseUrl === undefined ? {} : { databaseUrl }),
+    ...(databaseAdminUrl === undefined ? {} : { databaseAdminUrl }),
     databaseConnections: read.integer('DATABASE_CONNECTIONS', 4, 1000),
     origin,
     ...(publicUrl === undefined ? {} : { publicUrl }),
@@ -152,10 +157,9 @@ function readTls(read: SettingReader, name: 'HTTP' | 'MLLP' | 'DICOM', cwd: stri
   return cert !== undefined && key !== undefined ? { cert, key, ...(ca === undefined ? {} : { ca }) } : undefined;
 }
 
-function readDatabaseUrl(read: SettingReader): string | undefined {
-  const text = read.optional('DATABASE_URL');
-  if (text !== undefined && !/^postgres(ql)?:\/\//.test(text))
-    read.fail('DATABASE_URL', 'must start with postgresql://');
+function readDatabaseUrl(read: SettingReader, name: 'DATABASE_URL' | 'DATABASE_ADMIN_URL'): string | undefined {
+  const text = read.optional(name);
+  if (text !== undefined && !/^postgres(ql)?:\/\//.test(text)) read.fail(name, 'must start with postgresql://');
   return text;
 }
 

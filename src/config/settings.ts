@@ -71,6 +71,12 @@ export const SETTINGS = {
     default: '',
     danger: 'A database whose replicas are asynchronous can roll the ledger back in a fail-over.',
   },
+  DATABASE_ADMIN_URL: {
+    doc: 'postgresql:// URL of the same database for an account that makes tables and guards them, best a superuser; used at start only. Empty: DATABASE_URL does it all.',
+    default: '',
+    danger:
+      'Without it the account that writes records also owns the tables, and can switch off what keeps the ledger append-only.',
+  },
   DATABASE_CONNECTIONS: { doc: 'Connections of this process to the database at most, 4 to 1000.', default: '16' },
   GATEWAY_ORIGIN: {
     doc: 'Name of this gateway and of its log: a URL without scheme, such as `stmary.example/anamnesis`; at most 200 characters, no spaces, no plus sign.',

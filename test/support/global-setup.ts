@@ -2,14 +2,14 @@
  * One embedded Postgres cluster for the whole test run, in a temporary folder, and the template database that
  * `createTestDatabase()` copies. Ended with the run, however that ends.
  */
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import type { TestProject } from 'vitest/node';
 import { silentLog } from '../../src/core/log.ts';
 import { startEmbeddedPostgres } from '../../src/storage/embedded-postgres/embedded-postgres.ts';
+import { prepareDatabase } from '../../src/storage/pg/prepare-database.ts';
 import { TEMPLATE_DATABASE } from './template-name.ts';
 
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
@@ -40,10 +40,5 @@ async function makeTemplate(connection: pg.ClientConfig): Promise<void> {
   await admin.connect();
   await admin.query(`create database ${TEMPLATE_DATABASE} template template0`);
   await admin.end();
-  const migrate = new URL('../../src/storage/pg/migrate.ts', import.meta.url);
-  if (!existsSync(fileURLToPath(migrate))) return;
-  const module: { migrate(pool: pg.Pool): Promise<unknown> } = await import(migrate.href);
-  const pool = new pg.Pool({ ...connection, database: TEMPLATE_DATABASE });
-  await module.migrate(pool);
-  await pool.end();
+  await prepareDatabase({ admin: { ...connection, database: TEMPLATE_DATABASE }, gateway: 'embedded' });
 }

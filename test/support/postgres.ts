@@ -2,6 +2,7 @@
 import pg from 'pg';
 import { inject } from 'vitest';
 import type { SocketConnection } from '../../src/storage/embedded-postgres/embedded-postgres.ts';
+import { WRITER } from '../../src/storage/pg/protect.ts';
 import { TEMPLATE_DATABASE } from './template-name.ts';
 
 declare module 'vitest' {
@@ -12,10 +13,14 @@ declare module 'vitest' {
 }
 
 export interface TestDatabase {
-  /** For `new pg.Pool(config)` or a gateway's database setting. */
+  /** As the gateway connects: the writer's account, which can append and no more (`empty`: the superuser). */
   readonly config: SocketConnection;
   /** The same as a URL, for DATABASE_URL. */
   readonly url: string;
+  /** The superuser. */
+  readonly admin: SocketConnection;
+  /** Runs statements that nothing but the database's own guards could stop: those are off meanwhile. */
+  tamper(...statements: readonly string[]): Promise<void>;
   drop(): Promise<void>;
 }
 
@@ -23,6 +28,19 @@ export interface TestDatabase {
 export function connectionUrl(connection: SocketConnection): string {
   return `postgresql://${connection.user}@/${connection.database}?host=${encodeURIComponent(connection.host)}&port=${connection.port}`;
 }
+
+const GUARDS = ['document', 'payload', 'tile', 'block', 'log_head']
+  .flatMap((table) => [`${table} %s trigger append_only`, `${table} %s trigger no_truncate`])
+  .concat('log_head %s trigger forward_only');
+const EVENTS = ['anamnesis_freeze_ddl', 'anamnesis_freeze_drop'];
+const OFF = [
+  ...EVENTS.map((name) => `alter event trigger ${name} disable`),
+  ...GUARDS.map((guard) => `alter table ${guard.replace('%s', 'disable')}`),
+];
+const ON = [
+  ...GUARDS.map((guard) => `alter table ${guard.replace('%s', 'enable always')}`),
+  ...EVENTS.map((name) => `alter event trigger ${name} enable always`),
+];
 
 let sequence = 0;
 
@@ -32,10 +50,13 @@ export async function createTestDatabase(options: { readonly empty?: boolean } =
   sequence += 1;
   const database = `test_${process.pid}_${sequence}`;
   await run(server, `create database ${database} template ${options.empty === true ? 'template0' : TEMPLATE_DATABASE}`);
-  const config = { ...server, database };
+  const admin = { ...server, database };
+  const config = options.empty === true ? admin : { ...admin, user: WRITER };
   return {
     config,
     url: connectionUrl(config),
+    admin,
+    tamper: (...statements) => run(admin, ['begin', ...OFF, ...statements, ...ON, 'commit'].join(';')),
     drop: () => run(server, `drop database if exists ${database} with (force)`),
   };
 }

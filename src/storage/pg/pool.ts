@@ -24,6 +24,8 @@ export interface PoolSettings {
   readonly max: number;
   /** Milliseconds that a statement may take before Postgres ends it; 0: no limit. */
   readonly statementTimeoutMs: number;
+  /** Role that every session takes (`set role`); absent: that of the login. A name of ours, lower-case letters and `_`. */
+  readonly role?: string;
 }
 
 /**
@@ -34,6 +36,8 @@ const SESSION = 'set enable_seqscan = off; set enable_hashjoin = off; set enable
 
 /** Opens a pool; connects on first use. `onError` hears of idle connections that broke (the pool replaces them). */
 export function openPool(config: pg.PoolConfig, settings: PoolSettings, onError: (error: Error) => void): Pool {
+  if (settings.role !== undefined && !/^[a-z_]{1,60}$/.test(settings.role)) throw new TypeError('not a role of ours');
+  const session = settings.role === undefined ? SESSION : `${SESSION}; set role ${settings.role}`;
   const pool = new pg.Pool({
     ...config,
     max: settings.max,
@@ -43,7 +47,7 @@ export function openPool(config: pg.PoolConfig, settings: PoolSettings, onError:
     onConnect: async (client) => {
       // A connection that breaks while it is checked out reports to its queries, and emits an error that would end the process.
       client.on('error', () => {});
-      await client.query(SESSION);
+      await client.query(session);
     },
     keepAlive: true,
     connectionTimeoutMillis: 10_000,

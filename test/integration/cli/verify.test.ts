@@ -12,8 +12,8 @@ import type { Change } from '../../../src/formats/fhir/change.ts';
 import { fileKeyProvider } from '../../../src/storage/key-file.ts';
 import { startEmbeddedPostgres } from '../../../src/storage/embedded-postgres/embedded-postgres.ts';
 import { withLedgerSource } from '../../../src/storage/pg/ledger-source.ts';
-import { migrate } from '../../../src/storage/pg/migrate.ts';
-import { openPool } from '../../../src/storage/pg/pool.ts';
+import { prepareDatabase } from '../../../src/storage/pg/prepare-database.ts';
+import { WRITER } from '../../../src/storage/pg/protect.ts';
 import { openTestWriter, ORIGIN, type TestWriter } from '../../support/writer.ts';
 
 const change = (n: number): Change => ({
@@ -61,6 +61,7 @@ describe('a ledger on Postgres', () => {
       keys: { origin: ORIGIN, log: log.rawPublicKey, sign: sign.rawPublicKey },
       keySet: writer.keys,
       pool: writer.pool,
+      login: writer.database.config.user,
       blobs: { stat: async () => undefined } as unknown as StoredLedger['blobs'],
       read: (work) => withLedgerSource(writer.pool, work),
       close: async () => {},
@@ -88,7 +89,7 @@ describe('a ledger on Postgres', () => {
     expect(cli.lines.at(-2)).toContain('is KEY_FILE the key file of this gateway?');
   });
 
-  // With triggers off, as a superuser can do it; each is undone afterwards.
+  // With all guards off, as a superuser can do it; each is undone afterwards.
   const damages: [statement: string, undo: string, line: string][] = [
     [
       `update document set body = body || 'x'::bytea where leaf = 40`,
@@ -117,15 +118,14 @@ describe('a ledger on Postgres', () => {
     ],
   ];
   it.each(damages)('%s', async (statement, undo, line) => {
-    const admin = writer.pool;
-    await admin.query(`set session_replication_role = replica; ${statement}; set session_replication_role = origin`);
+    await writer.database.tamper(statement);
     try {
       const { code, lines } = await run();
       expect(lines.some((found) => found.endsWith(line))).toBe(true);
       expect(lines.at(-1)).toMatch(/: \d+ faults?$/);
       expect(code).toBe(1);
     } finally {
-      await admin.query(`set session_replication_role = replica; ${undo}; set session_replication_role = origin`);
+      await writer.database.tamper(undo);
     }
     expect((await run()).code).toBe(0);
   });
@@ -144,10 +144,10 @@ describe('the data directory of a gateway', () => {
     const { keySet } = await provider.load({ create: true });
     const postgres = await startEmbeddedPostgres({ dataDir, log: silentLog });
     try {
-      const pool = openPool({ ...postgres.connection }, { max: 2, statementTimeoutMs: 0 }, () => {});
-      await migrate(pool);
-      await pool.end();
-      const database = { config: postgres.connection, url: '', drop: async () => {} };
+      await prepareDatabase({ admin: { ...postgres.connection }, gateway: 'embedded' });
+      const config = { ...postgres.connection, user: WRITER };
+      const nothing = async (): Promise<void> => {};
+      const database = { config, url: '', admin: postgres.connection, tamper: nothing, drop: nothing };
       const running = await openTestWriter({ database, keys: keySet });
       await submitAll(running.writer, 0, 5);
       const beside = context(env);
