@@ -133,7 +133,7 @@ describe('a ledger on Postgres', () => {
 
 describe('the data directory of a gateway', () => {
   const folder = mkdtempSync(join(tmpdir(), 'anamnesis verify '));
-  const dataDir = join(folder, 'data');
+  const dataDir = folder;
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
   it('is refused when no gateway was ever started there; verified beside a running gateway and after it has stopped', async () => {
