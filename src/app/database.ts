@@ -2,6 +2,7 @@
 import { statfs } from 'node:fs/promises';
 import type { Config } from '../config/config.ts';
 import { systemClock } from '../core/clock.ts';
+import { GatewayError } from '../core/errors.ts';
 import { describeError, type Log } from '../core/log.ts';
 import { systemRandom } from '../core/random.ts';
 import { type GatewayMetrics } from '../edge/http/metrics.ts';
@@ -13,6 +14,7 @@ import { openLog } from '../storage/pg/open-log.ts';
 import { openPool, type Pool } from '../storage/pg/pool.ts';
 import { prepareDatabase, type DatabaseAccess } from '../storage/pg/prepare-database.ts';
 import { keyStore, prepareStore } from '../storage/pg/prepare-store.ts';
+import type { Committed } from '../write/group-commit.ts';
 import { openWriter, type OpenedWriter } from '../write/open-writer.ts';
 import type { Teardown } from './teardown.ts';
 /** How often the free space is looked at, milliseconds. */
@@ -66,7 +68,7 @@ export async function openWriting(
   log: Log,
 ): Promise<OpenedWriter> {
   const { secret } = await openLog(pool, config.origin, keys.fingerprint);
-  return openWriter({
+  const deps = {
     origin: config.origin,
     keys,
     clock: systemClock,
@@ -76,8 +78,15 @@ export async function openWriting(
     keyStore: keyStore(pool),
     commitStore: commitStore(pool),
     sealedSecret: secret,
-    onCommitted: ({ items, leaves, seconds }) => metrics.commit(items, leaves, seconds),
-  });
+    onCommitted: ({ items, leaves, seconds }: Committed) => metrics.commit(items, leaves, seconds),
+  };
+  try {
+    return await openWriter(deps);
+  } catch (error) {
+    // Of processes that start together on a new log, one begins it; the others find it begun.
+    if (!(error instanceof GatewayError) || error.code !== 'conflict') throw error;
+    return openWriter({ ...deps, sealedSecret: (await openLog(pool, config.origin, keys.fingerprint)).secret });
+  }
 }
 
 /** Knows from memory whether the data directory has more free space than the floor. */
