@@ -17,8 +17,9 @@ import { createTokenVerifier } from '../../src/identity/verify-token.ts';
 import { fhirServices } from '../../src/services/fhir-services.ts';
 import { readLedger } from '../../src/services/read-ledger.ts';
 import { ledgerReader } from '../../src/storage/pg/ledger-reader.ts';
-import { prepareStore } from '../../src/storage/pg/prepare-store.ts';
+import { messageStore } from '../../src/storage/pg/message-store.ts';
 import { recordStore } from '../../src/storage/pg/record-store.ts';
+import type { AccessWriter } from '../../src/write/writer.ts';
 import { ORIGIN, openTestWriter, type TestWriter } from './writer.ts';
 
 export interface FhirGateway {
@@ -48,18 +49,28 @@ export interface Client {
 const AUDIENCE = 'https://test.example/anamnesis';
 
 export async function startFhirGateway(
-  options: { readonly limits?: Partial<FhirLimits>; readonly clock?: Clock } = {},
+  options: {
+    readonly limits?: Partial<FhirLimits>;
+    readonly clock?: Clock;
+    /** Another process of the same gateway: same database, same keys. */
+    readonly beside?: FhirGateway;
+    /** Stands between the services and the access writer. */
+    readonly recordAccess?: (real: AccessWriter['recordAccess']) => AccessWriter['recordAccess'];
+  } = {},
 ): Promise<FhirGateway> {
   const clock = options.clock ?? systemClock;
-  const writer = await openTestWriter();
+  const { beside } = options;
+  const shared = beside === undefined ? {} : { database: beside.writer.database, keys: beside.writer.keys };
+  const writer = await openTestWriter(shared);
+  const recordAccess = options.recordAccess?.(writer.writer.recordAccess) ?? writer.writer.recordAccess;
   const issuerKeys = writer.keys.issuer;
   const verifier = createTokenVerifier({ issuers: [ownIssuer(ORIGIN, issuerKeys)], audience: AUDIENCE }, clock);
   const limits = { bodyBytes: 16 * 1024 * 1024, entries: 5000, count: 500, requestMs: 60_000, ...options.limits };
   const services = fhirServices({
     records: recordStore(writer.pool),
-    messages: prepareStore(writer.pool),
+    messages: messageStore(writer.pool),
     keyring: writer.keyring,
-    writer: writer.writer,
+    writer: { ...writer.writer, recordAccess },
     clock,
     random: systemRandom,
     policy: DEFAULT_POLICY,
