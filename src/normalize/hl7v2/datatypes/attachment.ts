@@ -25,7 +25,16 @@ export function edAttachment(context: Context, parts: readonly string[], locatio
     context.omissions.push({ location, reason: 'not-an-attachment' });
     return undefined;
   }
-  return compact({ contentType: mediaType(textOf(context, parts[1]), textOf(context, parts[2])), data });
+  const main = textOf(context, parts[1]);
+  return compact({ contentType: mediaType(main, textOf(context, parts[2])) ?? unsaidType(main), data });
+}
+
+/** Data needs a media type (R4 Attachment, att-1): a report is not refused because its sender left the subtype out. */
+function unsaidType(main: string | undefined): string {
+  const known = MAIN_TYPE[(main ?? '').toUpperCase()];
+  if (known === 'text') return 'text/plain';
+  // Some senders put the subtype first: `^PDF^^Base64^`.
+  return (known === undefined ? mediaType(undefined, main) : undefined) ?? 'application/octet-stream';
 }
 
 /** Base64 without line ends, whatever the encoding was. */

@@ -152,6 +152,10 @@ describe('trap: values', () => {
     });
     expect(attachment('APP^TEXT^PLAIN^Hex^4142')).toEqual({ contentType: 'text/plain', data: 'QUI=' });
     expect(attachment('APP^TEXT^PLAIN^A^AB')).toEqual({ contentType: 'text/plain', data: 'QUI=' });
+    expect(attachment('APP^TEXT^^A^AB')).toEqual({ contentType: 'text/plain', data: 'QUI=' });
+    expect(attachment('APP^PDF^^A^AB')).toEqual({ contentType: 'application/pdf', data: 'QUI=' });
+    expect(attachment('APP^IM^^A^AB')).toEqual({ contentType: 'application/octet-stream', data: 'QUI=' });
+    expect(attachment('^^^A^AB')).toEqual({ contentType: 'application/octet-stream', data: 'QUI=' });
     expect(attachment('APP^AP^PDF^Base64^!!!')).toBeUndefined();
     expect(normalize(oru({ obx: ['OBX|1|ED|1^A^L||APP^AP^PDF^Base64^!!!||||||F'] })).details.omissions).toEqual([
       { location: 'OBX[1]-5', reason: 'not-an-attachment' },
