@@ -17,10 +17,13 @@ export function apiRouter({ openapi }: ApiDeps): Router {
   let page: string | undefined;
   const style = createHash('sha256').update(STYLE).digest('base64');
   const policy = `default-src 'none'; style-src 'sha256-${style}'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'`;
-  router.get(['/', '/api'], (_request, response) => {
-    page ??= renderPage(parse(openapi));
-    response.set('Content-Security-Policy', policy).type('html').send(page);
-  });
+  // One route each: metrics name a route by its pattern.
+  for (const path of ['/', '/api']) {
+    router.get(path, (_request, response) => {
+      page ??= renderPage(parse(openapi));
+      response.set('Content-Security-Policy', policy).type('html').send(page);
+    });
+  }
   router.get('/openapi.yaml', (_request, response) => {
     response.type('application/yaml').send(openapi);
   });
