@@ -1,13 +1,13 @@
 /**
- * Segments to the groups of ORU_R01 and ADT: patients with their orders, orders with their results, results with their
- * notes. Z segments and others in between change nothing. What no mapper reads is counted by its identifier.
+ * Segments to the groups of ADT, of orders and of results: patients with their orders, orders with their specimens and
+ * results, results with their notes. Z segments and others in between change nothing. What no mapper reads is counted by its identifier.
  */
 import { GatewayError } from '../../core/errors.ts';
 import type { Segment } from '../../formats/hl7v2/message.ts';
 import { firstOf, type Context } from './context.ts';
 import { isTextType } from './observation-value.ts';
 import type { ObservationGroup } from './observation.ts';
-import type { OrderGroup } from './order.ts';
+import type { OrderGroup, SpecimenGroup } from './order-group.ts';
 import { countUnmapped, type Conversion } from './structure.ts';
 
 /** One PATIENT_RESULT group, or the whole of an ADT message. */
@@ -22,32 +22,57 @@ export interface PatientGroup {
   readonly orders: OrderGroup[];
 }
 
+/** Where an order begins: at its ORC; at its OBR (OUL_R24); at its OBR below the specimen that stands before it (OUL_R22, R23). */
+export type OrderStart = 'ORC' | 'OBR' | 'SPM';
+
+/** Segments that say more of an order: timing, medication, diet, supply. Kept in their order, which tells them apart. */
+const ORDER_DETAILS = new Set(['TQ1', 'RXO', 'RXR', 'RXC', 'RXE', 'RXD', 'RXA', 'ODS', 'RQD']);
+
 /** Read elsewhere (`marksOf`, the header), or without content of its own. */
 const READ_ELSEWHERE = new Set(['MSH', 'EVN', 'ARV', 'CON', 'SFT', 'DSC']);
 
 interface Cursor {
   patient: PatientGroup | undefined;
   orc: Segment | undefined;
-  order: { observations: ObservationGroup[]; notes: Segment[] } | undefined;
+  order: OpenOrder | undefined;
+  specimen: OpenSpecimen | undefined;
   observation: { obx: Segment; continued: Segment[]; notes: Segment[]; number: number } | undefined;
   /** Whose NTE comes next. */
-  noteOf: 'order' | 'observation' | undefined;
+  notes: Segment[] | undefined;
+  /** True below a second PV1: what follows are earlier results that the order is sent with. */
+  prior: boolean;
+}
+
+interface OpenSpecimen extends SpecimenGroup {
+  readonly notes: Segment[];
+}
+
+interface OpenOrder extends OrderGroup {
+  orc: Segment | undefined;
+  obr: Segment | undefined;
+  number: number;
+  readonly notes: Segment[];
+  readonly details: Segment[];
+  readonly specimens: SpecimenGroup[];
+  readonly observations: ObservationGroup[];
 }
 
 /** Groups the segments of a message by patient, at least one. Throws `required-missing` without PID. */
-export function groupSegments({ context, unmapped }: Conversion): readonly PatientGroup[] {
+export function groupSegments({ context, unmapped }: Conversion, start: OrderStart = 'ORC'): readonly PatientGroup[] {
   const patients: PatientGroup[] = [];
   const at: Cursor = {
     patient: undefined,
     orc: undefined,
     order: undefined,
+    specimen: undefined,
     observation: undefined,
-    noteOf: undefined,
+    notes: undefined,
+    prior: false,
   };
-  const counts = { OBR: 0, OBX: 0 };
+  const counts = { OBR: 0, OBX: 0, SPM: 0 };
   for (const segment of context.message.segments) {
     if (READ_ELSEWHERE.has(segment.id) || segment.text.trim() === '') continue;
-    if (!place(context, segment, at, patients, counts)) countUnmapped(unmapped, segment.id);
+    if (!place(context, segment, at, patients, counts, start)) countUnmapped(unmapped, segment.id);
   }
   if (patients.length === 0)
     throw new GatewayError('required-missing', 'the message has no PID segment', { expression: 'PID' });
@@ -60,7 +85,8 @@ function place(
   segment: Segment,
   at: Cursor,
   patients: PatientGroup[],
-  counts: { OBR: number; OBX: number },
+  counts: { OBR: number; OBX: number; SPM: number },
+  start: OrderStart,
 ): boolean {
   const { patient } = at;
   switch (segment.id) {
@@ -75,7 +101,8 @@ function place(
         orders: [],
       };
       patients.push(at.patient);
-      at.orc = at.order = at.observation = at.noteOf = undefined;
+      at.orc = at.order = at.specimen = at.observation = at.notes = undefined;
+      at.prior = false;
       return true;
     }
     case 'PD1':
@@ -85,39 +112,70 @@ function place(
       patient?.nk1.push(segment);
       return patient !== undefined;
     case 'PV1':
-      if (patient !== undefined) patient.pv1 ??= segment;
-      return patient?.pv1 === segment;
+      if (patient === undefined) return false;
+      at.prior ||= patient.orders.length > 0;
+      patient.pv1 ??= segment;
+      return patient.pv1 === segment;
     case 'PV2':
       if (patient !== undefined) patient.pv2 ??= segment;
       return patient?.pv2 === segment;
     case 'ORC':
+      if (start !== 'ORC' && at.order !== undefined && at.order.orc === undefined) {
+        at.order.orc = segment;
+        return true;
+      }
       at.orc = segment;
-      at.order = at.observation = at.noteOf = undefined;
-      return true;
-    case 'OBR': {
-      counts.OBR++;
-      const order = { orc: at.orc, obr: segment, notes: [], observations: [], number: counts.OBR };
-      patient?.orders.push(order);
-      at.order = order;
-      at.observation = undefined;
-      at.noteOf = 'order';
+      if (start === 'ORC') openOrder(at, start);
       return patient !== undefined;
-    }
+    case 'OBR':
+      counts.OBR++;
+      if (at.order === undefined || at.order.obr !== undefined) openOrder(at, start);
+      if (at.order !== undefined) Object.assign(at.order, { obr: segment, number: counts.OBR });
+      return patient !== undefined;
     case 'OBX':
       counts.OBX++;
       placeObservation(context, segment, at, counts.OBX);
       return patient !== undefined;
     case 'NTE':
-      if (at.noteOf === 'observation') at.observation?.notes.push(segment);
-      else if (at.noteOf === 'order') at.order?.notes.push(segment);
-      return at.noteOf !== undefined;
-    case 'SPM':
-      // OBX behind SPM describe the specimen, still of this order; a note behind SPM is about the specimen.
-      at.observation = at.noteOf = undefined;
-      return false;
+      at.notes?.push(segment);
+      return at.notes !== undefined;
+    case 'SPM': {
+      counts.SPM++;
+      const specimen = { spm: segment, notes: [], number: counts.SPM };
+      if (start === 'SPM') at.order = undefined;
+      else at.order?.specimens.push(specimen);
+      at.specimen = specimen;
+      at.observation = undefined;
+      at.notes = specimen.notes;
+      return patient !== undefined;
+    }
     default:
-      return false;
+      if (at.order === undefined || !ORDER_DETAILS.has(segment.id)) return false;
+      at.order.details.push(segment);
+      return true;
   }
+}
+
+/** Begins an order of the patient at hand, below the last ORC: one ORC may have several OBR. */
+function openOrder(at: Cursor, start: OrderStart): void {
+  if (at.patient === undefined) return;
+  const { specimen } = at;
+  const isAbove = specimen !== undefined && (start === 'SPM' || at.order === undefined);
+  if (start !== 'SPM') at.specimen = undefined;
+  const order: OpenOrder = {
+    orc: at.orc,
+    obr: undefined,
+    number: 0,
+    prior: at.prior,
+    notes: [],
+    details: [],
+    specimens: isAbove ? [specimen] : [],
+    observations: [],
+  };
+  at.patient.orders.push(order);
+  at.order = order;
+  at.observation = undefined;
+  at.notes = order.notes;
 }
 
 function placeObservation(context: Context, obx: Segment, at: Cursor, number: number): void {
@@ -126,10 +184,11 @@ function placeObservation(context: Context, obx: Segment, at: Cursor, number: nu
     before.continued.push(obx);
     return;
   }
-  const observation = { obx, continued: [], notes: [], number };
+  const specimen = at.order?.specimens.at(-1) ?? at.specimen;
+  const observation = { obx, continued: [], notes: [], number, ...(specimen !== undefined && { specimen }) };
   (at.order?.observations ?? at.patient?.observations)?.push(observation);
   at.observation = observation;
-  at.noteOf = 'observation';
+  at.notes = observation.notes;
 }
 
 /** Lines of one text: the same code and sub-identifier, both TX or FT, the same status. */

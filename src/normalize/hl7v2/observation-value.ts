@@ -7,8 +7,8 @@ import type { Decimal } from '../../formats/fhir/json.ts';
 import { compact, dateTimeOf, extension, periodOf, textOf, type Context, type Element } from './context.ts';
 import { conceptOf } from './datatypes/codeable-concept.ts';
 import { edAttachment, rpAttachment } from './datatypes/attachment.ts';
+import { unitOf } from './datatypes/quantity.ts';
 
-const UCUM = 'http://unitsofmeasure.org';
 const VALUE_ATTACHMENT = 'http://hl7.org/fhir/5.0/StructureDefinition/extension-Observation.valueAttachment';
 
 /** Types whose repetitions are lines of one text. */
@@ -128,17 +128,6 @@ function attachmentValue(attachment: Element | undefined): Element {
   return compact({
     extension: attachment === undefined ? undefined : [extension(VALUE_ATTACHMENT, 'valueAttachment', attachment)],
   });
-}
-
-/** OBX-6 as Quantity members. A code only with the system UCUM: other units are text. */
-function unitOf(context: Context, raw: string): Element {
-  if (raw === '') return {};
-  const parts = components(raw, context.by);
-  const code = textOf(context, parts[0]);
-  const unit = textOf(context, parts[1]) ?? code;
-  if (unit === undefined) return {};
-  const isUcum = textOf(context, parts[2])?.toUpperCase() === 'UCUM';
-  return isUcum && code !== undefined ? { unit, system: UCUM, code } : { unit };
 }
 
 const RANGE = /^([+-]?[\d.]+)\s*(?:-|–|to)\s*([+-]?[\d.]+)$/;

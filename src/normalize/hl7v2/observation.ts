@@ -18,6 +18,7 @@ import {
 import { codingsOf, codingText, conceptOf, V2_TABLE } from './datatypes/codeable-concept.ts';
 import { eiIdentifier } from './datatypes/identifier.ts';
 import { referenceRange, valueElements } from './observation-value.ts';
+import type { SpecimenGroup } from './order-group.ts';
 import { codedMarks, metaOf, type Marks } from './security.ts';
 import { INTERPRETATIONS, OBSERVATION_STATUS, STATUS_RANK, VITAL_SIGNS } from './tables.ts';
 
@@ -32,6 +33,8 @@ export interface ObservationGroup {
   readonly obx: Segment;
   readonly continued: readonly Segment[];
   readonly notes: readonly Segment[];
+  /** The specimen that stands before it. */
+  readonly specimen?: SpecimenGroup;
   /** Number of the OBX in the message, from 1, for error locations. */
   readonly number: number;
 }
@@ -43,6 +46,10 @@ export interface ObservationFrame {
   readonly patient: number;
   readonly encounter: number | undefined;
   readonly basedOn: number | undefined;
+  /** Position of the Specimen. */
+  readonly specimen?: number | undefined;
+  /** Position of what the result was found in: an Immunization, a MedicationAdministration. */
+  readonly partOf?: number | undefined;
   /** OBR-7: when OBX-14 is empty. */
   readonly observedAt: string | undefined;
   readonly category: string | undefined;
@@ -98,6 +105,8 @@ export function observationChange(
   set.subject = { reference: changeReference(frame.patient) };
   if (frame.encounter !== undefined) set.encounter = { reference: changeReference(frame.encounter) };
   if (frame.basedOn !== undefined) set.basedOn = [{ reference: changeReference(frame.basedOn) }];
+  if (frame.partOf !== undefined) set.partOf = [{ reference: changeReference(frame.partOf) }];
+  if (frame.specimen !== undefined) set.specimen = { reference: changeReference(frame.specimen) };
   const result: Element = { code };
   put(result, 'category', categoryOf(frame.category, code));
   put(result, 'effectiveDateTime', dateTimeOf(context, obx.field(14), `${location}-14`) ?? frame.observedAt);
@@ -189,7 +198,7 @@ function putResult(context: Context, list: ChangeList, group: ObservationGroup, 
   put(set, 'bodySite', conceptOf(context, repetitions(obx.field(20), by)[0], `${V2_TABLE}0163`));
   const device = eiIdentifier(context, repetitions(obx.field(18), by)[0] ?? '', '')?.identifier;
   if (device !== undefined) set.device = { identifier: device, display: device.value };
-  put(set, 'note', notesOf(context, group.notes));
+  put(set, 'note', notesOf(context, group.notes, list));
 }
 
 /** OBX-4 sub-identifier and OBX-19 time of analysis, beside what the value brought. */
@@ -237,16 +246,27 @@ function categoryOf(section: string | undefined, code: Element): Element[] | und
   return category === undefined ? undefined : [{ coding: [{ system: CATEGORY, code: category }] }];
 }
 
-/** NTE-3 of consecutive notes as one Annotation each; repetitions are lines. */
-export function notesOf(context: Context, notes: readonly Segment[]): Element[] | undefined {
+/** NTE-3 of consecutive notes as one Annotation each; repetitions are lines. Author and time (NTE-5, NTE-6) where there is a text. */
+export function notesOf(context: Context, notes: readonly Segment[], list?: ChangeList): Element[] | undefined {
   const found = notes.flatMap((nte) => {
     const text = repetitions(nte.field(3), context.by)
       .map((raw) => textOf(context, raw) ?? '')
       .join('\n')
       .trim();
-    return text === '' ? [] : [{ text }];
+    if (text === '') return [];
+    const author = list?.practitioner(context, repetitions(nte.field(5), context.by)[0] ?? '');
+    const time = dateTimeOf(context, nte.field(6), 'NTE-6');
+    return [
+      author === undefined && time === undefined ? { text } : { ...authorOf(author), ...compact({ time }), text },
+    ];
   });
   return found.length === 0 ? undefined : found;
+}
+
+/** A practitioner who is known by name only is an author by text. */
+function authorOf(author: Element | undefined): Element {
+  if (author === undefined) return {};
+  return author.reference === undefined ? { authorString: author.display } : { authorReference: author };
 }
 
 /** OBX-29: answers to questions and supporting information belong to the order, not to the result. */

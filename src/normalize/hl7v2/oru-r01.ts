@@ -2,6 +2,7 @@
 import { encounterChange } from './encounter.ts';
 import { groupSegments, type PatientGroup } from './group.ts';
 import { orderChanges } from './order.ts';
+import { isServiceOrder } from './order-group.ts';
 import { patientChange } from './patient.ts';
 import { marksOf } from './security.ts';
 import type { Conversion } from './structure.ts';
@@ -19,9 +20,10 @@ function patientResult(conversion: Conversion, group: PatientGroup): void {
   const { pv1, pv2 } = group;
   const encounter =
     pv1 === undefined ? undefined : encounterChange(context, list, { pv1, pv2 }, patient, 'context', marks);
-  visitObservations(context, list, group.observations, { index: patient.index, encounter, sourceTime, used, marks });
-  const requests = new Map<string, number>();
-  for (const order of group.orders) {
-    orderChanges(context, list, order, { patient, encounter, marks, sourceTime, used, requests });
-  }
+  // Results without OBR are about the patient.
+  const loose = group.orders.filter((order) => !isServiceOrder(order)).flatMap(({ observations }) => observations);
+  const observations = loose.length === 0 ? group.observations : [...group.observations, ...loose];
+  visitObservations(context, list, observations, { index: patient.index, encounter, sourceTime, used, marks });
+  const frame = { patient, encounter, marks, sourceTime, used, requests: new Map(), results: new Map() };
+  for (const order of group.orders) if (isServiceOrder(order)) orderChanges(context, list, order, frame);
 }

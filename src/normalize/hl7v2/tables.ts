@@ -149,6 +149,15 @@ export const ORDER_CONTROL_STATUS: Readonly<Record<string, string>> = {
   RQ: 'active',
 };
 
+/** How far an order has come, as STATUS_RANK: of two statements of one time the more advanced stands. */
+export const ORDER_RANK: Readonly<Record<string, number>> = {
+  active: 0,
+  'on-hold': 1,
+  completed: 2,
+  revoked: 3,
+  'entered-in-error': 4,
+};
+
 /** Table 0027 / 0485 to ServiceRequest.priority. */
 export const PRIORITY: Readonly<Record<string, string>> = { S: 'stat', A: 'asap', R: 'routine' };
 

@@ -1,0 +1,46 @@
+/**
+ * Whose child an order is: ORC-8 and OBR-29 (the parent order), OBR-26 (the parent's result that called for it). As a culture
+ * and the susceptibility tests of each organism it grew.
+ */
+import { components, repetitions, subcomponents } from '../../formats/hl7v2/delimiters.ts';
+import type { Segment } from '../../formats/hl7v2/message.ts';
+import { present, textOf, type Context, type Element } from './context.ts';
+import { codingsOf, codingText } from './datatypes/codeable-concept.ts';
+import { eiIdentifier, type Identified } from './datatypes/identifier.ts';
+
+/** References by identifier to the parent request: OBR-29, else ORC-8. Undefined without one. */
+export function parentReferences(
+  context: Context,
+  orc: Segment | undefined,
+  obr: Segment | undefined,
+): Element[] | undefined {
+  const numbers = parentNumbers(context, orc, obr);
+  // One parent has up to two numbers; one of them names it.
+  const [number] = numbers;
+  return number === undefined ? undefined : [{ type: 'ServiceRequest', identifier: number.identifier }];
+}
+
+function parentNumbers(context: Context, orc: Segment | undefined, obr: Segment | undefined): Identified[] {
+  const { by } = context;
+  const raw = repetitions(obr?.field(29) || (orc?.field(8) ?? ''), by)[0] ?? '';
+  if (raw === '') return [];
+  const [placer = '', filler = ''] = components(raw, by);
+  // OBR-29 is an EIP; senders put the parent's filler number there as a plain EI too.
+  return present([eiIdentifier(context, filler, 'FILL'), eiIdentifier(context, placer, 'PLAC')]);
+}
+
+/** Name of the parent's result: its OBX-3 and OBX-4. */
+export type ResultName = string;
+
+/** OBR-26: the parent's result that called for this order. Undefined without one. */
+export function parentResult(context: Context, obr: Segment): ResultName | undefined {
+  const [code = '', subId] = components(obr.field(26), context.by);
+  if (code === '' || code === '""') return undefined;
+  const [coding] = codingsOf(context, subcomponents(code, context.by).join(context.by.component));
+  return coding === undefined ? undefined : resultName(coding, textOf(context, subId));
+}
+
+/** The name of a result by its first coding and sub-identifier. */
+export function resultName(coding: Element, subId: string | undefined): ResultName {
+  return `${codingText(coding)} ${subId ?? ''}`;
+}

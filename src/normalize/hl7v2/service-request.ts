@@ -1,0 +1,138 @@
+/** ORC, OBR and TQ1 to ServiceRequest (maps ORC[ServiceRequest], OBR[ServiceRequest], TQ1[ServiceRequest], NTE[ServiceRequest]). */
+import { changeReference, type BusinessKey } from '../../formats/fhir/change.ts';
+import { components, repetitions } from '../../formats/hl7v2/delimiters.ts';
+import type { ChangeList } from './change-list.ts';
+import { codeOf, compact, dateTimeOf, extension, firstOf, present, type Context, type Element } from './context.ts';
+import { conceptOf } from './datatypes/codeable-concept.ts';
+import { eiIdentifier } from './datatypes/identifier.ts';
+import { notesOf } from './observation.ts';
+import type { OrderGroup } from './order-group.ts';
+import { requestKeys, type OrderNumbers } from './order-numbers.ts';
+import { parentReferences } from './parent.ts';
+import type { PatientResult } from './patient.ts';
+import { metaOf, type Marks } from './security.ts';
+import { ORDER_CONTROL_STATUS, ORDER_RANK, ORDER_STATUS, PRIORITY } from './tables.ts';
+import { timingOf, type OrderTiming } from './timing.ts';
+
+const STATUS_REASON = 'http://hl7.org/fhir/StructureDefinition/request-statusReason';
+
+/** What surrounds the orders of one patient. */
+export interface OrderFrame {
+  readonly patient: PatientResult;
+  readonly encounter: number | undefined;
+  readonly marks: Marks;
+  readonly sourceTime: number;
+  readonly used: Map<string, number>;
+  /** Positions of the ServiceRequests of this message by their first key: one order may have several OBR. */
+  readonly requests: Map<string, number>;
+}
+
+/** What the caller knows of the request. */
+export interface RequestParts {
+  readonly numbers: OrderNumbers;
+  readonly code: Element | undefined;
+  /** `completed` where the report is final. */
+  readonly done: string | undefined;
+  /** Key for a request without a number. */
+  readonly key: BusinessKey;
+  readonly orderMarks: readonly Element[];
+  /** An order states itself; a result only fills in what nobody has said of its order. */
+  readonly stated: boolean;
+}
+
+/** Statuses in the order in which they follow each other: a message that is not the last word does not go back. */
+const COURSE = ['completed', 'revoked', 'entered-in-error'];
+
+/** Adds the Change of a request, once a message, and returns its position. */
+export function requestChange(
+  context: Context,
+  list: ChangeList,
+  group: OrderGroup,
+  frame: OrderFrame,
+  parts: RequestParts,
+): number {
+  const { orc } = group;
+  const { numbers } = parts;
+  const keys = requestKeys(numbers);
+  if (keys.length === 0) keys.push(['request', ...parts.key]);
+  const name = JSON.stringify(keys[0]);
+  const known = frame.requests.get(name);
+  if (known !== undefined) return known;
+  const meta = metaOf(frame.marks.all, frame.marks.clinical, parts.orderMarks);
+  const control = ORDER_CONTROL_STATUS[firstOf(context, orc?.field(1)) ?? ''];
+  const status = ORDER_STATUS[firstOf(context, orc?.field(5)) ?? ''] ?? (parts.stated ? control : parts.done);
+  const elements = requestElements(context, list, group, parts, frame.encounter);
+  const index = list.add({
+    type: 'ServiceRequest',
+    keys,
+    set: {
+      resourceType: 'ServiceRequest',
+      ...(meta && { meta }),
+      subject: { reference: changeReference(frame.patient.index) },
+      ...(parts.stated && elements),
+      ...(status !== undefined && { status }),
+    },
+    keepIf: { status: COURSE.slice(COURSE.indexOf(status ?? '') + 1) },
+    append: { identifier: numbers.all.map(({ identifier }) => identifier) },
+    initial: parts.stated
+      ? { status: control ?? 'active', intent: 'order' }
+      : { status: control ?? 'active', ...elements },
+    ...(parts.stated && { sourceTime: frame.sourceTime + (ORDER_RANK[status ?? ''] ?? 0) }),
+  });
+  frame.requests.set(name, index);
+  return index;
+}
+
+function requestElements(
+  context: Context,
+  list: ChangeList,
+  group: OrderGroup,
+  parts: RequestParts,
+  encounter: number | undefined,
+): Element {
+  const { orc, obr } = group;
+  const timing = timingOf(context, group);
+  const requester = present(
+    repetitions(orc?.field(12) || (obr?.field(16) ?? ''), context.by).map((raw) => list.practitioner(context, raw)),
+  )[0];
+  const reason = present(repetitions(obr?.field(31) ?? '', context.by).map((raw) => conceptOf(context, raw)));
+  const details = [46, 47].flatMap((field) =>
+    present(repetitions(obr?.field(field) ?? '', context.by).map((raw) => conceptOf(context, raw))),
+  );
+  const why = firstOf(context, orc?.field(5)) === undefined ? conceptOf(context, orc?.field(16)) : undefined;
+  return compact({
+    // A status message says nothing of what was ordered: then nothing of it is changed.
+    ...(obr !== undefined && { intent: firstOf(context, obr.field(11)) === 'G' ? 'reflex-order' : 'order' }),
+    priority: PRIORITY[timing?.priority ?? firstOf(context, obr?.field(5)) ?? ''],
+    code: parts.code,
+    orderDetail: details,
+    quantityQuantity: timing?.quantity,
+    encounter: encounter === undefined ? undefined : { reference: changeReference(encounter) },
+    ...occurrence(timing, dateTimeOf(context, obr?.field(6), 'OBR-6')),
+    asNeededBoolean: timing?.asNeeded,
+    authoredOn: codeOf(context, orc?.field(1)) === 'NW' ? dateTimeOf(context, orc?.field(9), 'ORC-9') : undefined,
+    requester: requester ?? list.organization(context, repetitions(orc?.field(21) ?? '', context.by)[0] ?? ''),
+    requisition: eiIdentifier(context, components(orc?.field(4) ?? '', context.by)[0] ?? '', 'PGN')?.identifier,
+    basedOn: parentReferences(context, orc, obr),
+    locationCode: present([conceptOf(context, orc?.field(29), 'http://terminology.hl7.org/CodeSystem/v2-0482')]),
+    reasonCode: reason,
+    note: parts.stated ? [...(notesOf(context, group.notes, list) ?? []), ...(timing?.notes ?? [])] : timing?.notes,
+    extension: present([parts.stated ? extension(STATUS_REASON, 'valueCodeableConcept', why) : undefined]),
+  });
+}
+
+/** A pattern or duration needs a Timing; one moment is a dateTime. */
+function occurrence(timing: OrderTiming | undefined, requested: string | undefined): Element {
+  if (timing?.timing !== undefined) return { occurrenceTiming: timing.timing };
+  if (timing?.start !== undefined && timing.end !== undefined)
+    return { occurrencePeriod: { start: timing.start, end: timing.end } };
+  return { occurrenceDateTime: requested ?? timing?.start };
+}
+
+/** Adds references to supporting information to the Change that is there already. */
+export function addSupportingInfo(list: ChangeList, request: number, references: readonly Element[]): void {
+  const change = list.changes[request];
+  if (change.mode !== 'merge' || references.length === 0) return;
+  const before = change.append?.supportingInfo ?? [];
+  list.changes[request] = { ...change, append: { ...change.append, supportingInfo: [...before, ...references] } };
+}

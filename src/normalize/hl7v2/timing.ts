@@ -1,0 +1,145 @@
+/**
+ * TQ1, and TQ of older versions (ORC-7, OBR-27), to when something is to be done (maps TQ1[ServiceRequest],
+ * TQ1[MedicationRequest], RPT[Timing]). Several TQ1 of one order: the first; the others are kept as they were sent.
+ */
+import { components, repetitions, subcomponents } from '../../formats/hl7v2/delimiters.ts';
+import { toFhirTime } from '../../formats/hl7v2/dtm.ts';
+import type { Segment } from '../../formats/hl7v2/message.ts';
+import { compact, dateTimeOf, periodOf, present, textOf, type Context, type Element } from './context.ts';
+import { cqDuration, cqQuantity } from './datatypes/quantity.ts';
+import type { OrderGroup } from './order-group.ts';
+import { repeatPattern } from './repeat-pattern.ts';
+
+/** When an order is to be carried out. */
+export interface OrderTiming {
+  /** TQ1-2: how much each time. */
+  readonly quantity: Element | undefined;
+  /** Timing; undefined where nothing repeats or lasts. */
+  readonly timing: Element | undefined;
+  /** TQ1-7 and TQ1-8 as dateTimes. */
+  readonly start: string | undefined;
+  readonly end: string | undefined;
+  /** Code of table 0485. */
+  readonly priority: string | undefined;
+  /** True for `PRN`. */
+  readonly asNeeded: true | undefined;
+  /** TQ1-10 and TQ1-11 as notes. */
+  readonly notes: Element[];
+}
+
+/** The fields, whichever segment they come from. */
+interface TimingFields {
+  readonly quantity: string;
+  readonly pattern: string;
+  readonly explicit: readonly string[];
+  readonly duration: string;
+  readonly start: string;
+  readonly end: string;
+  readonly priority: string;
+  readonly texts: readonly string[];
+  readonly occurrence: string;
+  readonly count: string;
+}
+
+/** The timing of an order: its first TQ1, else ORC-7, else OBR-27. */
+export function timingOf(context: Context, group: OrderGroup): OrderTiming | undefined {
+  const tq1 = group.details.find(({ id }) => id === 'TQ1');
+  if (tq1 !== undefined) return tq1Timing(context, tq1);
+  const raw = repetitions(group.orc?.field(7) || (group.obr?.field(27) ?? ''), context.by)[0] ?? '';
+  return raw === '' ? undefined : fromFields(context, tqFields(context, raw), 'ORC-7');
+}
+
+/** One TQ1. */
+export function tq1Timing(context: Context, tq1: Segment): OrderTiming {
+  const fields: TimingFields = {
+    quantity: tq1.field(2),
+    pattern: repetitions(tq1.field(3), context.by)[0] ?? '',
+    explicit: repetitions(tq1.field(4), context.by),
+    duration: tq1.field(6),
+    start: tq1.field(7),
+    end: tq1.field(8),
+    priority: tq1.field(9),
+    texts: [tq1.field(10), tq1.field(11)],
+    occurrence: tq1.field(13),
+    count: tq1.field(14),
+  };
+  return fromFields(context, fields, 'TQ1');
+}
+
+/** TQ: its components hold what became fields of TQ1, one level lower. */
+function tqFields(context: Context, raw: string): TimingFields {
+  const { by } = context;
+  const parts = components(raw, by);
+  const lower = (part = ''): string => subcomponents(part, by).join(by.component);
+  const [pattern = '', times = ''] = subcomponents(parts[1] ?? '', by);
+  return {
+    quantity: quantityText(lower(parts[0]), by.component),
+    pattern,
+    explicit: times === '' ? [] : times.split(','),
+    duration: durationText(parts[2] ?? '', by),
+    start: parts[3] ?? '',
+    end: parts[4] ?? '',
+    priority: parts[5] ?? '',
+    texts: [parts[6] ?? '', parts[7] ?? ''],
+    occurrence: '',
+    count: parts[11] ?? '',
+  };
+}
+
+/** CQ below CQ: the unit comes at the same level as the quantity. */
+function quantityText(raw: string, divider: string): string {
+  return raw.split(divider).slice(0, 2).join(divider);
+}
+
+/** TQ.3 writes a duration as a letter and a number: `D10`, `H2`. */
+function durationText(text: string, by: Context['by']): string {
+  const match = /^([SMHDWL])(\d+)$/i.exec(text.trim());
+  return match === null ? '' : `${match[2]}${by.component}${match[1]}`;
+}
+
+function fromFields(context: Context, fields: TimingFields, location: string): OrderTiming {
+  const { by } = context;
+  const pattern = repeatPattern(textOf(context, subcomponents(components(fields.pattern, by)[0] ?? '', by)[0]));
+  const times = present(fields.explicit.map((raw) => clock(textOf(context, raw))));
+  const duration = cqDuration(context, fields.duration);
+  const each = cqDuration(context, fields.occurrence);
+  const count = /^[1-9]\d{0,8}$/.exec(textOf(context, fields.count) ?? '')?.[0];
+  const bounds = periodOf(context, fields.start, fields.end, location);
+  const repeat = compact({
+    ...pattern.repeat,
+    ...(times.length > 0 && { timeOfDay: times }),
+    ...(each !== undefined && { duration: each.value, durationUnit: each.code }),
+    count: count === undefined ? undefined : Number(count),
+  });
+  const repeats = Object.keys(repeat).length > 0;
+  const lasts = bounds?.end === undefined && duration !== undefined;
+  const timing = compact({
+    repeat:
+      repeats || lasts
+        ? {
+            ...(bounds?.end !== undefined
+              ? { boundsPeriod: bounds }
+              : lasts
+                ? { boundsDuration: duration }
+                : bounds !== undefined && { boundsPeriod: bounds }),
+            ...repeat,
+          }
+        : undefined,
+    code: pattern.code,
+  });
+  const priority = textOf(context, components(fields.priority, by)[0]);
+  return {
+    quantity: cqQuantity(context, fields.quantity),
+    timing: Object.keys(timing).length === 0 ? undefined : timing,
+    start: dateTimeOf(context, fields.start, `${location}-7`),
+    end: dateTimeOf(context, fields.end, `${location}-8`),
+    priority,
+    asNeeded: priority === 'PRN' || pattern.asNeeded ? true : undefined,
+    notes: present(fields.texts.map((raw) => textOf(context, components(raw, by)[0]))).map((text) => ({ text })),
+  };
+}
+
+/** `1130`, `113005` and `11:30:05` as FHIR time. */
+function clock(text: string | undefined): string | undefined {
+  return text === undefined ? undefined : toFhirTime(text.replaceAll(':', ''));
+}
