@@ -25,7 +25,7 @@ import { createTokenVerifier, EXTERNAL_ALGORITHMS, type TokenIssuer } from '../i
 import { fhirServices } from '../services/fhir-services.ts';
 import { readLedger } from '../services/read-ledger.ts';
 import { ledgerReader } from '../storage/pg/ledger-reader.ts';
-import { prepareStore } from '../storage/pg/prepare-store.ts';
+import { messageStore } from '../storage/pg/message-store.ts';
 import { recordStore } from '../storage/pg/record-store.ts';
 import type { AccessWriter } from '../write/writer.ts';
 import { readVersion } from '../config/version.ts';
@@ -50,7 +50,7 @@ export async function startHttp(parts: HttpParts): Promise<HttpListener> {
   const { keyring } = opened;
   const services = fhirServices({
     records,
-    messages: prepareStore(pool),
+    messages: messageStore(pool),
     keyring,
     writer,
     clock: systemClock,

@@ -1,46 +1,120 @@
 /**
  * Provenance (FHIR R4) rendered from a manifest: which message of which source made these versions, when, through which
- * gateway, and where the ledger proves it. Never stored; what a client submits is another Provenance.
+ * gateway, and where the ledger proves it; and, for messages of other standards, that the gateway turned them into FHIR (v2-to-FHIR
+ * MSH[Provenance-Source] and [Provenance-Transformation]). Never stored; what a client submits is another Provenance.
  */
 import type { StoredResource } from '../formats/fhir/resource.ts';
 import { sourceUri, type RenderedMessage } from './rendered.ts';
+import type { Submitter } from './submitter.ts';
 
 const PARTICIPANT = 'http://terminology.hl7.org/CodeSystem/provenance-participant-type';
+const ROLE = 'https://anamnesis.health/fhir/role';
+const URI = 'urn:ietf:rfc:3986';
 
-function agent(code: string, system: string, value: string): Readonly<Record<string, unknown>> {
-  return { type: { coding: [{ system: PARTICIPANT, code }] }, who: { identifier: { system, value } } };
+type Json = Readonly<Record<string, unknown>>;
+
+const OPERATIONS: Readonly<Record<string, string>> = { create: 'CREATE', update: 'UPDATE', delete: 'DELETE' };
+
+function coding(system: string, code: string): Json {
+  return { coding: [{ system, code }] };
 }
 
-/** The Provenance of what one message produced. `entity` names the manifest's leaf, whose receipt `/ledger/receipt/<leaf>` gives. */
-export function renderProvenance(rendered: RenderedMessage): StoredResource {
-  const { message, origin } = rendered;
-  const received = new Date(rendered.receivedAt).toISOString();
+function agent(type: string, who: Json, more: Json = {}): Json {
+  return { type: coding(PARTICIPANT, type), ...more, who };
+}
+
+function identified(system: string, value: string): Json {
+  return { identifier: { system, value } };
+}
+
+function gateway({ origin }: RenderedMessage, type: 'assembler' | 'custodian'): Json {
+  return agent(type, identified(URI, `https://${origin}`));
+}
+
+/** The ledger's leaf, whose receipt `/ledger/receipt/<leaf>` gives. */
+function anchor({ origin, leaf }: RenderedMessage): Json {
+  return { role: 'source', what: identified(`https://${origin}/ledger`, String(leaf)) };
+}
+
+function common({ receivedAt, produced }: RenderedMessage, id: string): Pick<StoredResource, 'id' | 'meta'> & Json {
+  const received = new Date(receivedAt).toISOString();
+  return {
+    id,
+    meta: { versionId: '1', lastUpdated: received },
+    target: produced.map((reference) => ({ reference })),
+    recorded: received,
+  };
+}
+
+function authors(rendered: RenderedMessage): readonly Json[] {
+  const { message, source, submitter } = rendered;
+  if (submitter !== undefined) return clientAgents(submitter);
   const facility = message?.sendingFacility;
-  const author =
-    facility?.name === undefined
-      ? agent('author', 'urn:ietf:rfc:3986', sourceUri(rendered.source))
-      : agent('author', facility.uri ?? sourceUri(rendered.source), facility.name);
+  if (facility?.name === undefined) return [agent('author', identified(URI, sourceUri(source)))];
+  return [agent('author', identified(facility.uri ?? sourceUri(source), facility.name))];
+}
+
+/** The person or system of the token, and the application that spoke for them. */
+function clientAgents({ issuer, role, subject, patient, client }: Submitter): readonly Json[] {
+  const who =
+    patient !== undefined
+      ? { reference: patient }
+      : subject !== undefined
+        ? identified(issuer, subject)
+        : { type: 'Patient', display: 'the patient' };
+  const author = agent('author', who, { role: [coding(ROLE, role)] });
+  return client === undefined || client === subject
+    ? [author]
+    : [author, agent('composer', identified(issuer, client))];
+}
+
+function activity({ message, submitter }: RenderedMessage): Json {
+  const operation = OPERATIONS[submitter?.interaction ?? ''];
+  if (operation !== undefined) return coding('http://terminology.hl7.org/CodeSystem/v3-DataOperation', operation);
+  const received = coding('http://terminology.hl7.org/CodeSystem/iso-21089-lifecycle', 'receive');
+  return message === undefined ? received : { ...received, text: `message - ${message.messageCode}^${message.event}` };
+}
+
+/** Where what a message produced came from. `occurred` is when its sender says it was made, `recorded` when it came. */
+export function renderProvenance(rendered: RenderedMessage): StoredResource {
+  const { message, submitter } = rendered;
+  const control = message && { role: 'source', what: identified(sourceUri(rendered.source), message.controlId) };
   return {
     resourceType: 'Provenance',
-    id: rendered.id,
-    meta: { versionId: '1', lastUpdated: received },
-    target: rendered.produced.map((reference) => ({ reference })),
+    ...common(rendered, rendered.id),
     ...(message?.messageTime === undefined ? {} : { occurredDateTime: message.messageTime }),
-    recorded: received,
-    activity: {
-      coding: [
-        {
-          system: 'http://terminology.hl7.org/CodeSystem/iso-21089-lifecycle',
-          code: message === undefined ? 'receive' : 'transform',
-        },
-      ],
-    },
-    agent: [author, agent('assembler', 'urn:ietf:rfc:3986', `https://${origin}`)],
+    ...(submitter?.purpose === undefined
+      ? {}
+      : { reason: [coding('http://terminology.hl7.org/CodeSystem/v3-ActReason', submitter.purpose)] }),
+    activity: activity(rendered),
+    agent: [...authors(rendered), gateway(rendered, 'custodian')],
+    entity: [anchor(rendered), ...(control === undefined ? [] : [control])],
+  };
+}
+
+/**
+ * That the gateway made FHIR of a message that was not; undefined for what came as FHIR. `id`: of this resource, besides the
+ * one of the source, which it names.
+ */
+export function renderTransformation(rendered: RenderedMessage, id: string): StoredResource | undefined {
+  const { kind } = rendered;
+  if (kind === 'fhir') return undefined;
+  return {
+    resourceType: 'Provenance',
+    ...common(rendered, id),
+    activity:
+      kind === 'hl7v2'
+        ? coding(
+            'http://hl7.org/fhir/uv/v2mappings/CodeSystem/provenance-activity-type-v2-to-fhir',
+            'v2-fhir-transformation',
+          )
+        : coding('http://terminology.hl7.org/CodeSystem/iso-21089-lifecycle', 'transform'),
+    agent: [gateway(rendered, 'assembler')],
     entity: [
-      { role: 'source', what: { identifier: { system: `https://${origin}/ledger`, value: String(rendered.leaf) } } },
-      ...(message === undefined
+      anchor(rendered),
+      ...(rendered.message === undefined
         ? []
-        : [{ role: 'source', what: { identifier: { system: sourceUri(rendered.source), value: message.controlId } } }]),
+        : [{ role: 'source', what: { reference: `MessageHeader/${rendered.id}` } }]),
     ],
   };
 }

@@ -1,5 +1,6 @@
 /** What MessageHeader and Provenance are rendered from: one manifest, opened, and the resources that it produced. */
 import type { MessageDetails } from './message-details.ts';
+import type { Submitter } from './submitter.ts';
 
 export interface RenderedMessage {
   /** Logical id of the rendered resource, given by the caller; derived from the manifest, so that it never changes. */
@@ -15,6 +16,8 @@ export interface RenderedMessage {
   /** Milliseconds since 1970. */
   readonly receivedAt: number;
   readonly message: MessageDetails | undefined;
+  /** Who sent it, for what a FHIR client wrote. */
+  readonly submitter: Submitter | undefined;
   /** Versions that came of it, `Type/id/_history/version`; at least one. */
   readonly produced: readonly string[];
 }

@@ -132,6 +132,11 @@ export function compactOf(packed: Buffer): string {
   return `${header}.${part(KEY_AT, IV_AT)}.${part(IV_AT, AUTH_AT)}.${part(TEXT_AT, packed.length)}.${part(AUTH_AT, TEXT_AT)}`;
 }
 
+/** SHA-256 of the compact JWE of a packed group: the digest by which its manifest names it. Throws `integrity`. */
+export function groupDigest(packed: Buffer): Buffer {
+  return createHash('sha256').update(compactOf(packed)).digest();
+}
+
 /** Packs a compact JWE that was made by `sealGroup` (here or at a peer). Throws `integrity` for any other form. */
 export function packCompact(compact: string): Buffer {
   const [header, key, iv, text, tag] = compact.split('.').map((part) => Buffer.from(part, 'base64url'));

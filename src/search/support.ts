@@ -83,6 +83,8 @@ const SELECTED: Readonly<Record<string, ReadonlySet<string>>> = {
   Device: new Set(['identifier', 'status', 'type', 'organization', 'location']),
   // One is written for every access: who did it, and when; the rest inside a record or a range of dates.
   AuditEvent: new Set(['date', 'agent', 'altid']),
+  // Most of them are not stored but rendered from messages, which are found by what they made.
+  Provenance: new Set(['target']),
   Claim: new Set(['identifier', 'status', 'use', 'created', 'provider', 'insurer', 'encounter']),
   ExplanationOfBenefit: new Set(['identifier', 'status', 'created', 'claim', 'provider', 'encounter', 'coverage']),
 };

@@ -13,6 +13,8 @@ export function confine(principal: Principal, type: string, parameters: Paramete
   const { patient } = principal;
   if (patient === undefined || !isBound(principal)) return parameters;
   if (type === 'Patient') return [...parameters, ['_id', patient]];
+  // A Provenance may be about records of a patient without naming the patient.
+  if (type === 'Provenance') return parameters;
   const name = parametersOf(type).get('patient');
   if (name === undefined || supportOf(type, name) !== 'patient') return parameters;
   return [...parameters, ['patient', `Patient/${patient}`]];

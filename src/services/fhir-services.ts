@@ -3,10 +3,10 @@ import type { Policy } from '../consent/policy.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Random } from '../core/random.ts';
 import type { Keyring } from '../write/keyring.ts';
-import type { PrepareStore } from '../write/ports.ts';
 import type { Writer } from '../write/submission.ts';
 import type { AccessWriter } from '../write/writer.ts';
 import { accessDecider } from './decide-access.ts';
+import type { MessageStore } from './message-store.ts';
 import { patientConsents } from './patient-consents.ts';
 import { patientIds } from './patient-ids.ts';
 import { accessRecorder } from './record-access.ts';
@@ -17,7 +17,7 @@ import type { WriteDeps } from './write-changes.ts';
 export interface FhirServicesDeps {
   readonly records: RecordStore;
   /** Documents and payloads, for what is rendered from manifests. */
-  readonly messages: PrepareStore;
+  readonly messages: MessageStore;
   readonly keyring: Keyring;
   readonly writer: Writer & AccessWriter;
   readonly clock: Clock;

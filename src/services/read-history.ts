@@ -2,8 +2,11 @@
 import { GatewayError } from '../core/errors.ts';
 import type { ResourceKey } from '../core/ids.ts';
 import { resourceKey } from '../keys/index-secret.ts';
-import { notFound, openVersion, refusal, type ReadDeps, type ReadRequest, type ReadVersion } from './open-version.ts';
+import { notFound, openVersion, refusal, type ReadRequest, type ReadVersion } from './open-version.ts';
+import { readRendered } from './read-rendered.ts';
 import type { Reasons } from './record-access.ts';
+import type { RenderDeps } from './render-message.ts';
+import { leafOfRenderedId } from './rendered-id.ts';
 
 export interface HistoryRequest extends ReadRequest {
   /** Versions of one page at most. */
@@ -22,8 +25,12 @@ export interface HistoryPage {
  * Recorded before it returns. Versions that the caller may not see are left out; when that is all of them, it is as for
  * a read. Throws `not-found`, `forbidden`.
  */
-export async function readHistory(deps: ReadDeps, request: HistoryRequest): Promise<HistoryPage> {
+export async function readHistory(deps: RenderDeps, request: HistoryRequest): Promise<HistoryPage> {
   const { principal, type, id, count, requestId } = request;
+  const leaf = leafOfRenderedId(type, id);
+  if (leaf !== undefined) {
+    return { versions: [await readRendered(deps, request, 'history-instance', leaf)], next: undefined };
+  }
   const key = resourceKey(deps.keyring.gatewaySecret, type, id);
   const versions: ReadVersion[] = [];
   let before = request.before ?? Number.MAX_SAFE_INTEGER;

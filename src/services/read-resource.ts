@@ -2,7 +2,8 @@
 import { resourceKey } from '../keys/index-secret.ts';
 import { answerVersion, type ReadRequest, type ReadVersion } from './open-version.ts';
 import { readRendered } from './read-rendered.ts';
-import { leafOfRenderedId, type RenderDeps } from './render-message.ts';
+import type { RenderDeps } from './render-message.ts';
+import { leafOfRenderedId } from './rendered-id.ts';
 
 /** Recorded before it returns. Throws `not-found`, `forbidden`, `gone`. */
 export async function readResource(deps: RenderDeps, request: ReadRequest): Promise<ReadVersion> {

@@ -2,7 +2,8 @@
 import { resourceKey } from '../keys/index-secret.ts';
 import { answerVersion, type ReadRequest, type ReadVersion } from './open-version.ts';
 import { readRendered } from './read-rendered.ts';
-import { leafOfRenderedId, type RenderDeps } from './render-message.ts';
+import type { RenderDeps } from './render-message.ts';
+import { leafOfRenderedId } from './rendered-id.ts';
 
 const VERSION_ID = /^[1-9]\d{0,8}$/;
 

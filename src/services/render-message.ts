@@ -1,121 +1,172 @@
 /**
- * Provenance and MessageHeader of a message, rendered from its manifest (DESIGN section 6): never stored, listing only what
- * the caller may see of what the message made. Their ids come from the manifest's leaf, so that they never change.
+ * Provenance and MessageHeader of one message, rendered from its manifest (DESIGN section 6): never stored, naming only what
+ * the caller may see of what the message made. A message about patients is shown to who may see something of one of them; what
+ * else it made (a practitioner, an organisation) is no way to hear of it.
  */
 import { parseMessageDetails } from '../audit/message-details.ts';
 import { renderMessageHeader } from '../audit/message-header.ts';
-import { renderProvenance } from '../audit/provenance.ts';
-import type { Permit } from '../consent/permit.ts';
-import { groupNumber, leafOfGroup, type GroupNumber, type LeafIndex, type ResourceKey } from '../core/ids.ts';
-import type { Principal } from '../core/principal.ts';
-import { isTombstone, type StoredResource } from '../formats/fhir/resource.ts';
-import { resourceKey } from '../keys/index-secret.ts';
-import { parseDocument } from '../record/document.ts';
+import { renderProvenance, renderTransformation } from '../audit/provenance.ts';
+import type { RenderedMessage } from '../audit/rendered.ts';
+import { parseSubmitter, type Submitter } from '../audit/submitter.ts';
+import type { Denial, Permit } from '../consent/permit.ts';
+import { GatewayError } from '../core/errors.ts';
+import { groupNumber, ordinalOfGroup, type GroupNumber, type LeafIndex, type ResourceKey } from '../core/ids.ts';
+import type { Interaction, Principal } from '../core/principal.ts';
+import type { StoredResource } from '../formats/fhir/resource.ts';
+import type { Lockbox } from '../keys/lockbox.ts';
+import { parseDocument, type DocumentBody } from '../record/document.ts';
+import type { ManifestContent } from '../record/manifest.ts';
 import { openWhole } from '../record/open.ts';
-import { matches } from '../search/matches.ts';
-import type { SearchQuery } from '../search/query.ts';
-import { openManifest } from '../write/writer.ts';
-import type { PrepareStore } from '../write/ports.ts';
-import type { ReadDeps } from './open-version.ts';
+import { groupDigest } from '../record/sealed-group.ts';
+import { unsealManifest } from '../write/writer.ts';
+import { isServed } from './capability.ts';
+import type { MessageStore } from './message-store.ts';
+import { recordRefused, type ReadDeps } from './open-version.ts';
+import type { Reasons } from './record-access.ts';
 
 export interface RenderDeps extends ReadDeps {
-  readonly messages: PrepareStore;
+  readonly messages: MessageStore;
   /** Name of this gateway. */
   readonly origin: string;
 }
 
-/** The parameter by which each rendered type is searched: what the message made. */
-export const RENDERED_BY: Readonly<Record<string, string>> = { Provenance: 'target', MessageHeader: 'focus' };
-
-const RENDERED_ID = /^m-(0|[1-9]\d{0,11})$/;
-/** Versions of a target whose messages are looked at. */
-const VERSIONS = 50;
-
-/** Leaf of the manifest behind an id of a rendered resource; undefined for ids of stored ones. */
-export function leafOfRenderedId(type: string, id: string): LeafIndex | undefined {
-  const match = Object.hasOwn(RENDERED_BY, type) ? RENDERED_ID.exec(id) : null;
-  return match === null ? undefined : (Number(match[1]) as LeafIndex);
+export interface Refusal {
+  readonly mayKnow: boolean;
+  readonly reasons: Reasons;
 }
 
-export interface Rendered {
-  readonly resource: StoredResource;
-  /** Place of the first payload of the message: its leaf anchors what is said here. */
-  readonly group: GroupNumber;
-  /** One permit a patient, by which what the message made could be listed; the key is undefined for the directory. */
-  readonly permits: ReadonlyMap<ResourceKey | undefined, Permit>;
+/** What the caller may hear of a message. */
+export type Hearing =
+  /** There is no such message, or it has nothing of this type. */
+  | { readonly kind: 'none' }
+  /** Refused, by whose records they are; undefined: the directory's. */
+  | { readonly kind: 'refused'; readonly refusals: ReadonlyMap<ResourceKey | undefined, Refusal> }
+  | {
+      readonly kind: 'heard';
+      /** At least one. */
+      readonly resources: readonly StoredResource[];
+      /** Place whose leaf is that of the message. */
+      readonly group: GroupNumber;
+      /** Whose records are named, and by which permit; the key is undefined only where nothing of a patient is. */
+      readonly permits: ReadonlyMap<ResourceKey | undefined, Permit>;
+    };
+
+interface Asked {
+  readonly principal: Principal;
+  readonly action: Extract<Interaction, 'read' | 'search'>;
+  /** A rendered type. */
+  readonly type: string;
 }
 
-/** Undefined when there is no such message, or the caller may see nothing that it made. Records nothing. */
-export async function renderMessage(
-  deps: RenderDeps,
-  principal: Principal,
-  type: string,
-  leaf: LeafIndex,
-): Promise<Rendered | undefined> {
+interface Group {
+  readonly lockbox: Lockbox;
+  readonly body: Buffer;
+}
+
+/** Decides, opens, renders; records nothing. Throws `integrity`. */
+export async function renderMessage(deps: RenderDeps, asked: Asked, leaf: LeafIndex): Promise<Hearing> {
   const bytes = await deps.messages.document(leaf);
-  if (bytes === undefined || parseDocument(bytes).typ !== 'manifest') return undefined;
-  const manifest = await openManifest({ store: deps.messages, keyring: deps.keyring }, leaf);
-  const groups = manifest.groups.map((ordinal) => groupNumber(leaf, ordinal));
-  const payloads = [...(await deps.messages.payloads(groups)).values()];
-  const boxes = await deps.keyring.byLeaf(payloads.map(({ lockbox }) => lockbox));
-  const places = payloads.flatMap(({ lockbox, body }) => {
-    const box = boxes.get(lockbox);
-    return box === undefined ? [] : [{ box, body }];
+  const document = bytes && parseDocument(bytes);
+  if (document?.typ !== 'manifest') return { kind: 'none' };
+  const manifest = await unsealManifest(deps.keyring, document);
+  const message = manifest.kind === 'hl7v2' ? parseMessageDetails(manifest.details) : undefined;
+  if (asked.type === 'MessageHeader' && message === undefined) return { kind: 'none' };
+  const groups = await groupsOf(deps, leaf, document, manifest);
+  const { produced, permits, refusals } = await lookInto(deps, asked, groups);
+  if (groups.some(({ lockbox }) => lockbox.patient !== undefined)) {
+    permits.delete(undefined);
+    refusals.delete(undefined);
+  }
+  if (permits.size === 0) return refusals.size === 0 ? { kind: 'none' } : { kind: 'refused', refusals };
+  const { kind, source, at, details } = manifest;
+  const submitter = await submitterOf(deps, parseSubmitter(details), permits);
+  const id = `m-${leaf}`;
+  const { origin } = deps;
+  const facts = { id, origin, leaf, kind, source, receivedAt: at, message, submitter, produced };
+  return { kind: 'heard', resources: render(asked.type, facts), group: groupNumber(leaf, 0), permits };
+}
+
+function render(type: string, facts: RenderedMessage): readonly StoredResource[] {
+  const made =
+    type === 'MessageHeader'
+      ? [renderMessageHeader(facts)]
+      : [renderProvenance(facts), renderTransformation(facts, `t-${facts.leaf}`)];
+  return made.filter((resource) => resource !== undefined);
+}
+
+/** The sealed groups of records that a manifest names, each with its key. */
+async function groupsOf(
+  deps: RenderDeps,
+  leaf: LeafIndex,
+  document: DocumentBody,
+  manifest: ManifestContent,
+): Promise<readonly Group[]> {
+  const places = manifest.groups.map((ordinal) => groupNumber(leaf, ordinal));
+  const payloads = await deps.messages.payloads(places);
+  const boxes = await deps.keyring.byLeaf([...payloads.values()].map(({ lockbox }) => lockbox));
+  return places.map((place) => {
+    const payload = payloads.get(place);
+    const lockbox = payload && boxes.get(payload.lockbox);
+    if (
+      payload === undefined ||
+      lockbox === undefined ||
+      groupDigest(payload.body).toString('base64url') !== document.payloads[ordinalOfGroup(place)]?.digest
+    ) {
+      throw new GatewayError('integrity', 'a payload is not the one that its manifest names');
+    }
+    return { lockbox, body: payload.body };
   });
-  // Twice: the rendered type must be permitted itself, and each resource that it would name by what that one is.
-  const ask = (asked: string | undefined) =>
-    deps.decider.decide(
-      principal,
-      places.map(({ box: { patient, labels } }) => ({ action: 'read', patient, labels, type: asked })),
-    );
-  const [decisions, ofType] = await Promise.all([ask(undefined), ask(type)]);
-  const permits = new Map<ResourceKey | undefined, Permit>();
+}
+
+/** What the caller may see of the records of a message. */
+async function lookInto(
+  deps: RenderDeps,
+  { principal, action, type }: Asked,
+  groups: readonly Group[],
+): Promise<{
+  readonly produced: readonly string[];
+  readonly permits: Map<ResourceKey | undefined, Permit>;
+  readonly refusals: Map<ResourceKey | undefined, Refusal>;
+}> {
+  // Twice: the rendered type must be permitted itself, and each record that it would name by what that one is.
+  const questions = groups.flatMap(({ lockbox: { patient, labels } }) => [
+    { action, patient, labels, type: undefined },
+    { action, patient, labels, type },
+  ]);
+  const decisions = await deps.decider.decide(principal, questions);
   const produced: string[] = [];
-  places.forEach(({ box, body }, i) => {
-    const decision = decisions[i];
-    if (decision.kind === 'denial' || ofType[i].kind === 'denial') return;
-    const seen = openWhole(decision, box, body).filter(isServedOver);
+  const permits = new Map<ResourceKey | undefined, Permit>();
+  const refusals = new Map<ResourceKey | undefined, Refusal>();
+  groups.forEach(({ lockbox, body }, i) => {
+    const [decision, ofType] = decisions.slice(2 * i);
+    const denial = [decision, ofType].find((one): one is Denial => one.kind === 'denial');
+    if (denial !== undefined || decision.kind === 'denial') {
+      const { mayKnowPatient, ...reasons } = denial ?? decision;
+      refusals.set(lockbox.patient, { mayKnow: mayKnowPatient, reasons });
+      return;
+    }
+    const opened = openWhole(decision, lockbox, body);
+    if (opened.length === 0) {
+      refusals.set(lockbox.patient, { mayKnow: decision.mayKnowPatient, reasons: recordRefused(decision) });
+      return;
+    }
+    // Internal records are never served, nor named.
+    const seen = opened.filter(({ resourceType }) => isServed(resourceType));
     if (seen.length === 0) return;
-    permits.set(box.patient, decision);
+    permits.set(lockbox.patient, decision);
     produced.push(...seen.map((one) => `${one.resourceType}/${one.id}/_history/${one.meta.versionId}`));
   });
-  if (produced.length === 0) return undefined;
-  const { kind, source, at, details } = manifest;
-  const message = kind === 'hl7v2' ? parseMessageDetails(details) : undefined;
-  const facts = { id: `m-${leaf}`, origin: deps.origin, leaf, kind, source, receivedAt: at, message, produced };
-  const resource = type === 'Provenance' ? renderProvenance(facts) : renderMessageHeader(facts);
-  return resource === undefined ? undefined : { resource, group: groupNumber(leaf, 0), permits };
+  return { produced, permits, refusals };
 }
 
-/** Internal records are never served, nor named. */
-function isServedOver(resource: StoredResource): boolean {
-  return resource.resourceType !== 'DicomInstance' && !isTombstone(resource);
-}
-
-/** Rendered resources that a search by `_id` or by what the message made finds, newest first. */
-export async function findRendered(
+/** A patient who wrote is named to who may see something of that patient. */
+async function submitterOf(
   deps: RenderDeps,
-  principal: Principal,
-  query: SearchQuery,
-): Promise<readonly Rendered[]> {
-  const { type } = query;
-  if (!Object.hasOwn(RENDERED_BY, type)) return [];
-  const leaves = new Set<LeafIndex>();
-  for (const id of query.ids ?? []) {
-    const leaf = leafOfRenderedId(type, id);
-    if (leaf !== undefined) leaves.add(leaf);
-  }
-  for (const { parameter, anyOf } of query.ids === undefined ? query.criteria : []) {
-    if (parameter.name !== RENDERED_BY[type]) continue;
-    for (const operand of anyOf) {
-      if (operand.kind !== 'reference' || operand.type === undefined || operand.id === undefined) continue;
-      const key = resourceKey(deps.keyring.gatewaySecret, operand.type, operand.id);
-      const versions = await deps.records.history(key, 2 ** 31 - 1, VERSIONS);
-      for (const { group } of versions) leaves.add(leafOfGroup(group));
-    }
-  }
-  const rendered = await Promise.all(
-    [...leaves].toSorted((a, b) => b - a).map((leaf) => renderMessage(deps, principal, type, leaf)),
-  );
-  return rendered.filter((one) => one !== undefined).filter(({ resource }) => matches(resource, query));
+  submitter: Submitter | undefined,
+  permits: ReadonlyMap<ResourceKey | undefined, Permit>,
+): Promise<Submitter | undefined> {
+  const key = submitter?.patientKey;
+  if (submitter === undefined || key === undefined || !permits.has(key)) return submitter;
+  const id = await deps.patients.idOf(key);
+  return id === undefined ? submitter : { ...submitter, patient: `Patient/${id}` };
 }

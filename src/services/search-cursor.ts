@@ -12,8 +12,12 @@ import type { Principal } from '../core/principal.ts';
 import type { Random } from '../core/random.ts';
 import type { IndexSecret } from '../keys/index-secret.ts';
 
-/** Where a page ended. In a scan: sort time, group, line. In a list of ids: how many were done. */
+/**
+ * Where a page ended. In a scan: sort time, group, line. In a list of ids: how many were done. In what is rendered from messages:
+ * the leaf, and which of its resources is next.
+ */
 export type Place =
+  | { readonly kind: 'rendered'; readonly leaf: number; readonly part: number }
   | { readonly kind: 'scan'; readonly sortTime: number; readonly group: GroupNumber; readonly line: number }
   | { readonly kind: 'ids'; readonly done: number };
 

@@ -16,8 +16,16 @@ import { confine } from './confine-search.ts';
 import { candidateStream, type ScanPlace, type ScanShape } from './candidate-stream.ts';
 import { openMatches, type Match, type SearchScope } from './open-matches.ts';
 import { recordSearch } from './record-search.ts';
-import { findRendered, type RenderDeps } from './render-message.ts';
+import type { RenderDeps } from './render-message.ts';
+import { isRendered } from './rendered-id.ts';
 import { openCursor, sealCursor, type Cursor } from './search-cursor.ts';
+import {
+  namesRendered,
+  recordRefusedMessages,
+  RENDERED_END,
+  searchRendered,
+  type RenderedPage,
+} from './search-rendered.ts';
 import { planSearch, type Branch, type Plan } from '../search/plan.ts';
 import { parseQuery, type QueryError, type SearchQuery } from '../search/query.ts';
 
@@ -57,22 +65,19 @@ const BATCH = 100;
 export async function searchResources(deps: SearchDeps, request: SearchRequest): Promise<SearchPage> {
   const { principal, type, base } = request;
   const begun = begin(deps, request);
-  refuseUnsearchable(type, begun.parameters);
   const { query } = parsed(parseQuery(type, confine(principal, type, begun.parameters), { baseUrl: base }));
+  refuseUnnamed(type, query);
   const count = Math.min(begun.count ?? query.count, deps.maxCount, SEARCH_MAX_COUNT);
   const plan = planSearch(query);
   if (plan.kind === 'refused') throw new GatewayError(plan.code, plan.message);
   const size = begun.cursor?.size ?? (await deps.records.size());
   const scope: SearchScope = { deps, principal, query, size };
-  const page = await runPlan(deps, scope, plan, begun.cursor, count);
+  const page = isRendered(type)
+    ? await withRendered(deps, scope, plan, begun.cursor, count)
+    : await runPlan(deps, scope, plan, begun.cursor, count);
   const total = begun.cursor === undefined ? await totalOf(deps, scope, plan, page) : begun.cursor.total;
-  // What is rendered from manifests is not in the index; it stands before what was submitted, on the first page.
-  const rendered = begun.cursor === undefined ? await findRendered(deps, principal, query) : [];
-  const asMatches = rendered.flatMap(({ resource, group, permits }) =>
-    [...permits].map(([patient, permit]): Match => ({ resource, group, patient, permit, place: undefined })),
-  );
-  const disclosed = [...asMatches, ...page.matches];
-  await recordSearch(deps, { ...request, parameters: begun.parameters }, plan, disclosed, page.denied);
+  await recordSearch(deps, { ...request, parameters: begun.parameters }, plan, page.disclosed, page.denied);
+  await recordRefusedMessages(deps, request, page.refused ?? []);
   const next =
     page.place === undefined
       ? undefined
@@ -83,28 +88,24 @@ export async function searchResources(deps: SearchDeps, request: SearchRequest):
           deps.clock.now(),
           deps.random,
         );
-  return {
-    matches: [...rendered, ...page.matches],
-    total: total === undefined ? undefined : total + rendered.length,
-    next,
-    parameters: begun.parameters,
-  };
+  return { matches: page.matches, total, next, parameters: begun.parameters };
 }
 
-/** Parameters that R4 has but that find nothing in a type which is only ever rendered. */
-function refuseUnsearchable(type: string, parameters: SearchRequest['parameters']): void {
-  for (const [name] of parameters) {
-    const [bare = ''] = name.split(':');
-    if (SHAPES.has(bare) || isSearchable(type, bare)) continue;
+/** What is rendered from messages cannot be found by anything else: a search that left it out would be a wrong answer. */
+function refuseUnnamed(type: string, query: SearchQuery): void {
+  const unsearchable = query.criteria.some(({ parameter }) => !isSearchable(type, parameter.name));
+  if (isRendered(type) && (unsearchable || !namesRendered(query))) {
     throw new GatewayError(
       'not-supported',
-      `${type} resources are rendered from messages and found by _id or by what these made`,
+      `${type} resources are rendered from messages: search them by ${FOUND_BY[type] ?? '_id'}`,
     );
   }
 }
 
-/** Parameters that every type takes. */
-const SHAPES: ReadonlySet<string> = new Set(['_count', '_cursor', '_total']);
+const FOUND_BY: Readonly<Record<string, string>> = {
+  Provenance: 'target, patient or _id; other parameters stand beside these',
+  MessageHeader: 'focus or _id',
+};
 
 interface Begun {
   readonly parameters: readonly (readonly [string, string])[];
@@ -141,11 +142,42 @@ function issueOf({ code, parameter, message }: QueryError): InputIssue {
 }
 
 interface Page {
-  readonly matches: readonly Match[];
+  readonly matches: readonly Pick<Match, 'resource' | 'group'>[];
+  /** The matches by patient. */
+  readonly disclosed: readonly Match[];
   /** Where the next page begins; undefined when nothing is left. */
   readonly place: Cursor['place'] | undefined;
   /** Patients of whom something was denied. */
   readonly denied: ReadonlySet<ResourceKey>;
+  /** Messages of which the caller may hear nothing. */
+  readonly refused?: RenderedPage['refused'];
+}
+
+/** What is rendered from messages stands before what is stored. */
+async function withRendered(
+  deps: SearchDeps,
+  scope: SearchScope,
+  plan: Exclude<Plan, { kind: 'refused' }>,
+  cursor: Cursor | undefined,
+  count: number,
+): Promise<Page> {
+  const place = cursor?.place;
+  if (place !== undefined && place.kind !== 'rendered') return runPlan(deps, scope, plan, cursor, count);
+  const rendered = await searchRendered({ ...scope, deps }, place, count);
+  if (rendered.place !== undefined) {
+    return { ...rendered, place: { kind: 'rendered', ...rendered.place }, denied: new Set() };
+  }
+  const room = count - rendered.matches.length;
+  // A full page looks one further, so that there is no empty page behind it.
+  const stored = await runPlan(deps, scope, plan, undefined, Math.max(room, 1));
+  const full = room === 0 && stored.matches.length > 0;
+  return {
+    matches: full ? rendered.matches : [...rendered.matches, ...stored.matches],
+    disclosed: full ? rendered.disclosed : [...rendered.disclosed, ...stored.disclosed],
+    place: full ? { kind: 'rendered', ...RENDERED_END } : stored.place,
+    denied: stored.denied,
+    refused: rendered.refused,
+  };
 }
 
 async function runPlan(
@@ -155,7 +187,7 @@ async function runPlan(
   cursor: Cursor | undefined,
   count: number,
 ): Promise<Page> {
-  if (plan.kind === 'nothing') return { matches: [], place: undefined, denied: new Set() };
+  if (plan.kind === 'nothing') return { matches: [], disclosed: [], place: undefined, denied: new Set() };
   if (plan.kind === 'ids') {
     return readIds(scope, plan.ids, cursor?.place.kind === 'ids' ? cursor.place.done : 0, count);
   }
@@ -179,7 +211,7 @@ async function readIds(scope: SearchScope, ids: readonly string[], from: number,
       if (match !== undefined) matches.push(match);
     }
   }
-  return { matches, place: done < ids.length ? { kind: 'ids', done } : undefined, denied };
+  return { matches, disclosed: matches, place: done < ids.length ? { kind: 'ids', done } : undefined, denied };
 }
 
 /** Scans until the page is full and one more match is known, the index ends, or the effort is spent. */
@@ -200,14 +232,16 @@ async function readScan(
     const limit = Math.min(BATCH, Math.max(count + 1 - matches.length, 20));
     const rows = await stream.next(limit);
     for (const match of await openMatches.byRows(scope, rows, denied)) {
-      if (matches.length === count) return { matches, place: placeOf(matches), denied };
+      if (matches.length === count) return { matches, disclosed: matches, place: placeOf(matches), denied };
       matches.push(match);
     }
     const end = rows.at(-1);
     if (end !== undefined) last = { sortTime: end.sortTime, group: end.group, line: 63 };
     looked += rows.length;
-    if (rows.length < limit) return { matches, place: undefined, denied };
-    if (looked >= effort && last !== undefined) return { matches, place: { kind: 'scan', ...last }, denied };
+    if (rows.length < limit) return { matches, disclosed: matches, place: undefined, denied };
+    if (looked >= effort && last !== undefined) {
+      return { matches, disclosed: matches, place: { kind: 'scan', ...last }, denied };
+    }
   }
 }
 
@@ -258,14 +292,23 @@ async function totalOf(
   const { total } = scope.query;
   if (total === undefined || total === 'none') return undefined;
   const everything = Number.MAX_SAFE_INTEGER;
-  if (plan.kind === 'ids') return (await readIds(scope, plan.ids, 0, everything)).matches.length;
-  if (plan.kind === 'nothing') return 0;
+  const rendered = isRendered(scope.query.type)
+    ? await searchRendered({ ...scope, deps }, undefined, everything)
+    : NONE;
+  if (rendered.place !== undefined) return tooCostly(total);
+  const before = rendered.matches.length;
+  if (plan.kind === 'ids') return before + (await readIds(scope, plan.ids, 0, everything)).matches.length;
+  if (plan.kind === 'nothing') return before;
   const effort = total === 'accurate' ? ACCURATE_EFFORT : SEARCH_EXACT_TOTAL;
   const counted = await countScan(deps, scope, await shapesOf(deps, plan), effort);
-  if (counted === undefined && total === 'accurate') {
-    throw new GatewayError('too-costly', `_total: more than ${ACCURATE_EFFORT} candidates; narrow the search`);
-  }
-  return counted;
+  return counted === undefined ? tooCostly(total) : before + counted;
+}
+
+const NONE: RenderedPage = { matches: [], disclosed: [], place: undefined, refused: [] };
+
+function tooCostly(total: 'estimate' | 'accurate'): undefined {
+  if (total === 'estimate') return undefined;
+  throw new GatewayError('too-costly', '_total: there is too much to count; narrow the search');
 }
 
 async function countScan(

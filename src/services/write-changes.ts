@@ -20,7 +20,7 @@ import type { AccessDecider, AccessQuestion } from './decide-access.ts';
 import { notFound, recordRefused, refusal } from './open-version.ts';
 import type { AccessRecorder, Reasons } from './record-access.ts';
 import type { RecordStore } from './record-store.ts';
-import { leafOfRenderedId } from './render-message.ts';
+import { leafOfRenderedId } from './rendered-id.ts';
 
 export interface WriteDeps {
   readonly writer: Writer;

@@ -13,10 +13,11 @@ import { stringifyFhirJson } from '../formats/fhir/json.ts';
 import type { StoredResource } from '../formats/fhir/resource.ts';
 import { resourceKey } from '../keys/index-secret.ts';
 import { labelSet } from '../labels/label.ts';
-import { parseDocument } from '../record/document.ts';
+import { parseDocument, type DocumentBody } from '../record/document.ts';
 import { decodeManifest, encodeManifest, type ManifestContent } from '../record/manifest.ts';
 import { packCompact, unsealGroup } from '../record/sealed-group.ts';
 import { Draft } from './draft.ts';
+import type { Keyring } from './keyring.ts';
 import { contention, type GroupCommitter } from './group-commit.ts';
 import { MANIFEST_LABELS, prepare, type PrepareDeps } from './prepare.ts';
 import { patientTokens, TokenRows } from './token-rows.ts';
@@ -83,17 +84,18 @@ async function replay(deps: WriterDeps, leaf: LeafIndex): Promise<Accepted> {
   return { leaf, replayed: true, answer: content.answer, results: [] };
 }
 
-/** Opens the sealed part of a manifest of this gateway. Throws `integrity`. */
-export async function openManifest(
-  deps: Pick<WriterDeps, 'store' | 'keyring'>,
-  leaf: LeafIndex,
-): Promise<ManifestContent> {
+async function openManifest(deps: WriterDeps, leaf: LeafIndex): Promise<ManifestContent> {
   const bytes = await deps.store.document(leaf);
-  const slot = deps.keyring.slot(undefined, MANIFEST_LABELS, 0);
-  const held = (await deps.keyring.bySlot([slot])).get(slot);
-  if (bytes === undefined || held === undefined)
-    throw new GatewayError('integrity', 'a manifest of the log is missing');
-  return decodeManifest(unsealGroup(held.lockbox.keyObject, packCompact(parseDocument(bytes).sealed)).plaintext);
+  if (bytes === undefined) throw new GatewayError('integrity', 'a manifest of the log is missing');
+  return unsealManifest(deps.keyring, parseDocument(bytes));
+}
+
+/** Opens the sealed part of a manifest of this gateway. Throws `integrity`. */
+export async function unsealManifest(keyring: Keyring, manifest: DocumentBody): Promise<ManifestContent> {
+  const slot = keyring.slot(undefined, MANIFEST_LABELS, 0);
+  const held = (await keyring.bySlot([slot])).get(slot);
+  if (held === undefined) throw new GatewayError('integrity', 'the key of the manifests is missing');
+  return decodeManifest(unsealGroup(held.lockbox.keyObject, packCompact(manifest.sealed)).plaintext);
 }
 
 /** One access batch: the events of each patient sealed in that patient's AUDIT lockbox, one document for all of them. */

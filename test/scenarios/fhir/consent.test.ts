@@ -121,7 +121,7 @@ describe('conditions that only the record can tell', () => {
       purpose: [{ system: 'http://terminology.hl7.org/CodeSystem/v3-ActReason', code: 'HRESCH' }],
       dataPeriod: { start: '2024', end: '2024' },
     });
-    const rex = await gateway.as({ role: 'researcher', subject: 'rex', user: 'Practitioner/rex' });
+    const rex = await gateway.as({ role: 'researcher', subject: 'rex' });
     expect(await status(rex, my.glucose)).toBe(200);
     const hidden = await rex('GET', my.hiv);
     expect([hidden.status, hidden.body]).toEqual([404, (await rex('GET', '/Observation/nobody')).body]);

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { parseMessageDetails, type MessageDetails } from '../../../src/audit/message-details.ts';
 import { renderMessageHeader } from '../../../src/audit/message-header.ts';
-import { renderProvenance } from '../../../src/audit/provenance.ts';
+import { renderProvenance, renderTransformation } from '../../../src/audit/provenance.ts';
 import type { RenderedMessage } from '../../../src/audit/rendered.ts';
+import { parseSubmitter } from '../../../src/audit/submitter.ts';
 import { validateResource } from '../../../src/formats/fhir/validate.ts';
 
 const message: MessageDetails = {
@@ -23,6 +24,7 @@ const rendered: RenderedMessage = {
   source: 'lab',
   receivedAt: Date.UTC(2026, 10, 22, 13, 15),
   message,
+  submitter: undefined,
   produced: ['Patient/p1/_history/1', 'Observation/o1/_history/2'],
 };
 const errors = (resource: unknown) => validateResource(resource).filter((issue) => issue.severity === 'error');
@@ -47,10 +49,54 @@ describe('resources rendered from a manifest', () => {
     expect(JSON.stringify(provenance)).toContain('"4711"');
   });
 
+  it('say that a message was turned into FHIR, and from what', () => {
+    const transformation = renderTransformation(rendered, 't-4711');
+    expect(errors(transformation)).toEqual([]);
+    expect(transformation).toMatchObject({
+      id: 't-4711',
+      target: renderProvenance(rendered).target,
+      activity: { coding: [{ code: 'v2-fhir-transformation' }] },
+      agent: [{ type: { coding: [{ code: 'assembler' }] } }],
+    });
+    expect(JSON.stringify(transformation)).toContain(`MessageHeader/${rendered.id}`);
+    const study = { ...rendered, kind: 'dicom-study', message: undefined };
+    expect(errors(renderTransformation(study, 't-1'))).toEqual([]);
+    expect(errors(renderProvenance(study))).toEqual([]);
+    expect(renderTransformation({ ...study, kind: 'fhir' }, 't-1')).toBeUndefined();
+  });
+
   it('make a Provenance but no MessageHeader of what was not a message', () => {
-    const plain = { ...rendered, kind: 'fhir', source: 'client:app', message: undefined };
+    const details = {
+      interaction: 'update',
+      requestId: 'r',
+      agent: { issuer: 'https://idp.example', role: 'practitioner', purpose: 'TREAT', client: 'app', subject: 'lee' },
+    };
+    const submitter = parseSubmitter(details);
+    const plain = { ...rendered, kind: 'fhir', source: 'client:app', message: undefined, submitter };
     expect(renderMessageHeader(plain)).toBeUndefined();
-    expect(errors(renderProvenance(plain))).toEqual([]);
+    const provenance = renderProvenance(plain);
+    expect(errors(provenance)).toEqual([]);
+    expect(provenance).toMatchObject({
+      activity: { coding: [{ code: 'UPDATE' }] },
+      reason: [{ coding: [{ code: 'TREAT' }] }],
+      agent: [
+        { who: { identifier: { system: 'https://idp.example', value: 'lee' } } },
+        { who: { identifier: { value: 'app' } } },
+        { type: { coding: [{ code: 'custodian' }] } },
+      ],
+    });
+  });
+
+  it('name a patient who wrote only by the reference that the caller may see', () => {
+    const key = '00000000-0000-4000-8000-000000000001';
+    const submitter = parseSubmitter({ interaction: 'create', agent: { issuer: 'i', role: 'patient', patient: key } });
+    const plain = { ...rendered, kind: 'fhir', source: 'client:patient', message: undefined };
+    const hidden = renderProvenance({ ...plain, submitter });
+    const shown = renderProvenance({ ...plain, submitter: submitter && { ...submitter, patient: 'Patient/p1' } });
+    expect([errors(hidden), errors(shown)]).toEqual([[], []]);
+    expect(JSON.stringify(hidden)).not.toContain(key);
+    expect(shown).toMatchObject({ agent: [{ who: { reference: 'Patient/p1' } }, {}] });
+    expect(parseSubmitter({ messageCode: 'ADT' })).toBeUndefined();
   });
 
   it('come back from the details of a manifest', () => {

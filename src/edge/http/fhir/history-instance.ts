@@ -2,13 +2,14 @@
 import { GatewayError } from '../../../core/errors.ts';
 import { SEARCH_DEFAULT_COUNT } from '../../../core/limits.ts';
 import { isTombstone } from '../../../formats/fhir/resource.ts';
-import type { ReadDeps, ReadVersion } from '../../../services/open-version.ts';
+import type { ReadVersion } from '../../../services/open-version.ts';
 import { readHistory } from '../../../services/read-history.ts';
+import type { RenderDeps } from '../../../services/render-message.ts';
 import type { Call, Handler } from './call.ts';
 import { etag } from './headers.ts';
 
 /** `maxCount`: largest page, in versions. */
-export function historyInstance(deps: ReadDeps, maxCount: number): Handler {
+export function historyInstance(deps: RenderDeps, maxCount: number): Handler {
   return async (call) => {
     const { count, before } = parametersOf(call, maxCount);
     const page = await readHistory(deps, { ...request(call), count, before });
