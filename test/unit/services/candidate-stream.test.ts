@@ -25,7 +25,6 @@ function storeOf(rows: readonly Row[]): RecordStore {
     history: unused,
     consentLeaves: unused,
     size: unused,
-    leaves: unused,
     scan(scan: TokenScan) {
       const [tokens = []] = scan.lists;
       const joined = new Map<string, Candidate>();
