@@ -2,7 +2,8 @@
  * The documents, keys, payloads and index rows of one message while it is being prepared. What a draft makes becomes true
  * only when its item is committed; a draft that loses its race is thrown away and nothing remembers it.
  */
-import type { AliasHash, LeafIndex, ResourceKey } from '../core/ids.ts';
+import { GatewayError } from '../core/errors.ts';
+import { PAYLOADS_PER_MANIFEST, type AliasHash, type LeafIndex, type ResourceKey } from '../core/ids.ts';
 import type { Random } from '../core/random.ts';
 import type { IndexSecret, LockboxSlot } from '../keys/index-secret.ts';
 import { lockboxTag, type Lockbox } from '../keys/lockbox.ts';
@@ -69,6 +70,7 @@ export class Draft {
     cty: ContentType,
     plaintext: Buffer,
   ): Promise<number> {
+    this.#refuseMore();
     const { kid, lockbox, place } = await this.#tag(patient, labels, epoch);
     const sealed = sealGroup(lockbox.keyObject, kid, cty, plaintext, this.#deps.random);
     this.#entries.push({ digest: sealed.digest.toString('base64url'), size: sealed.size });
@@ -79,9 +81,19 @@ export class Draft {
   }
 
   addBlob(digest: Buffer, size: number): void {
+    this.#refuseMore();
     this.#entries.push({ digest: digest.toString('base64url'), size, blob: true });
     this.#lockboxes.push(null);
     this.item.payloads.push({ lockbox: undefined, digest, size, body: undefined });
+  }
+
+  /** One more payload would take a place that belongs to the next document. */
+  #refuseMore(): void {
+    if (this.#entries.length < PAYLOADS_PER_MANIFEST) return;
+    throw new GatewayError(
+      'too-large',
+      `one message fills at most ${PAYLOADS_PER_MANIFEST} lockboxes; send it in parts`,
+    );
   }
 
   /** Seals the manifest's (or access batch's) inner part and signs the document; the draft is complete. */

@@ -110,6 +110,18 @@ describe('transaction', () => {
     expect((await doctor('POST', '/', bundle(twice, twice))).status).toBe(422);
   });
 
+  it('refuses more patients than one manifest can name, and stores none of them', async () => {
+    const many = Array.from({ length: 4100 }, () => ({
+      resource: { resourceType: 'Patient', name: [{ family: 'Manyfold' }] },
+      request: { method: 'POST', url: 'Patient' },
+    }));
+    const reply = await doctor('POST', '/', bundle(...many));
+    expect(reply.status, reply.text).toBe(413);
+    expect((await doctor('GET', '/Patient?name=manyfold')).body.total).toBe(0);
+    expect((await doctor('POST', '/', bundle(...many.slice(0, 600)))).status).toBe(200);
+    expect((await doctor('GET', '/Patient?name=manyfold&_total=accurate&_count=1')).body.total).toBe(600);
+  });
+
   it('lets a subject be nothing but a Patient', async () => {
     const practitioner = { resourceType: 'Practitioner', name: [{ family: 'Doe' }] };
     const reply = await doctor(
