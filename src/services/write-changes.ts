@@ -172,7 +172,7 @@ async function firstDenial(
 /** Every target must be permitted: its new content where it will lie, and the version that it replaces. */
 function questionsOf(target: WriteTarget): readonly Asked[] {
   const { interaction: action, type, id, current, currentLabels, resource } = target;
-  const patient = target.patient?.key;
+  const { patient } = target;
   const base = { reference: `${type}/${id}`, exists: type !== 'Patient' || current !== undefined };
   const asked: Asked[] = [];
   if (resource !== undefined) {

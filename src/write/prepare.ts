@@ -11,10 +11,11 @@ import { labelSet, type LabelSet } from '../labels/label.ts';
 import { encodeManifest, type ManifestContent } from '../record/manifest.ts';
 import { Draft, type DraftDeps } from './draft.ts';
 import type { CommitItem, MessageKey, PrepareStore, Resolved } from './ports.ts';
+import { namedByProvenance, provenanceSubjects } from './provenance-subject.ts';
 import { aliasHashes, findTargets, type Target } from './target.ts';
 import type { Accepted, Submission } from './submission.ts';
 import { keyedPatients, sealVersions } from './seal-versions.ts';
-import { knownPatients, nextVersion, resultOf, subjectId, writeTarget, type Version } from './versions.ts';
+import { knownPatients, nextVersion, resultOf, writeTarget, type Version } from './versions.ts';
 
 const DAY_MS = 86_400_000;
 /** Plaintext bytes of one raw payload; longer messages take several. */
@@ -59,22 +60,23 @@ export async function prepare(deps: PrepareDeps, submission: Submission): Promis
   const written = distinct.filter((target) => target.next !== undefined);
   const now = new Date(deps.clock.now()).toISOString();
   const patients = await knownPatients(deps, targets, secret);
-  const versions = written.map((target) => nextVersion(deps, submission, target, now, patients));
-  await submission.authorize?.(distinct.map((target) => writeTarget(target, versions, secret)));
+  const subjects = await provenanceSubjects(deps, distinct, resolved);
+  const versions = written.map((target) => nextVersion(deps, submission, target, now, patients, subjects));
+  await submission.authorize?.(distinct.map((target) => writeTarget(target, versions)));
 
-  const owner = ownerOf(versions, targets, about, resolved, secret);
+  const owner = ownerOf(versions, targets, about, resolved);
   const rawEpoch = owner === undefined ? Math.floor(submission.receivedAt / DAY_MS) : 0;
   // A patient whom this message makes has no keys yet; if another message is faster, the commit will notice.
   const fresh = new Set(
     distinct.flatMap((target) => (target.type === 'Patient' && target.version === 0 ? [target.key] : [])),
   );
-  const boxed = versions.filter(({ patient }) => patient === undefined || !fresh.has(patient.key));
+  const boxed = versions.filter(({ patient }) => patient === undefined || !fresh.has(patient));
   const slots = [
     keyring.slot(undefined, MANIFEST_LABELS, 0),
     ...(submission.raw === undefined || (owner !== undefined && fresh.has(owner))
       ? []
       : [keyring.slot(owner, RAW_LABELS, rawEpoch)]),
-    ...boxed.map((version) => keyring.slot(version.patient?.key, version.labels, 0)),
+    ...boxed.map((version) => keyring.slot(version.patient, version.labels, 0)),
   ];
   const draft = new Draft(deps, await keyring.bySlot(slots));
   const keyed = await keyedPatients(deps, draft, versions, fresh);
@@ -152,11 +154,12 @@ async function findReplay(store: PrepareStore, message: MessageKey, unique: bool
   return same?.leaf;
 }
 
-/** Resources that changes name by id: their own, for a FHIR write. */
+/** Resources that changes name by id: their own, for a FHIR write, and what a Provenance is about. */
 function explicitKeys(secret: IndexSecret, submission: Submission): ResourceKey[] {
-  return submission.changes.flatMap((change) =>
-    change.mode !== 'merge' && change.id !== undefined ? [resourceKey(secret, change.type, change.id)] : [],
-  );
+  return submission.changes.flatMap((change) => [
+    ...(change.mode !== 'merge' && change.id !== undefined ? [resourceKey(secret, change.type, change.id)] : []),
+    ...(change.mode === 'delete' ? [] : namedByProvenance(secret, change.set)),
+  ]);
 }
 
 /** The patient whose message it is: of the first version that has one, else of the resources it is about. */
@@ -165,9 +168,8 @@ function ownerOf(
   targets: readonly Target[],
   about: readonly AliasHash[],
   resolved: Resolved,
-  secret: IndexSecret,
 ): ResourceKey | undefined {
-  const first = versions.find((version) => version.patient !== undefined)?.patient?.key;
+  const first = versions.find((version) => version.patient !== undefined)?.patient;
   if (first !== undefined) return first;
   const patient = targets.find((target) => target.type === 'Patient');
   if (patient !== undefined) return patient.key;
@@ -175,11 +177,7 @@ function ownerOf(
     const key = resolved.aliases.get(hash);
     if (key !== undefined) return key;
   }
-  const other = targets.find(
-    (target) => target.current !== undefined && subjectId(target.current) !== undefined,
-  )?.current;
-  const id = other && subjectId(other);
-  return id === undefined ? undefined : resourceKey(secret, 'Patient', id);
+  return targets.find((target) => target.lockbox?.patient !== undefined)?.lockbox?.patient;
 }
 
 function timesOf(item: Draft['item'], time: number): Pick<ManifestContent, 'times'> {

@@ -21,14 +21,12 @@ export async function keyedPatients(
   versions: readonly Version[],
   fresh: ReadonlySet<ResourceKey>,
 ): Promise<ReadonlyMap<ResourceKey, Keyed>> {
-  const keys = [
-    ...new Set(versions.flatMap((version) => (version.patient === undefined ? [] : [version.patient.key]))),
-  ];
+  const keys = [...new Set(versions.flatMap((version) => (version.patient === undefined ? [] : [version.patient])))];
   const known = await deps.keyring.patientSecrets(keys.filter((key) => !fresh.has(key)));
   const keyed = new Map<ResourceKey, Keyed>();
   for (const key of keys) keyed.set(key, patientTokens(known.get(key) ?? (await draft.addPatient(key))));
   for (const { target, patient } of versions) {
-    if (target.type === 'Consent' && patient !== undefined) draft.item.consentPatients.push(patient.key);
+    if (target.type === 'Consent' && patient !== undefined) draft.item.consentPatients.push(patient);
   }
   return keyed;
 }
@@ -46,13 +44,13 @@ export async function sealVersions(
   versions: readonly Version[],
   keyed: ReadonlyMap<ResourceKey, Keyed>,
 ): Promise<SealedVersions[]> {
-  const byLockbox = groupBy(versions, (version) => `${version.patient?.key ?? ''} ${version.labels}`);
+  const byLockbox = groupBy(versions, (version) => `${version.patient ?? ''} ${version.labels}`);
   const sealed: SealedVersions[] = [];
   for (const inLockbox of byLockbox.values()) {
     for (const group of splitGroups(inLockbox)) {
       const { patient, labels } = group[0].version;
       const plaintext = Buffer.from(`${group.map(({ line }) => line).join('\n')}\n`);
-      const payload = await draft.addPayload(patient?.key, labels, 0, 'application/fhir+ndjson', plaintext);
+      const payload = await draft.addPayload(patient, labels, 0, 'application/fhir+ndjson', plaintext);
       const tokens = new TokenRows();
       group.forEach(({ version: { target, resource } }, line) => {
         draft.item.records.push({
@@ -64,7 +62,7 @@ export async function sealVersions(
           sourceTime: target.sourceTime,
         });
         if (isTombstone(resource)) return;
-        tokens.addResource(resource, line, keyring.gatewayToken, patient && keyed.get(patient.key));
+        tokens.addResource(resource, line, keyring.gatewayToken, patient && keyed.get(patient));
       });
       for (const row of tokens.rows(payload)) draft.item.tokens.push(row);
       sealed.push({ payload, targets: group.map(({ version }) => version.target) });

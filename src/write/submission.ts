@@ -25,7 +25,7 @@ export interface WriteTarget {
   readonly type: string;
   readonly id: string;
   /** The patient that the record belongs to; undefined for directory resources. */
-  readonly patient: { readonly key: ResourceKey; readonly id: string } | undefined;
+  readonly patient: ResourceKey | undefined;
   readonly labels: LabelSet;
   /** The new content; undefined for a delete. */
   readonly resource: StoredResource | undefined;

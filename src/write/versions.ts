@@ -11,6 +11,7 @@ import { resourceKey, type IndexSecret } from '../keys/index-secret.ts';
 import { labelSet, type LabelSet } from '../labels/label.ts';
 import { labelsOf } from '../labels/labels-of.ts';
 import type { Keyring } from './keyring.ts';
+import type { Subjects } from './provenance-subject.ts';
 import type { Target } from './target.ts';
 import type { Result, Submission, WriteTarget } from './submission.ts';
 
@@ -22,16 +23,12 @@ export interface VersionDeps {
   readonly validate: (resource: unknown) => readonly Issue[];
 }
 
-export interface Patient {
-  readonly key: ResourceKey;
-  readonly id: string;
-}
-
 /** One new version, ready to be sealed. */
 export interface Version {
   readonly target: Target;
   readonly resource: StoredResource;
-  readonly patient: Patient | undefined;
+  /** Key of the patient whose record it is; undefined for the directory. */
+  readonly patient: ResourceKey | undefined;
   readonly labels: LabelSet;
 }
 
@@ -67,6 +64,7 @@ export function nextVersion(
   target: Target,
   now: string,
   patients: ReadonlyMap<string, ResourceKey>,
+  subjects: Subjects,
 ): Version {
   const next = target.next ?? { resourceType: target.type };
   const { resourceType: _type, meta, ...content } = next;
@@ -79,19 +77,12 @@ export function nextVersion(
   const gone = isTombstone(resource);
   if (submission.validate === true && !gone) refuseInvalid(deps.validate(resource));
   // A tombstone says nothing of its patient: it stays in the lockbox of the version that it ends.
-  if (gone && target.lockbox !== undefined && target.current !== undefined) {
-    const id = subjectId(target.current);
-    const key = target.lockbox.patient;
-    return {
-      target,
-      resource,
-      patient: key === undefined || id === undefined ? undefined : { key, id },
-      labels: target.lockbox.labels,
-    };
+  if (gone && target.lockbox !== undefined) {
+    return { target, resource, patient: target.lockbox.patient, labels: target.lockbox.labels };
   }
-  const patient = patientOf(resource, patients);
+  const patient = subjects.get(target) ?? patientOf(resource, patients);
   const before = target.current === undefined || isTombstone(target.current) ? undefined : target.lockbox;
-  if (before !== undefined && before.patient !== patient?.key) {
+  if (before !== undefined && before.patient !== patient) {
     throw new GatewayError('business-rule', 'the subject of an existing resource cannot change; it was left as it is', {
       expression: `${target.type}.subject`,
     });
@@ -108,7 +99,7 @@ function refuseInvalid(issues: readonly Issue[]): void {
   }
 }
 
-function patientOf(resource: StoredResource, patients: ReadonlyMap<string, ResourceKey>): Patient | undefined {
+function patientOf(resource: StoredResource, patients: ReadonlyMap<string, ResourceKey>): ResourceKey | undefined {
   const id = subjectId(resource);
   if (id === undefined) {
     if (DIRECTORY_TYPES.has(resource.resourceType)) return undefined;
@@ -122,20 +113,17 @@ function patientOf(resource: StoredResource, patients: ReadonlyMap<string, Resou
       expression: `${resource.resourceType}.subject`,
     });
   }
-  return { key, id };
+  return key;
 }
 
-export function writeTarget(target: Target, versions: readonly Version[], secret: IndexSecret): WriteTarget {
+export function writeTarget(target: Target, versions: readonly Version[]): WriteTarget {
   const version = versions.find((candidate) => candidate.target === target);
-  const currentId = target.current === undefined ? undefined : subjectId(target.current);
-  const unchanged =
-    currentId === undefined ? undefined : { key: resourceKey(secret, 'Patient', currentId), id: currentId };
   const gone = version !== undefined && isTombstone(version.resource);
   return {
     interaction: gone ? 'delete' : target.current === undefined || isTombstone(target.current) ? 'create' : 'update',
     type: target.type,
     id: target.id,
-    patient: version === undefined ? unchanged : version.patient,
+    patient: version === undefined ? target.lockbox?.patient : version.patient,
     labels: version?.labels ?? target.lockbox?.labels ?? DIRECTORY_LABELS,
     resource: gone ? undefined : (version?.resource ?? target.current),
     current: target.current,

@@ -228,6 +228,93 @@ describe('Provenance of what a client wrote', () => {
   });
 });
 
+describe('a Provenance that a client submits', () => {
+  const about = (...references: readonly string[]) => ({
+    resourceType: 'Provenance',
+    target: references.map((reference) => ({ reference })),
+    recorded: '2026-01-02T03:04:05Z',
+    agent: [{ who: { display: 'a reviewer' } }],
+  });
+
+  it('belongs to the patient whose record it is about, though it names none', async () => {
+    const { patient, observation, self } = await chart('E1');
+    const made = await doctor('POST', '/Provenance', about(`Observation/${observation}/_history/1`));
+    expect(made.status, made.text).toBe(201);
+    const path = `/Provenance/${made.body.id}`;
+    const found = async (client: Client) =>
+      (await all(client, `/Provenance?target=Observation/${observation}`)).map(({ id }) => id);
+    expect(await found(doctor)).toContain(made.body.id);
+    expect(await found(self)).toContain(made.body.id);
+    // The same again, a change and a deletion stay with that patient.
+    expect((await doctor('PUT', path, made.body)).headers.get('etag')).toBe('W/"1"');
+    const changed = await doctor('PUT', path, { ...made.body, occurredDateTime: '2026-01-01' });
+    expect([changed.status, changed.headers.get('etag')]).toEqual([200, 'W/"2"']);
+    const trail = await all(self, `/AuditEvent?patient=${patient}&_count=200`);
+    await self('GET', path);
+    expect((await all(self, `/AuditEvent?patient=${patient}&_count=200`)).length).toBeGreaterThan(trail.length);
+    expect((await self('POST', '/Consent', denyAll(patient))).status).toBe(201);
+    expect([(await doctor('GET', path)).status, (await self('GET', path)).status]).toEqual([403, 200]);
+    expect((await doctor('DELETE', path)).status).toBe(403);
+    expect((await system('DELETE', path)).status).toBe(204);
+    expect((await self('GET', path)).status).toBe(410);
+  });
+
+  it('may come with what it is about, in one transaction', async () => {
+    const { body: person } = await system('POST', '/Patient', patientOf('E2'));
+    const [one, two] = [
+      'urn:uuid:00000000-0000-4000-8000-00000000000a',
+      'urn:uuid:00000000-0000-4000-8000-00000000000b',
+    ];
+    const bundle = {
+      resourceType: 'Bundle',
+      type: 'transaction',
+      entry: [
+        { fullUrl: two, resource: about(one), request: { method: 'POST', url: 'Provenance' } },
+        {
+          fullUrl: one,
+          resource: observationOf(person.id, '2345-7', '2026-01-01'),
+          request: { method: 'POST', url: 'Observation' },
+        },
+      ],
+    };
+    const reply = await doctor('POST', '/', bundle);
+    expect(reply.status, reply.text).toBe(200);
+    const self = await gateway.as({ role: 'patient', patient: person.id, subject: 'e2' });
+    const observation = await idOf('Observation', `patient=${person.id}`);
+    expect(await all(self, `/Provenance?target=Observation/${observation}`)).toHaveLength(2);
+  });
+
+  it('is refused when it is about nobody, or about several', async () => {
+    const first = await chart('E3');
+    const second = await chart('E4');
+    const refusal = async (...references: string[]): Promise<string> => {
+      const reply = await doctor('POST', '/Provenance', about(...references));
+      expect(reply.status).toBe(422);
+      expect(reply.body.issue[0].expression).toEqual(['Provenance.target']);
+      return reply.body.issue[0].diagnostics;
+    };
+    expect(await refusal('Observation/nobody-knows')).toContain('name the Patient');
+    expect(await refusal('https://other.example/fhir/Observation/1')).toContain('name the Patient');
+    expect(await refusal(`Observation/${first.observation}`, `Observation/${second.observation}`)).toContain('several');
+    expect(await refusal(`Patient/${first.patient}`, `Patient/${second.patient}`)).toContain('several');
+    // What lies in another patient's record does not move there.
+    const made = (await doctor('POST', '/Provenance', about(`Observation/${first.observation}`))).body;
+    const moved = { ...made, target: [{ reference: `Observation/${second.observation}` }] };
+    expect((await doctor('PUT', `/Provenance/${made.id}`, moved)).status).toBe(422);
+  });
+
+  it('about a record that is denied is denied too', async () => {
+    const { patient, observation, self } = await chart('E5');
+    expect((await self('POST', '/Consent', denyAll(patient))).status).toBe(201);
+    const reply = await doctor('POST', '/Provenance', about(`Observation/${observation}`));
+    // A person may always add to a record; what they added they may not read.
+    expect([201, 403]).toContain(reply.status);
+    if (reply.status === 201) expect((await doctor('GET', `/Provenance/${reply.body.id}`)).status).toBe(403);
+    const foreign = await gateway.as({ role: 'researcher', subject: 'rae', scope: 'user/*.cruds' });
+    expect((await foreign('POST', '/Provenance', about(`Observation/${observation}`))).status).toBe(404);
+  });
+});
+
 describe('what the caller may not see', () => {
   it('is hidden by a Consent that denies all, refused by id, and in the trail', async () => {
     const { patient, observation, self } = await chart('D1');
