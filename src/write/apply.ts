@@ -63,13 +63,22 @@ function merge(current: Resource | undefined, change: MergeChange): Resource {
   }
   for (const [name, members] of Object.entries(change.parts ?? {})) {
     const standing = next[name];
-    next[name] = typeof standing === 'object' && standing !== null ? { ...standing, ...members } : { ...members };
+    const merged = withoutNulls(
+      typeof standing === 'object' && standing !== null ? { ...standing, ...members } : members,
+    );
+    if (Object.keys(merged).length > 0) next[name] = merged;
+    else delete next[name];
   }
   for (const [name, added] of Object.entries(change.append ?? {})) {
     const entries = union(Array.isArray(next[name]) ? next[name] : [], added);
     if (entries.length > 0) next[name] = entries;
   }
   return { ...next, resourceType: change.type };
+}
+
+/** A sub-element that is `null` was deleted by the source. */
+function withoutNulls(members: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== null));
 }
 
 /** Security labels only grow by a merge: a source that does not repeat a label has not lifted it. */

@@ -143,3 +143,9 @@ export function adt(event: string, segments: readonly string[], msh7 = '20260301
     '',
   ].join('\r');
 }
+
+/** A segment by field numbers. */
+export function segment(id: string, fields: Readonly<Record<number, string>>): string {
+  const last = Math.max(0, ...Object.keys(fields).map(Number));
+  return [id, ...Array.from({ length: last }, (_, i) => fields[i + 1] ?? '')].join('|');
+}

@@ -49,7 +49,7 @@ export interface MergeChange extends ChangeBase {
   readonly initial?: Readonly<Record<string, unknown>>;
   /** Elements of `set` that a current value in one of these lists must not be replaced by: e.g. `{ status: ['finished'] }`. */
   readonly keepIf?: Readonly<Record<string, readonly unknown[]>>;
-  /** Object elements whose sub-elements are set one by one, so that the others stay: e.g. `{ period: { end: '2026-03-01' } }`. */
+  /** Object elements whose sub-elements are set one by one, so that the others stay: e.g. `{ period: { end: '2026-03-01' } }`; `null` deletes one. */
   readonly parts?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 }
 

@@ -1,28 +1,56 @@
-/** The ADT structures: who the patient is, and what became of the visit. */
+/** The ADT structures: who the patient is, what became of the visit, and what else is said of both. */
 import { GatewayError } from '../../core/errors.ts';
-import { encounterChange, type VisitEvent } from './encounter.ts';
-import { groupSegments } from './group.ts';
+import { accountChange } from './account.ts';
+import { claimSegments, type Claims } from './claim.ts';
+import { encounterChange } from './encounter.ts';
+import { groupSegments, type PatientGroup } from './group.ts';
 import { patientChange } from './patient.ts';
+import { PATIENT_SEGMENTS, patientSegments } from './patient-segments.ts';
 import { marksOf } from './security.ts';
-import type { Conversion, Structure } from './structure.ts';
+import { restOf, type Conversion, type Structure } from './structure.ts';
+import { visitRule, type VisitEvent } from './visit-event.ts';
 import { visitObservations } from './visit-observations.ts';
 
 /** The structure of an event. Throws `required-missing` without PID, or without PV1 where the event is of a visit. */
 export function adt(event: VisitEvent): Structure {
-  return (conversion) => adtMessage(conversion, event);
+  return (conversion) => {
+    const claims = claimSegments(conversion, PATIENT_SEGMENTS);
+    const [group, another] = groupSegments(restOf(conversion, claims.rest));
+    if (another !== undefined) throw severalPatients();
+    adtPatient(conversion, group, claims, event);
+  };
 }
 
-function adtMessage(conversion: Conversion, event: VisitEvent): void {
+/** A17, two patients who change places: each with their visit. */
+export function adtA17(conversion: Conversion): void {
+  const claims = claimSegments(conversion, {});
+  for (const group of groupSegments(restOf(conversion, claims.rest)))
+    adtPatient(conversion, group, { ...claims, rolesOfPatient: [], rolesOfVisit: [] }, 'A17');
+}
+
+/** The refusal of a second PID where the structure has one. */
+export function severalPatients(): GatewayError {
+  return new GatewayError('invalid-content', 'a message of this event has one patient', { expression: 'PID[2]' });
+}
+
+function adtPatient(conversion: Conversion, group: PatientGroup, claims: Claims, event: VisitEvent): void {
   const { context, list, sourceTime, used } = conversion;
-  const [group, another] = groupSegments(conversion);
-  if (another !== undefined) {
-    throw new GatewayError('invalid-content', 'an ADT message of this event has one patient', { expression: 'PID[2]' });
-  }
   const marks = marksOf(context, context.message.segments);
-  const patient = patientChange(context, list, group, marks, true);
-  const { pv1, pv2 } = group;
-  if (pv1 === undefined && event !== 'A08')
+  const { pid, pd1, nk1, pv1, pv2 } = group;
+  const patient = patientChange(context, list, { pid, pd1, nk1, roles: claims.rolesOfPatient }, marks, true);
+  if (event === 'A29') list.setOn(patient.index, { active: false });
+  if (pv1 === undefined && visitRule(event).withoutVisit !== true)
     throw new GatewayError('required-missing', 'the message has no PV1 segment', { expression: 'PV1' });
-  const encounter = pv1 === undefined ? undefined : encounterChange(context, list, { pv1, pv2 }, patient, event, marks);
+  const encounter =
+    pv1 === undefined
+      ? undefined
+      : encounterChange(context, list, { pv1, pv2, roles: claims.rolesOfVisit }, patient, event, marks);
+  const account = accountChange(context, list, pid, patient, marks);
+  patientSegments(
+    { context, list, patient, encounter, account, marks, states: true, sourceTime },
+    group,
+    claims,
+    conversion.unmapped,
+  );
   visitObservations(context, list, group.observations, { index: patient.index, encounter, sourceTime, used, marks });
 }

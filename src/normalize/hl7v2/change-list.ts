@@ -27,6 +27,20 @@ export class ChangeList {
     return this.changes.push({ mode: 'merge', sourceTime: this.#sourceTime, ...parts }) - 1;
   }
 
+  /** Adds entries to an array element of a Change that is there already. */
+  appendTo(index: number, element: string, entries: readonly Element[]): void {
+    const change = this.changes[index];
+    if (change.mode !== 'merge' || entries.length === 0) return;
+    const before = change.append?.[element] ?? [];
+    this.changes[index] = { ...change, append: { ...change.append, [element]: [...before, ...entries] } };
+  }
+
+  /** Sets elements of a Change that is there already. */
+  setOn(index: number, elements: Element): void {
+    const change = this.changes[index];
+    if (change.mode === 'merge') this.changes[index] = { ...change, set: { ...change.set, ...elements } };
+  }
+
   /**
    * A reference to the practitioner of an XCN. Known by identifier: a resource of its own, which this source only fills
    * where it is empty (messages repeat directories, they do not keep them). A name alone is a reference by display.
@@ -68,7 +82,7 @@ export class ChangeList {
     // `NPI` is found in either place.
     const code = codeOf(context, type) ?? (hd.namespace === 'NPI' ? 'NPI' : '');
     const identifier = identified(context, value, hd, code === '' ? 'PRN' : code, undefined);
-    return this.#entry('Practitioner', raw, identifier, display, { name: name === undefined ? undefined : [name] });
+    return this.entry('Practitioner', raw, identifier, display, { name: name === undefined ? undefined : [name] });
   }
 
   /** A reference to the organisation of an XON, as `practitioner`. */
@@ -85,10 +99,20 @@ export class ChangeList {
       codeOf(context, parts[6]) ?? 'XX',
       undefined,
     );
-    return this.#entry('Organization', raw, identifier, display, { name: display });
+    return this.entry('Organization', raw, identifier, display, { name: display });
   }
 
-  #entry(type: string, raw: string, found: Identified, display: string | undefined, elements: Element): Element {
+  /**
+   * A reference to the practitioner or organisation of an identifier, which this source only fills where it is empty.
+   * `raw`: the text that names it here, so that the same text is not read twice.
+   */
+  entry(
+    type: 'Practitioner' | 'Organization',
+    raw: string,
+    found: Identified,
+    display: string | undefined,
+    elements: Element,
+  ): Element {
     const key: BusinessKey = identifierKey(found.system, found.value);
     const name = `${type} ${JSON.stringify(key)}`;
     let index = this.#directory.get(name);

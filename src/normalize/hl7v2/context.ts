@@ -15,7 +15,8 @@ export type Element = Record<string, unknown>;
 export interface Omission {
   /** `OBX[3]-5`: segment, its number among its kind, field. */
   readonly location: string;
-  readonly reason: 'not-a-date' | 'ends-before-start' | 'not-an-attachment' | 'no-code';
+  readonly reason:
+    'not-a-date' | 'ends-before-start' | 'not-an-attachment' | 'no-code' | 'no-name' | 'no-end' | 'not-a-charge';
 }
 
 export interface Context {

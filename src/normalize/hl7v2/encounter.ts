@@ -1,16 +1,31 @@
 /** PV1 and PV2 to Encounter (maps PV1[Encounter], PV2[Encounter]), with our rules for the status, on which two official maps disagree. */
 import { changeReference, type BusinessKey, type MergeChange } from '../../formats/fhir/change.ts';
-import { components, repetitions, subcomponents } from '../../formats/hl7v2/delimiters.ts';
+import { components, repetitions } from '../../formats/hl7v2/delimiters.ts';
 import type { Segment } from '../../formats/hl7v2/message.ts';
 import type { ChangeList } from './change-list.ts';
-import { compact, dateTimeOf, firstOf, isDeleted, present, textOf, type Context, type Element } from './context.ts';
+import {
+  compact,
+  dateTimeOf,
+  extension,
+  firstOf,
+  isDeleted,
+  present,
+  textOf,
+  type Context,
+  type Element,
+} from './context.ts';
 import { conceptOf, codingsOf, V2_TABLE } from './datatypes/codeable-concept.ts';
-import { cxIdentifier, eiIdentifier, type Identified } from './datatypes/identifier.ts';
+import { cxIdentifier, type Identified } from './datatypes/identifier.ts';
+import { facilityKey } from './facility-key.ts';
 import type { PatientResult } from './patient.ts';
+import { placeOf } from './place.ts';
+import { roleParticipants, rolesOf } from './role.ts';
 import { metaOf, type Marks } from './security.ts';
-import { identifierKey } from './source-profile.ts';
 import { CLASS_STATUS, ENCOUNTER_CLASS, UNKNOWN_CLASS } from './tables.ts';
+import { visitRule, type VisitEvent, type VisitRule } from './visit-event.ts';
 
+const R5 = 'http://hl7.org/fhir/5.0/StructureDefinition/extension-Encounter.';
+const ARRIVAL = 'http://hl7.org/fhir/StructureDefinition/encounter-modeOfArrival';
 const PARTICIPATION = 'http://terminology.hl7.org/CodeSystem/v3-ParticipationType';
 
 /** PV1 fields of people, with their v3-ParticipationType. */
@@ -22,6 +37,11 @@ const PARTICIPANTS: readonly (readonly [field: number, code: string, display: st
   [52, 'PART', 'Participation'],
 ];
 
+const REFERRER: Element = { system: PARTICIPATION, code: 'REF', display: 'referrer' };
+
+/** Statuses that PV1-45 does not end. */
+const WITHDRAWN = ['cancelled', 'entered-in-error'];
+
 /** PV1 fields of places, with Encounter.location.status. PV1-3 is planned for a pre-admission. */
 const LOCATIONS: readonly (readonly [field: number, status: string])[] = [
   [3, 'active'],
@@ -30,12 +50,6 @@ const LOCATIONS: readonly (readonly [field: number, status: string])[] = [
   [42, 'reserved'],
 ];
 
-/** What the trigger event says: `context` for messages that only repeat the visit (ORU). */
-export type VisitEvent = 'A01' | 'A03' | 'A04' | 'A08' | 'context';
-
-/** Statuses that end a visit: only an event that reopens it (A13, not taken yet) may leave them. */
-const ENDED = ['finished', 'cancelled', 'entered-in-error'];
-
 /**
  * The Change of the visit; undefined when the message has no visit: PV1-2 `N`, or nothing to know it by and no event that
  * begins or ends one.
@@ -43,26 +57,27 @@ const ENDED = ['finished', 'cancelled', 'entered-in-error'];
 export function encounterChange(
   context: Context,
   list: ChangeList,
-  segments: { pv1: Segment; pv2: Segment | undefined },
+  segments: { pv1: Segment; pv2: Segment | undefined; roles?: readonly Segment[] },
   patient: PatientResult,
   event: VisitEvent,
   marks: Marks,
 ): number | undefined {
-  const { pv1, pv2 } = segments;
+  const { pv1 } = segments;
+  const rule = visitRule(event);
   const identifiers = visitIdentifiers(context, pv1);
-  const keys = visitKeys(context, pv1, identifiers, patient, event);
+  const keys = visitKeys(context, pv1, identifiers, patient, rule);
   if (keys === undefined) return undefined;
   const patientClass = firstOf(context, pv1.field(2));
-  const discharged = dateTimeOf(context, pv1.field(45), 'PV1-45');
-  const status = visitStatus(event, patientClass, discharged !== undefined);
-  const elements = visitElements(context, list, pv1, pv2, patientClass);
+  const discharged = rule.takesBack === true ? undefined : dateTimeOf(context, pv1.field(45), 'PV1-45');
+  const status = visitStatus(rule, patientClass, discharged !== undefined);
+  const elements = visitElements(context, list, segments, patientClass, rule);
   const subject = { reference: changeReference(patient.index) };
   const meta = metaOf(marks.all, marks.encounter);
   const unsaid = { status: status.initial, class: UNKNOWN_CLASS };
   const append = { identifier: identifiers.map(({ identifier }) => identifier) };
   const parts = partsOf(context, pv1, discharged);
   const set = { resourceType: 'Encounter', ...(meta && { meta }), subject };
-  if (event === 'context') {
+  if (rule.repeats === true) {
     return list.add({
       type: 'Encounter',
       keys,
@@ -77,11 +92,19 @@ export function encounterChange(
     set: { ...set, ...elements, ...(status.set !== undefined && { status: status.set }) },
     append,
     initial: unsaid,
-    parts,
-    keepIf: { status: ENDED.filter((ended) => ended !== status.set) },
+    parts: rule.reopens === true ? reopened(parts) : parts,
+    keepIf: { status: discharged === undefined ? rule.keeps : WITHDRAWN },
     clear: deletedElements(pv1),
   };
   return list.add(change);
+}
+
+/** What a discharge said is gone. */
+function reopened(parts: Readonly<Record<string, Element>>): Record<string, Element> {
+  return {
+    period: { ...parts.period, end: null },
+    hospitalization: { ...parts.hospitalization, dischargeDisposition: null, destination: null },
+  };
 }
 
 function visitIdentifiers(context: Context, pv1: Segment): Identified[] {
@@ -100,22 +123,13 @@ function visitKeys(
   pv1: Segment,
   identifiers: readonly Identified[],
   patient: PatientResult,
-  event: VisitEvent,
+  rule: VisitRule,
 ): BusinessKey[] | undefined {
-  if (identifiers.length > 0) {
-    const facility = components(context.message.msh.field(4), context.by);
-    const sender = textOf(context, facility[1]) ?? textOf(context, facility[0]) ?? '';
-    return identifiers.map(({ system, value, identifier }) =>
-      identifier.assigner === undefined && system.startsWith(context.profile.assigner)
-        ? ['visit', sender, system, value]
-        : identifierKey(system, value),
-    );
-  }
+  if (identifiers.length > 0) return identifiers.map((identifier) => facilityKey(context, 'visit', identifier));
   if (firstOf(context, pv1.field(2)) === 'N') return undefined;
   const admitted = firstOf(context, pv1.field(44));
   if (admitted !== undefined) return [['visit-of', ...patient.keys[0], admitted]];
-  if (event === 'context' || event === 'A08') return undefined;
-  return [['message', context.profile.name, context.controlId, 'Encounter']];
+  return rule.begins === true ? [['message', context.profile.name, context.controlId, 'Encounter']] : undefined;
 }
 
 /**
@@ -124,24 +138,25 @@ function visitKeys(
  * class map says too and the event map ("planned") does not.
  */
 function visitStatus(
-  event: VisitEvent,
+  rule: VisitRule,
   patientClass: string | undefined,
   discharged: boolean,
 ): { set: string | undefined; initial: string } {
+  if (discharged) return { set: 'finished', initial: 'finished' };
   const byClass = CLASS_STATUS[patientClass ?? ''] ?? 'in-progress';
-  if (discharged || event === 'A03') return { set: 'finished', initial: 'finished' };
-  if (event === 'A01' || event === 'A04') return { set: byClass, initial: byClass };
-  return { set: undefined, initial: patientClass === undefined ? 'unknown' : byClass };
+  if (rule.status === undefined) return { set: undefined, initial: patientClass === undefined ? 'unknown' : byClass };
+  const status = rule.status === 'class' ? byClass : rule.status;
+  return { set: status, initial: status };
 }
 
 function visitElements(
   context: Context,
   list: ChangeList,
-  pv1: Segment,
-  pv2: Segment | undefined,
+  { pv1, pv2, roles }: { pv1: Segment; pv2: Segment | undefined; roles?: readonly Segment[] },
   patientClass: string | undefined,
+  rule: VisitRule,
 ): Element {
-  const participant = PARTICIPANTS.flatMap(([field, code, display]) =>
+  const named = PARTICIPANTS.flatMap(([field, code, display]) =>
     repetitions(pv1.field(field), context.by).flatMap((raw) => {
       const individual = list.practitioner(context, raw);
       return individual === undefined
@@ -149,12 +164,16 @@ function visitElements(
         : [{ type: [{ coding: [{ system: PARTICIPATION, code, display }] }], individual }];
     }),
   );
+  const isPlanned = rule.status === 'planned' || patientClass === 'P';
   const location = LOCATIONS.flatMap(([field, status]) => {
-    const place = placeOf(context, pv1.field(field));
-    return place === undefined
-      ? []
-      : [{ location: place, status: field === 3 && patientClass === 'P' ? 'planned' : status }];
+    const place = rule.withoutPlaces?.includes(field) === true ? undefined : placeOf(context, pv1.field(field));
+    return place === undefined ? [] : [{ location: place, status: field === 3 && isPlanned ? 'planned' : status }];
   });
+  const source = repetitions(pv2?.field(13) ?? '', context.by).flatMap((raw) => {
+    const individual = list.practitioner(context, raw);
+    return individual === undefined ? [] : [{ type: [{ coding: [REFERRER] }], individual }];
+  });
+  const participant = [...named, ...source, ...roleParticipants(rolesOf(context, list, roles ?? []))];
   const admissionType = conceptOf(context, pv1.field(4), `${V2_TABLE}0007`);
   const reason = conceptOf(context, pv2?.field(3));
   return compact({
@@ -168,7 +187,26 @@ function visitElements(
     participant,
     reasonCode: reason === undefined ? undefined : [reason],
     location,
+    length: lengthOfStay(context, pv2),
+    extension: plans(context, pv2),
   });
+}
+
+/** PV2-11, days. */
+function lengthOfStay(context: Context, pv2: Segment | undefined): Element | undefined {
+  const text = firstOf(context, pv2?.field(11));
+  if (text === undefined || !/^\d{1,5}$/.test(text)) return undefined;
+  return { value: Number(text), unit: 'd', system: 'http://unitsofmeasure.org', code: 'd' };
+}
+
+/** PV2-8, PV2-9: when admission and discharge are expected (R5 elements); PV2-38: how the patient came. */
+function plans(context: Context, pv2: Segment | undefined): Element[] {
+  if (pv2 === undefined) return [];
+  return present([
+    extension(`${R5}plannedStartDate`, 'valueDateTime', dateTimeOf(context, pv2.field(8), 'PV2-8')),
+    extension(`${R5}plannedEndDate`, 'valueDateTime', dateTimeOf(context, pv2.field(9), 'PV2-9')),
+    extension(ARRIVAL, 'valueCoding', codingsOf(context, pv2.field(38), `${V2_TABLE}0430`)[0]),
+  ]);
 }
 
 /** Elements whose sub-elements arrive with different events: the discharge does not repeat the admission. */
@@ -198,23 +236,6 @@ function conceptsOf(context: Context, raw: string, table: string): Element[] | u
     repetitions(raw, context.by).map((repetition) => conceptOf(context, repetition, V2_TABLE + table)),
   );
   return concepts.length === 0 ? undefined : concepts;
-}
-
-/** PL as a reference by text and, where PL-10 gives one, identifier. Locations are not resources of their own yet. */
-function placeOf(context: Context, raw: string): Element | undefined {
-  if (raw === '' || isDeleted(raw)) return undefined;
-  const parts = components(raw, context.by).map((part) => textOf(context, subcomponents(part, context.by)[0]));
-  const [pointOfCare, room, bed, facility] = parts;
-  const building = parts[6];
-  const floor = parts[7];
-  const spot = [pointOfCare, room, bed].filter((part) => part !== undefined).join(' ');
-  const display = [spot === '' ? undefined : spot, floor, building, facility, parts[8]]
-    .filter((part) => part !== undefined)
-    .join(', ');
-  const identifier = eiIdentifier(context, components(raw, context.by)[9] ?? '', '')?.identifier;
-  return display === '' && identifier === undefined
-    ? undefined
-    : compact({ identifier, display: display === '' ? undefined : display });
 }
 
 function deletedElements(pv1: Segment): string[] {

@@ -122,10 +122,7 @@ function messageType(context: Context): { type: string; event: string; structure
   }
   const events = STRUCTURES[type];
   if (!Object.hasOwn(events, event)) {
-    const taken = Object.keys(events).join(', ');
-    throw new GatewayError('unsupported-event', `this event is not taken yet; taken of its type are ${taken}`, {
-      expression: 'MSH-9.2',
-    });
+    throw new GatewayError('unsupported-event', `this event of ${type} is not taken yet`, { expression: 'MSH-9.2' });
   }
   return { type, event, structure: events[event] };
 }

@@ -23,6 +23,7 @@ import { conceptOf, V2_TABLE } from './datatypes/codeable-concept.ts';
 import { xtnContactPoint } from './datatypes/contact-point.ts';
 import { xpnName } from './datatypes/human-name.ts';
 import { cxIdentifier, IDENTIFIER_TYPE, type Identified } from './datatypes/identifier.ts';
+import { rolesOf } from './role.ts';
 import { metaOf, type Marks } from './security.ts';
 import { identifierKey, identifierSystem } from './source-profile.ts';
 import { GENDER, LANGUAGE, MARITAL_STATUS, RELATIONSHIP } from './tables.ts';
@@ -40,13 +41,13 @@ export interface PatientResult {
 }
 
 /**
- * The Change of the patient. `snapshot`: an ADT message states the demographics; others only repeat them and fill what is
+ * The Change of the patient. `roles`: ROL and PRT behind PID. `snapshot`: an ADT message states the demographics; others only repeat them and fill what is
  * not known yet, so that a laboratory's copy never overwrites the registration.
  */
 export function patientChange(
   context: Context,
   list: ChangeList,
-  segments: { pid: Segment; pd1: Segment | undefined; nk1: readonly Segment[] },
+  segments: { pid: Segment; pd1: Segment | undefined; nk1: readonly Segment[]; roles?: readonly Segment[] },
   marks: Marks,
   snapshot: boolean,
 ): PatientResult {
@@ -58,6 +59,7 @@ export function patientChange(
     extension: extensions(context, pid, pd1),
     contact: present(nk1.map((segment) => contact(context, list, segment))),
     generalPractitioner: present([
+      ...rolesOf(context, list, segments.roles ?? []).flatMap(({ code, member }) => (code === 'PP' ? [member] : [])),
       ...repetitions(pd1?.field(4) ?? '', context.by).map((raw) => list.practitioner(context, raw)),
       ...repetitions(pd1?.field(3) ?? '', context.by).map((raw) => list.organization(context, raw)),
     ]),

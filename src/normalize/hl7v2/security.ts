@@ -11,7 +11,8 @@ import { codeSystemOf, V2_TABLE } from './datatypes/codeable-concept.ts';
 const CONFIDENTIALITY = 'http://terminology.hl7.org/CodeSystem/v3-Confidentiality';
 const ACT_CODE = 'http://terminology.hl7.org/CodeSystem/v3-ActCode';
 
-const RESTRICTED: Element = { system: CONFIDENTIALITY, code: 'R', display: 'restricted' };
+/** The mark of what its sender keeps from most. */
+export const RESTRICTED: Element = { system: CONFIDENTIALITY, code: 'R', display: 'restricted' };
 
 /** Codes that name themselves, whatever table the sender took them from. */
 const CONFIDENTIALITY_CODES = new Set(['U', 'L', 'M', 'N', 'R', 'V']);

@@ -23,3 +23,8 @@ export type Structure = (conversion: Conversion) => void;
 export function countUnmapped(unmapped: Map<string, number>, id: string): void {
   unmapped.set(id, (unmapped.get(id) ?? 0) + 1);
 }
+
+/** The same message, of which only some segments are still to be read. */
+export function restOf(conversion: Conversion, segments: Context['message']['segments']): Conversion {
+  return { ...conversion, context: { ...conversion.context, message: { ...conversion.context.message, segments } } };
+}

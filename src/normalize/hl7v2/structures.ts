@@ -1,10 +1,47 @@
 /** Which message types and events are taken, and what converts them: the one table of message structures. */
-import { adt } from './adt.ts';
+import { adt, adtA17 } from './adt.ts';
 import { oruR01 } from './oru-r01.ts';
 import type { Structure } from './structure.ts';
 
 /** Message code (MSH-9.1) to trigger event (MSH-9.2) to its structure. */
 export const STRUCTURES: Readonly<Record<string, Readonly<Record<string, Structure>>>> = {
-  ADT: { A01: adt('A01'), A03: adt('A03'), A04: adt('A04'), A08: adt('A08') },
+  ADT: {
+    A01: adt('A01'),
+    A02: adt('A02'),
+    A03: adt('A03'),
+    A04: adt('A04'),
+    A05: adt('A05'),
+    A06: adt('A06'),
+    A07: adt('A07'),
+    A08: adt('A08'),
+    A09: adt('A09'),
+    A10: adt('A10'),
+    A11: adt('A11'),
+    A12: adt('A12'),
+    A13: adt('A13'),
+    A14: adt('A14'),
+    A15: adt('A15'),
+    A16: adt('A16'),
+    A17: adtA17,
+    A21: adt('A21'),
+    A22: adt('A22'),
+    A23: adt('A23'),
+    A25: adt('A25'),
+    A26: adt('A26'),
+    A27: adt('A27'),
+    A28: adt('A28'),
+    A29: adt('A29'),
+    A31: adt('A31'),
+    A32: adt('A32'),
+    A33: adt('A33'),
+    A38: adt('A38'),
+    A52: adt('A52'),
+    A53: adt('A53'),
+    A54: adt('A54'),
+    A55: adt('A55'),
+    A60: adt('A60'),
+    A61: adt('A61'),
+    A62: adt('A62'),
+  },
   ORU: { R01: oruR01 },
 };

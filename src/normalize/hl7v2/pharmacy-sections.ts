@@ -1,0 +1,38 @@
+/** The details of a pharmacy order by the segment that leads them: TQ1, RXR and RXC behind RXO, RXE, RXD or RXA. */
+import type { Segment } from '../../formats/hl7v2/message.ts';
+import type { OrderGroup } from './order-group.ts';
+
+/** RXO, RXE, RXD or RXA with what stands behind it; without a head what stands behind ORC. */
+export interface PharmacySection {
+  readonly head: Segment | undefined;
+  readonly tq1: Segment[];
+  readonly rxr: Segment[];
+  readonly rxc: Segment[];
+}
+
+const HEADS = new Set(['RXO', 'RXE', 'RXD', 'RXA']);
+
+function section(head: Segment | undefined): PharmacySection {
+  return { head, tq1: [], rxr: [], rxc: [] };
+}
+
+/** Sections in their order, the one behind ORC first. */
+export function pharmacySections(order: OrderGroup): readonly PharmacySection[] {
+  const sections = [section(undefined)];
+  for (const segment of order.details) {
+    if (HEADS.has(segment.id)) {
+      sections.push(section(segment));
+      continue;
+    }
+    const last = sections[sections.length - 1];
+    if (segment.id === 'TQ1') last.tq1.push(segment);
+    else if (segment.id === 'RXR') last.rxr.push(segment);
+    else if (segment.id === 'RXC') last.rxc.push(segment);
+  }
+  return sections;
+}
+
+/** The first section that a segment of this kind leads. */
+export function sectionOf(sections: readonly PharmacySection[], id: string): PharmacySection | undefined {
+  return sections.find(({ head }) => head?.id === id);
+}

@@ -1,0 +1,98 @@
+/** PR1 with its ROL and PRT to Procedure (map PR1[Procedure]). */
+import { repetitions } from '../../formats/hl7v2/delimiters.ts';
+import { toFhirDateTime, toMillis } from '../../formats/hl7v2/dtm.ts';
+import type { Claimed } from './claim.ts';
+import {
+  clinicalMeta,
+  encounterOf,
+  nameOfConcept,
+  ofPatient,
+  ofVisit,
+  subjectOf,
+  type ClinicalFrame,
+} from './clinical.ts';
+import { describedConcept } from './coded.ts';
+import { compact, dtmOf, firstOf, type Element } from './context.ts';
+import { conceptOf, V2_TABLE } from './datatypes/codeable-concept.ts';
+import { eiIdentifier } from './datatypes/identifier.ts';
+import { notesOf } from './observation.ts';
+import { placeOf } from './place.ts';
+import { rolesOf } from './role.ts';
+
+const SNOMED = 'http://snomed.info/sct';
+
+/** PR1 fields of people, with the function that the guide gives them. */
+const PERFORMERS: readonly (readonly [field: number, functionCode: Element | undefined])[] = [
+  [8, { coding: [{ system: SNOMED, code: '88189002', display: 'Anesthesiologist' }] }],
+  [11, { coding: [{ system: SNOMED, code: '304292004', display: 'Surgeon' }] }],
+  [12, undefined],
+];
+
+/** Adds the Procedure of one PR1 and returns its position; undefined for one that names no procedure. */
+export function procedureChange(frame: ClinicalFrame, claimed: Claimed): number | undefined {
+  const { context, list } = frame;
+  const { segment: pr1, number } = claimed;
+  const location = `PR1[${number}]`;
+  const code = describedConcept(context, pr1);
+  if (code === undefined) {
+    context.omissions.push({ location: `${location}-3`, reason: 'no-code' });
+    return undefined;
+  }
+  const at = dtmOf(context, pr1.field(5), `${location}-5`);
+  const performed = at && toFhirDateTime(at, context.zone);
+  const begins = at && toMillis(at, context.zone);
+  const identifier = eiIdentifier(context, pr1.field(19), '');
+  const partOf = eiIdentifier(context, pr1.field(25), '')?.identifier;
+  const reason = conceptOf(context, pr1.field(15));
+  const withdrawn = firstOf(context, pr1.field(20)) === 'D';
+  const minutes = Number(firstOf(context, pr1.field(7)) ?? 'NaN');
+  const end =
+    begins === undefined || performed === undefined || performed.length < 11 || !(minutes > 0) || minutes > 100_000
+      ? undefined
+      : new Date(begins + minutes * 60_000).toISOString();
+  return list.add({
+    type: 'Procedure',
+    keys: [
+      identifier === undefined
+        ? ofVisit(frame, 'procedure', nameOfConcept(code), firstOf(context, pr1.field(5)) ?? '')
+        : ofPatient(frame, 'procedure-number', identifier.system, identifier.value),
+    ],
+    set: {
+      resourceType: 'Procedure',
+      ...clinicalMeta(frame),
+      ...compact({
+        status: withdrawn
+          ? 'entered-in-error'
+          : begins !== undefined && begins > frame.sourceTime
+            ? 'preparation'
+            : 'completed',
+        category: conceptOf(context, pr1.field(6), `${V2_TABLE}0230`),
+        code,
+        subject: subjectOf(frame),
+        encounter: encounterOf(frame),
+        performedPeriod: end === undefined ? undefined : { start: performed, end },
+        performedDateTime: end === undefined ? performed : undefined,
+        performer: performersOf(frame, claimed),
+        location: placeOf(context, repetitions(pr1.field(23), context.by)[0] ?? ''),
+        reasonCode: reason === undefined ? undefined : [reason],
+        partOf: partOf === undefined ? undefined : [{ type: 'Procedure', identifier: partOf }],
+        note: notesOf(context, claimed.notes),
+      }),
+    },
+    append: { identifier: identifier === undefined ? [] : [identifier.identifier] },
+  });
+}
+
+function performersOf(frame: ClinicalFrame, { segment: pr1, roles }: Claimed): Element[] {
+  const { context, list } = frame;
+  const named = PERFORMERS.flatMap(([field, functionCode]) =>
+    repetitions(pr1.field(field), context.by).flatMap((raw) => {
+      const actor = list.practitioner(context, raw);
+      return actor === undefined ? [] : [compact({ function: functionCode, actor })];
+    }),
+  );
+  const others = rolesOf(context, list, roles).map(({ concept, member }) =>
+    compact({ function: concept, actor: member }),
+  );
+  return [...named, ...others];
+}

@@ -1,0 +1,59 @@
+/** ROL and PRT: who takes part in what (maps ROL[...], PRT[...]). Persons are practitioners: tables 0443 and 0912 name no others. */
+import { repetitions } from '../../formats/hl7v2/delimiters.ts';
+import type { Segment } from '../../formats/hl7v2/message.ts';
+import type { ChangeList } from './change-list.ts';
+import { compact, firstOf, periodOf, type Context, type Element } from './context.ts';
+import { conceptOf, V2_TABLE } from './datatypes/codeable-concept.ts';
+
+const PARTICIPATION = 'http://terminology.hl7.org/CodeSystem/v3-ParticipationType';
+
+/** Table 0443 to v3-ParticipationType. */
+const PARTICIPATIONS: Readonly<Record<string, Element>> = {
+  AD: { system: PARTICIPATION, code: 'ADM', display: 'admitter' },
+  AT: { system: PARTICIPATION, code: 'ATND', display: 'attender' },
+  CP: { system: PARTICIPATION, code: 'CON', display: 'consultant' },
+  RP: { system: PARTICIPATION, code: 'REF', display: 'referrer' },
+};
+
+export interface Role {
+  /** First component of ROL-3 or PRT-4. */
+  readonly code: string | undefined;
+  readonly concept: Element | undefined;
+  /** Reference to the person, else to the organisation of PRT. */
+  readonly member: unknown;
+  readonly period: Element | undefined;
+}
+
+/** Roles that hold: one for each person. ROL-2 `DE` and PRT-2 `D` end one and give none. */
+export function rolesOf(context: Context, list: ChangeList, segments: readonly Segment[]): Role[] {
+  return segments.flatMap((segment) => {
+    const isRol = segment.id === 'ROL';
+    const action = firstOf(context, segment.field(2));
+    if (action === 'DE' || action === 'D') return [];
+    const raw = segment.field(isRol ? 3 : 4);
+    const code = firstOf(context, raw);
+    const concept = conceptOf(context, raw, `${V2_TABLE}${isRol ? '0443' : '0912'}`);
+    const mapped = PARTICIPATIONS[code ?? ''];
+    const period = periodOf(context, segment.field(isRol ? 5 : 11), segment.field(isRol ? 6 : 12), `${segment.id}-5`);
+    const people = repetitions(segment.field(isRol ? 4 : 5), context.by).flatMap(
+      (person) => list.practitioner(context, person) ?? [],
+    );
+    const organization = isRol
+      ? undefined
+      : list.organization(context, repetitions(segment.field(8), context.by)[0] ?? '');
+    const members = people.length > 0 ? people : organization === undefined ? [] : [organization];
+    return members.map((member) => ({
+      code,
+      concept: concept === undefined || mapped === undefined ? concept : { ...concept, coding: [mapped] },
+      member,
+      period,
+    }));
+  });
+}
+
+/** Encounter.participant and Appointment-like entries of roles. */
+export function roleParticipants(roles: readonly Role[]): Element[] {
+  return roles.map(({ concept, member, period }) =>
+    compact({ type: concept === undefined ? undefined : [concept], period, individual: member }),
+  );
+}

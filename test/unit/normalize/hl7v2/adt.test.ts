@@ -1,0 +1,249 @@
+import { describe, expect, it } from 'vitest';
+import { validateResource } from '../../../../src/formats/fhir/validate.ts';
+import { adt, MemoryRecord, normalize, segment } from '../../../support/hl7v2.ts';
+
+const PID = 'PID|1||123^^^HOSP^MR||Doe^Jane||19800704|F';
+const visit = (place: string, fields: Readonly<Record<number, string>> = {}): string =>
+  segment('PV1', { 1: '1', 2: 'I', 3: place, 19: 'V1^^^HOSP^VN', ...fields });
+const PV1 = visit('W1^1^A');
+let clock = 0;
+const at = (event: string, segments: readonly string[]): string =>
+  adt(event, segments, `2026030112${String((clock = (clock + 1) % 60)).padStart(2, '0')}00+0100`);
+const stay = (...events: (readonly [string, string])[]): any => {
+  clock = 0;
+  return new MemoryRecord(...events.map(([event, pv1]) => at(event, [PID, pv1]))).one('Encounter');
+};
+const valid = (record: MemoryRecord): void => {
+  for (const resource of record.all())
+    expect(
+      validateResource(resource).filter(({ severity }) => severity === 'error'),
+      resource.resourceType,
+    ).toEqual([]);
+  for (const reference of record.references()) expect(record.has(reference), reference).toBe(true);
+};
+
+describe('trap: what an event says of the visit', () => {
+  it.each([
+    ['admitted, discharged, updated', ['A01', 'A03', 'A08'], 'finished'],
+    ['cancelled admission', ['A01', 'A11'], 'cancelled'],
+    ['an update after a cancelled admission', ['A01', 'A11', 'A08'], 'cancelled'],
+    ['a discharge taken back', ['A01', 'A03', 'A13'], 'in-progress'],
+    ['pre-admitted', ['A05'], 'planned'],
+    ['pre-admitted, then admitted', ['A05', 'A01'], 'in-progress'],
+    ['a late change of the plan does not undo the admission', ['A01', 'A05'], 'in-progress'],
+    ['pre-admission cancelled', ['A05', 'A38'], 'cancelled'],
+    ['pending admission cancelled', ['A14', 'A27'], 'cancelled'],
+    ['cancelling the plan does not cancel the stay', ['A14', 'A01', 'A27'], 'in-progress'],
+    ['on leave', ['A01', 'A21'], 'onleave'],
+    ['back from leave', ['A01', 'A21', 'A22'], 'in-progress'],
+    ['leave cancelled', ['A01', 'A21', 'A52'], 'in-progress'],
+    ['the visit is deleted', ['A01', 'A03', 'A23'], 'entered-in-error'],
+    ['transferred', ['A01', 'A02'], 'in-progress'],
+    ['a transfer does not reopen', ['A01', 'A03', 'A02'], 'finished'],
+    ['tracking says nothing', ['A01', 'A21', 'A09', 'A10'], 'onleave'],
+  ])('%s', (_, events, status) => {
+    expect(stay(...events.map((event) => [event, PV1] as const)).status).toBe(status);
+  });
+
+  it('A13 deletes the end of the visit and its disposition, and keeps its beginning', () => {
+    const admitted = { 44: '20260301090000+0100' };
+    const open = visit('W1', admitted);
+    const closed = visit('W1', { ...admitted, 36: '01', 45: '20260305100000+0100' });
+    const before = stay(['A01', open], ['A03', closed]);
+    expect(before).toMatchObject({ status: 'finished', hospitalization: { dischargeDisposition: {} } });
+    expect(before.period.end).toBeDefined();
+    const after = stay(['A01', open], ['A03', closed], ['A13', closed]);
+    expect(after.period).toEqual({ start: '2026-03-01T09:00:00+01:00' });
+    expect(after.hospitalization).toBeUndefined();
+  });
+
+  it('a pending place that was cancelled is not reserved', () => {
+    const pending = visit('W1', { 42: 'W2' });
+    const places = (event: string): unknown => stay(['A01', PV1], [event, pending]).location;
+    expect(places('A15')).toEqual([
+      { location: { display: 'W1' }, status: 'active' },
+      { location: { display: 'W2' }, status: 'reserved' },
+    ]);
+    expect(places('A26')).toEqual([{ location: { display: 'W1' }, status: 'active' }]);
+  });
+
+  it('an inpatient who becomes an outpatient keeps the visit and changes its class', () => {
+    expect(stay(['A01', PV1], ['A07', PV1.replace('|I|', '|O|')]).class.code).toBe('AMB');
+  });
+
+  it('A28, A31 and A60 need no visit; A02 does; A29 makes the person inactive', () => {
+    for (const event of ['A28', 'A31', 'A60']) expect(new MemoryRecord(at(event, [PID])).all()).toHaveLength(1);
+    expect(new MemoryRecord(at('A28', [PID]), at('A29', [PID])).one('Patient').active).toBe(false);
+    expect(() => normalize(at('A02', [PID]))).toThrow(expect.objectContaining({ code: 'required-missing' }));
+  });
+
+  it('A17 swaps two patients: each their own visit and place', () => {
+    const record = new MemoryRecord(
+      at('A17', [PID, PV1, 'PID|2||456^^^HOSP^MR||Roe^Ann', visit('W2').replace('V1^', 'V2^')]),
+    );
+    expect(record.all('Patient')).toHaveLength(2);
+    expect(record.all('Encounter').map(({ location }: any) => location[0].location.display)).toEqual(['W1 1 A', 'W2']);
+  });
+
+  it('an event without visit number or admission makes no visit of its own', () => {
+    expect(new MemoryRecord(at('A02', [PID, 'PV1|1|I|W1'])).all('Encounter')).toHaveLength(0);
+  });
+});
+
+describe('trap: segments beside the visit', () => {
+  const take = (...segments: string[]): MemoryRecord => {
+    const record = new MemoryRecord(at('A01', [PID, PV1, ...segments]));
+    valid(record);
+    return record;
+  };
+
+  it('a note behind DG1 is of the diagnosis, not of the result before', () => {
+    const record = take(
+      'OBX|1|NM|8302-2^Height^LN||170|cm^^UCUM|||||F',
+      'DG1|1||I21.0^Infarction^I10|||A',
+      'NTE|1||seen on the ward',
+    );
+    expect(record.one('Observation').note).toBeUndefined();
+    expect(record.one('Condition').note).toEqual([{ text: 'seen on the ward' }]);
+  });
+
+  it('diagnoses are ranked at the visit, and one that is deleted is in error and leaves it', () => {
+    const first = segment('DG1', { 1: '1', 3: 'I21.0^Infarction^I10', 6: 'A', 15: '1' });
+    const second = { 1: '2', 3: 'E11^Diabetes^I10', 6: 'W', 15: '2' };
+    const record = take(first, segment('DG1', second));
+    expect(record.one('Encounter').diagnosis).toMatchObject([
+      { rank: 1, use: { coding: [{ code: 'AD' }] } },
+      { rank: 2, use: { coding: [{ code: 'W' }] } },
+    ]);
+    record.take(at('A08', [PID, PV1, first, segment('DG1', { ...second, 21: 'D' })]));
+    valid(record);
+    expect(record.one('Encounter').diagnosis).toHaveLength(1);
+    expect(record.all('Condition').map(({ verificationStatus }: any) => verificationStatus?.coding[0].code)).toEqual([
+      undefined,
+      'entered-in-error',
+    ]);
+  });
+
+  it('DG1-2 is the coding system where DG1-3 names none, and DG1-18 restricts', () => {
+    expect(take('DG1|1|I9|626.2|Heavy periods||F').one('Condition').code).toEqual({
+      coding: [{ system: 'http://hl7.org/fhir/sid/icd-9-cm', code: '626.2' }],
+      text: 'Heavy periods',
+    });
+    expect(take(segment('DG1', { 3: 'F20^Schizophrenia^I10', 18: 'Y' })).one('Condition').meta.security).toMatchObject([
+      { code: 'R' },
+    ]);
+  });
+
+  it('an allergy is one however often it is sent; a reaction without manifestation is none', () => {
+    const record = take('AL1|1|DA|70618^Penicillin^RXNORM|SV|hives~swelling|20240101');
+    record.take(at('A60', [PID, 'IAM|1|DA|70618^Penicillin^RXNORM|MO||A|77^LAB']));
+    valid(record);
+    expect(record.one('AllergyIntolerance')).toMatchObject({
+      category: ['medication'],
+      criticality: 'high',
+      reaction: [
+        { manifestation: [{ text: 'hives' }], severity: 'severe' },
+        { manifestation: [{ text: 'swelling' }], severity: 'severe' },
+      ],
+      identifier: [{ value: '77' }],
+    });
+  });
+
+  it('segment action code D of IAM: entered in error, without a clinical status', () => {
+    const record = take('AL1|1|DA|70618^Penicillin^RXNORM|SV|hives');
+    record.take(at('A60', [PID, 'IAM|1|DA|70618^Penicillin^RXNORM|||D']));
+    valid(record);
+    const allergy = record.one('AllergyIntolerance');
+    expect(allergy.verificationStatus.coding[0].code).toBe('entered-in-error');
+    expect(allergy.clinicalStatus).toBeUndefined();
+  });
+
+  it('coverage of the patient herself, of a husband, and of an insurer without number', () => {
+    const record = take(
+      segment('IN1', {
+        2: 'PPO^Gold',
+        3: '77^^^PAYERS^NIIP',
+        4: 'Aetna',
+        8: 'G1',
+        16: 'Doe^Jane',
+        17: 'SEL',
+        22: '1',
+        36: 'P-1',
+      }),
+      segment('IN1', { 2: 'HMO^Silver', 4: 'Cigna', 16: 'Doe^John', 17: 'SPO', 18: '19790101', 22: '2', 36: 'P-2' }),
+    );
+    const [own, husbands]: any[] = record.all('Coverage');
+    expect(own).toMatchObject({ subscriberId: 'P-1', order: 1, payor: [{ display: 'Aetna' }] });
+    expect(own.subscriber).toEqual(own.beneficiary);
+    expect(husbands).toMatchObject({
+      payor: [{ display: 'Cigna' }],
+      relationship: { coding: [{ code: 'spouse' }, {}] },
+    });
+    expect(record.one('RelatedPerson')).toMatchObject({ birthDate: '1979-01-01', name: [{ family: 'Doe' }] });
+    expect(record.one('Organization').name).toBe('Aetna');
+  });
+
+  it('account, coverage and guarantor hang together', () => {
+    const account = `${PID}${'|'.repeat(10)}A-9^^^HOSP^AN`;
+    const record = new MemoryRecord(
+      at('A04', [account, PV1, 'IN1|1|PPO^Gold|77^^^PAYERS^NIIP|Aetna', 'GT1|1||Doe^John||||||||SPO']),
+    );
+    valid(record);
+    expect(record.one('Account')).toMatchObject({
+      identifier: [{ value: 'A-9' }],
+      coverage: [{ coverage: {} }],
+      guarantor: [{ party: {} }],
+    });
+  });
+
+  it('a newborn: the number of the mother is who she is, not a number of the child', () => {
+    const record = new MemoryRecord(at('A01', [`${PID}${'|'.repeat(13)}999^^^HOSP^MR`, PV1]));
+    valid(record);
+    expect(record.one('RelatedPerson')).toMatchObject({
+      identifier: [{ value: '999' }],
+      relationship: [{ coding: [{ code: 'MTH' }] }],
+    });
+    expect(record.one('Patient').identifier).toHaveLength(1);
+  });
+
+  it('next of kin are persons of the record too; an employer is a contact only', () => {
+    const record = take('NK1|1|Doe^John|SPO^Spouse^HL70063|1 Main^^Town', 'NK1|2|Acme|EMR^Employer');
+    expect(record.one('RelatedPerson').relationship[0].coding[0].code).toBe('SPS');
+    expect(record.one('Patient').contact).toHaveLength(2);
+  });
+
+  it('roles: the primary care provider, the team, the visit, the surgeon; an ended role is none', () => {
+    const record = new MemoryRecord(
+      at('A01', [
+        PID,
+        'ROL|1|AD|PP^Primary Care^HL70443|11^Smith^John',
+        'ROL|2|AD|PI^Interpreter^HL70443|12^Lee^Ann',
+        'ROL|3|DE|PI^Interpreter^HL70443|13^Gone^Bob',
+        PV1,
+        'ROL|4|AD|AT^Attending^HL70443|14^Ward^Wil',
+        'PR1|1||5^Repair^L||20260301',
+        'ROL|5|AD|TN^Technician^HL70443|15^Tech^Tim',
+      ]),
+    );
+    valid(record);
+    expect(record.one('Patient').generalPractitioner).toMatchObject([{ display: 'John Smith' }]);
+    expect(record.one('CareTeam').participant).toMatchObject([{ member: { display: 'Ann Lee' } }]);
+    expect(record.one('Encounter').participant).toMatchObject([{ type: [{ coding: [{ code: 'ATND' }] }] }]);
+    expect(record.one('Procedure').performer).toMatchObject([{ actor: { display: 'Tim Tech' } }]);
+  });
+
+  it('ARV, CON and PD1-12 mark what is beside the visit', () => {
+    const record = take('DG1|1||I21.0^Infarction^I10', 'IN1|1|PPO^Gold||Aetna', 'ARV|1|A|DEM', 'ARV|2|A|HIV');
+    expect(record.one('Condition').meta.security).toMatchObject([{ code: 'HIV' }]);
+    expect(record.one('Coverage').meta.security).toMatchObject([{ code: 'R' }]);
+    const consent = take('DG1|1||I21.0^Infarction^I10', 'CON|1|001');
+    for (const resource of consent.all()) expect(resource.meta.security).toMatchObject([{ code: 'R' }]);
+  });
+
+  it('what nothing is made of is counted', () => {
+    expect(normalize(at('A01', [PID, PV1, 'DG1|1', 'NTE|1||x', 'ACC|1', 'ZZZ|1'])).details).toMatchObject({
+      unmapped: { ACC: 1, ZZZ: 1 },
+      omissions: [{ location: 'DG1[1]-3', reason: 'no-code' }],
+    });
+  });
+});
