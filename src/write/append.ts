@@ -1,25 +1,23 @@
 /**
  * Extends the log by one group: leaves, tiles that became full, root, checkpoint (DESIGN section 3). Runs inside the
- * commit's transaction, after the head row is locked: what it returns is true only once that transaction has committed.
+ * commit's transaction, after the head row is locked and while the rows are on their way: what it returns is true only
+ * once that transaction has committed.
  */
 import { GatewayError } from '../core/errors.ts';
 import { blockLink, NO_PREVIOUS_BLOCK } from '../ledger/block.ts';
 import { leafEntry } from '../ledger/leaf.ts';
-import {
-  appendLeaves,
-  decodeCompactRange,
-  encodeCompactRange,
-  HASH_BYTES,
-  leafHash,
-  nodeHash,
-} from '../ledger/merkle.ts';
-import type { GroupAppend, LogHead, LogReader } from './ports.ts';
+import { decodeCompactRange, encodeCompactRange, foldRange, HASH_BYTES, leafHash, nodeHash } from '../ledger/merkle.ts';
+import type { GroupAppend, GrownTree, LogHead, LogReader } from './ports.ts';
 
 const TILE_WIDTH = 256;
+/** A tile spans this many levels of the tree. */
+const TILE_HEIGHT = 8;
+/** Leaves hashed in one go; in between the rows of the group go on to the database. */
+const SLICE = 128;
 
 export interface Appender {
   /** Digests of the new documents, in order. */
-  append(head: LogHead, log: LogReader, digests: readonly Buffer[]): Promise<GroupAppend>;
+  append(head: LogHead, log: LogReader, digests: readonly Buffer[]): Promise<GrownTree>;
 }
 
 interface Edge {
@@ -40,46 +38,75 @@ export function logAppender(checkpointOf: (size: number, root: Buffer) => string
       const levels = known && edge !== undefined ? edge.levels : await readEdge(head.size, log);
       // Until the commit is known the memory is not trusted: a failed write must not leave hashes that no row holds.
       edge = undefined;
-      const hashes = digests.map((digest) => leafHash(leafEntry(digest)));
-      const tiles = fillTiles(head.size, levels, hashes);
-      const grown = appendLeaves(head.size, decodeCompactRange(head.size, head.compact), hashes);
-      const checkpoint = checkpointOf(grown.size, grown.root);
-      edge = { size: grown.size, root: grown.root, levels };
+      const grown = await grow(head, levels, digests);
       return {
-        head: {
-          size: grown.size,
-          root: grown.root,
-          compact: encodeCompactRange(grown.range),
-          block: head.block + 1,
-          checkpoint,
+        sign() {
+          const checkpoint = checkpointOf(grown.size, grown.root);
+          edge = { size: grown.size, root: grown.root, levels };
+          const { size, root } = grown;
+          return {
+            head: { size, root, compact: grown.compact, block: head.block + 1, checkpoint },
+            firstLeaf: head.size,
+            root,
+            prev: head.block < 0 ? NO_PREVIOUS_BLOCK : blockLink(head.checkpoint),
+            tiles: grown.tiles,
+          };
         },
-        firstLeaf: head.size,
-        root: grown.root,
-        prev: head.block < 0 ? NO_PREVIOUS_BLOCK : blockLink(head.checkpoint),
-        tiles,
       };
     },
   };
 }
 
-/** Appends leaf hashes to the right edge; a level that reaches 256 becomes a tile and one hash of the level above. */
-function fillTiles(size: number, levels: Buffer[][], hashes: readonly Buffer[]): GroupAppend['tiles'] {
+interface Grown {
+  readonly size: number;
+  readonly root: Buffer;
+  readonly compact: Buffer;
+  readonly tiles: GroupAppend['tiles'];
+}
+
+/**
+ * Appends leaves: two hashes each. The complete subtrees of the compact range (`appendLeaves` in `ledger/merkle` says how they
+ * merge) are the tiles' roots at every eighth level, so that no tile is hashed for itself.
+ */
+async function grow(head: LogHead, levels: Buffer[][], digests: readonly Buffer[]): Promise<Grown> {
+  const stack = [...decodeCompactRange(head.size, head.compact)];
   const tiles: { level: number; index: number; hashes: Buffer }[] = [];
-  let count = size;
-  for (const hash of hashes) {
-    count += 1;
-    let carried = hash;
-    for (let level = 0; ; level += 1) {
-      levels[level] ??= [];
-      levels[level].push(carried);
-      if (levels[level].length < TILE_WIDTH) break;
-      const full = levels[level];
-      levels[level] = [];
-      tiles.push({ level, index: count / TILE_WIDTH ** (level + 1) - 1, hashes: Buffer.concat(full) });
-      carried = subtreeRoot(full);
+  let size = head.size;
+  for (const digest of digests) {
+    let node = leafHash(leafEntry(digest));
+    putInTile(levels, tiles, 0, size, node);
+    let height = 0;
+    for (let rest = size; rest % 2 === 1; rest = (rest - 1) / 2) {
+      const left = stack.pop();
+      if (left === undefined)
+        throw new GatewayError('integrity', 'the compact range of the head does not fit its size');
+      node = nodeHash(left, node);
+      height += 1;
+      if (height % TILE_HEIGHT === 0) {
+        const level = height / TILE_HEIGHT;
+        putInTile(levels, tiles, level, (size + 1) / TILE_WIDTH ** level - 1, node);
+      }
     }
+    stack.push(node);
+    size += 1;
+    if (size % SLICE === 0) await new Promise((resolve) => setImmediate(resolve));
   }
-  return tiles;
+  return { size, root: foldRange(stack), compact: encodeCompactRange(stack), tiles };
+}
+
+/** Enters the hash at `index` of a level into its tile; a tile that is full goes to `tiles`. */
+function putInTile(
+  levels: Buffer[][],
+  tiles: { level: number; index: number; hashes: Buffer }[],
+  level: number,
+  index: number,
+  hash: Buffer,
+): void {
+  levels[level] ??= [];
+  levels[level].push(hash);
+  if (levels[level].length < TILE_WIDTH) return;
+  tiles.push({ level, index: Math.floor(index / TILE_WIDTH), hashes: Buffer.concat(levels[level]) });
+  levels[level] = [];
 }
 
 /** Root over 256 hashes of one level. */

@@ -9,7 +9,7 @@ import type { Appender } from './append.ts';
 import type { CommitItem, CommitStore } from './ports.ts';
 
 /** Items and bytes of one group at most; a larger one is split over several commits. */
-const MAX_ITEMS = 256;
+const MAX_ITEMS = 1024;
 const MAX_BYTES = 32 * 1024 * 1024;
 
 export type ItemOutcome =

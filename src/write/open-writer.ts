@@ -88,9 +88,11 @@ async function beginLog(
     documents: [{ digest, body: bytes }],
     lockboxes: [{ document: 0, slot: made.slot, wrap: made.wrap, nextTag: made.nextTag }],
   };
-  await deps.commitStore.commit([item], (head, log) => {
-    if (head.size > 0) throw new GatewayError('conflict', 'another process has just begun this log; start again');
+  const begun = new GatewayError('conflict', 'another process has just begun this log; start again');
+  const outcome = await deps.commitStore.commit([item], async (head, log) => {
+    if (head.size > 0) throw begun;
     return appender.append(head, log, [digest]);
   });
+  if (outcome.kind !== 'committed') throw begun;
   return made.secret;
 }

@@ -146,6 +146,12 @@ export interface GroupAppend {
   readonly tiles: readonly { level: number; index: number; hashes: Buffer }[];
 }
 
+/** A group's place in the tree, computed but not signed. */
+export interface GrownTree {
+  /** Signs the new head: only once the database has taken the group's rows, so that no tree is signed that cannot be. */
+  sign(): GroupAppend;
+}
+
 /** Reads of the log inside the commit's transaction, for tiles whose hashes are not in memory. */
 export interface LogReader {
   /** Digests of the documents [from, to). */
@@ -167,6 +173,6 @@ export interface CommitStore {
   head(): Promise<LogHead>;
   commit(
     items: readonly CommitItem[],
-    append: (head: LogHead, log: LogReader) => Promise<GroupAppend>,
+    append: (head: LogHead, log: LogReader) => Promise<GrownTree>,
   ): Promise<CommitOutcome>;
 }

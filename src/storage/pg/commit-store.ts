@@ -1,7 +1,7 @@
 /**
  * The group commit's transaction on Postgres (port: write/ports `CommitStore`). READ COMMITTED; the head row is locked
- * first, so that commits of any number of processes form one line. Two round trips a group, whatever its size: lock and
- * read the head; all rows by binary COPY, the head moved, COMMIT.
+ * first, so that commits of any number of processes form one line. Three round trips a group, whatever its size: lock and
+ * read the head; the rows by binary COPY, while the tree is computed here; tiles, block, the head moved, COMMIT.
  *
  * That what each item was prepared against still stands is checked by unique keys: whoever loses a race would write a key
  * that is there already. Then nothing is written, and `find-losers` says whose it was.
@@ -34,8 +34,17 @@ export function commitStore(pool: Pool): CommitStore {
       let appended: GroupAppend | undefined;
       try {
         const head = await lockHead(client);
-        appended = await append(head, logReader(client));
-        await copyBatch(client, ...groupRows(items, appended));
+        const { parts, ending } = groupRows(items, head.size);
+        const [copied, grown] = await Promise.allSettled([
+          copyBatch(client, parts, []),
+          (async () => append(head, logReader(client)))(),
+        ]);
+        // A refusal of ours first; else the rows: what failed there made the reads of the log fail too.
+        if (grown.status === 'rejected' && grown.reason instanceof GatewayError) throw grown.reason;
+        if (copied.status === 'rejected') throw copied.reason;
+        if (grown.status === 'rejected') throw grown.reason;
+        appended = grown.value.sign();
+        await copyBatch(client, ...headRows(appended, ending));
         return { kind: 'committed', firstLeaf: appended.firstLeaf };
       } catch (error) {
         broken = error instanceof Error ? error : new Error('unknown');
@@ -117,8 +126,8 @@ function logReader(client: Client): LogReader {
   };
 }
 
-/** The COPYs of a group, and the statements that end its transaction. */
-function groupRows(items: readonly CommitItem[], appended: GroupAppend): [CopyPart[], string[]] {
+/** The rows of a group that begins at `firstLeaf`, and the statements about them that come before the head moves. */
+function groupRows(items: readonly CommitItem[], firstLeaf: number): { parts: CopyPart[]; ending: string[] } {
   const documents = new CopyRows();
   const payloads = new CopyRows();
   const lockboxes = new CopyRows();
@@ -127,10 +136,9 @@ function groupRows(items: readonly CommitItem[], appended: GroupAppend): [CopyPa
   const records = new CopyRows();
   const tokens = new CopyRows();
   const messages = new CopyRows();
-  const tiles = new CopyRows();
   const consented: { patient: string; leaf: number }[] = [];
 
-  let first = appended.firstLeaf;
+  let first = firstLeaf;
   for (const item of items) {
     const leafOf = (document: number): LeafIndex => (first + document) as LeafIndex;
     const manifest = leafOf(item.manifest);
@@ -165,11 +173,6 @@ function groupRows(items: readonly CommitItem[], appended: GroupAppend): [CopyPa
     for (const patient of item.consentPatients) consented.push({ patient, leaf: manifest });
     first += item.documents.length;
   }
-  for (const tile of appended.tiles) tiles.row(3).int2(tile.level).int8(tile.index).bytes(tile.hashes);
-
-  const { head } = appended;
-  const blocks = new CopyRows().row(6).int8(head.block).int8(appended.firstLeaf).int8(head.size);
-  blocks.bytes(head.root).text(head.checkpoint).bytes(appended.prev);
   const parts = [
     { target: 'document (leaf, digest, body)', rows: documents },
     { target: 'payload (grp, lockbox, digest, size, body)', rows: payloads },
@@ -179,15 +182,27 @@ function groupRows(items: readonly CommitItem[], appended: GroupAppend): [CopyPa
     { target: 'record (resource, version, grp, line, source, source_time)', rows: records },
     { target: 'token (token, sort_time, grp, mask)', rows: tokens },
     { target: 'message (control, digest, leaf, thread)', rows: messages },
+  ];
+  const ending = consented.map(
+    ({ patient, leaf }) => `update patient set consent_leaf = ${Number(leaf)} where patient = '${hex(patient)}'`,
+  );
+  return { parts, ending };
+}
+
+/** Tiles and block of a group, and the statements that end its transaction. */
+function headRows(appended: GroupAppend, before: readonly string[]): [CopyPart[], string[]] {
+  const { head } = appended;
+  const tiles = new CopyRows();
+  for (const tile of appended.tiles) tiles.row(3).int2(tile.level).int8(tile.index).bytes(tile.hashes);
+  const blocks = new CopyRows().row(6).int8(head.block).int8(appended.firstLeaf).int8(head.size);
+  blocks.bytes(head.root).text(head.checkpoint).bytes(appended.prev);
+  const parts = [
     { target: 'tile (level, idx, hashes)', rows: tiles },
     { target: 'block (number, first_leaf, size, root, checkpoint, prev)', rows: blocks },
   ];
-  const consents = consented.map(
-    ({ patient, leaf }) => `update patient set consent_leaf = ${Number(leaf)} where patient = '${hex(patient)}'`,
-  );
   const moveHead = `update log_head set size = b.size, root = b.root, compact = '\\x${head.compact.toString('hex')}', block = b.number,
     checkpoint = b.checkpoint from block b where b.number = ${Number(head.block)}`;
-  return [parts, [...consents, moveHead, 'commit']];
+  return [parts, [...before, moveHead, 'commit']];
 }
 
 /** The hexadecimal digits of a UUID, and nothing else: these literals stand in SQL text. */

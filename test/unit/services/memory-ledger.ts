@@ -121,7 +121,7 @@ export async function memoryLedger(groups: readonly number[]): Promise<MemoryLed
       tile: async (level: number, index: number) =>
         ledger.tiles.find((tile) => tile.level === level && tile.index === index)?.hashes,
     };
-    const added = await appender.append(head, log, await log.digests(first, first + count));
+    const added = (await appender.append(head, log, await log.digests(first, first + count))).sign();
     head = added.head;
     ledger.tiles.push(...added.tiles);
     const { size, root, checkpoint, block: number } = added.head;
