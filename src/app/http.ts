@@ -9,7 +9,7 @@ import type { KeySet } from '../keys/key-set.ts';
 import { type Pool } from '../storage/pg/pool.ts';
 import { type OpenedWriter } from '../write/open-writer.ts';
 import type { Writer } from '../write/submission.ts';
-import { DEFAULT_POLICY } from '../consent/policy.ts';
+import { policyOf } from '../consent/policy.ts';
 import { remoteKeys } from '../clients/jwks.ts';
 import { httpApp } from '../edge/http/app.ts';
 import { apiRouter } from '../edge/http/api/router.ts';
@@ -55,7 +55,7 @@ export async function startHttp(parts: HttpParts): Promise<HttpListener> {
     writer,
     clock: systemClock,
     random: systemRandom,
-    policy: DEFAULT_POLICY,
+    policy: policyOf(config.ownOrganizations, () => [`${url}/fhir`]),
     origin: config.origin,
     maxCount: config.limits.searchCount,
   });
@@ -100,11 +100,12 @@ export async function startHttp(parts: HttpParts): Promise<HttpListener> {
   return listener;
 }
 
-function externalIssuer({ issuer, jwksUri }: TrustedIssuer): TokenIssuer {
+/** Another institution speaks for its practitioners alone; whoever speaks for this one, for everybody. */
+function externalIssuer({ issuer, jwksUri, ownInstitution }: TrustedIssuer): TokenIssuer {
   return {
     issuer,
-    ownInstitution: false,
-    roles: ROLES,
+    ownInstitution,
+    roles: ownInstitution ? ROLES : ['practitioner'],
     algorithms: EXTERNAL_ALGORITHMS,
     types: ['at+jwt', 'jwt', ''],
     keys: remoteKeys(jwksUri),

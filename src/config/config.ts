@@ -37,6 +37,8 @@ export interface TrustedIssuer {
   readonly issuer: string;
   /** Where its public keys are: https, or http on the loopback. */
   readonly jwksUri: string;
+  /** True: its tokens count as those of this institution. */
+  readonly ownInstitution: boolean;
 }
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
@@ -94,6 +96,16 @@ export interface Config {
   /** Required `aud` of access tokens; the built-in issuer puts it into its own. */
   readonly tokenAudience: string;
   readonly trustedIssuers: readonly TrustedIssuer[];
+  /** The institution as Consents name it: FHIR references and `system|value`. */
+  readonly ownOrganizations: readonly string[];
+  /** The trust policy file (C2SP tlog-policy) as it is; absent: this gateway knows no other. */
+  readonly ledgerPolicy?: Buffer;
+  /** True: blobs are sent to mirrors, taken as a mirror, and count for the level `mirrored`. */
+  readonly mirrorBlobs: boolean;
+  /** Bytes of documents, payloads and blobs kept for one mirrored log at most. */
+  readonly mirrorMaxBytes: number;
+  /** PEM of the authorities that sign peers' certificates; absent: the system's. */
+  readonly peerCa?: Buffer;
   readonly limits: LimitsConfig;
   readonly logLevel: LogLevel;
 }

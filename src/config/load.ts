@@ -116,6 +116,8 @@ export function loadConfig(env: Environment, cwd: string): LoadedConfig {
     ),
     tokenAudience: read.optional('TOKEN_AUDIENCE') ?? `https://${origin}`,
     trustedIssuers: readIssuers(read),
+    ownOrganizations: readOrganizations(read),
+    ...readNetwork(read, cwd),
     limits: readLimits(read),
     logLevel: readLogLevel(read),
   };
@@ -189,18 +191,47 @@ function readIssuers(read: SettingReader): readonly TrustedIssuer[] {
   const text = read.optional('TRUSTED_ISSUERS');
   if (text === undefined) return [];
   return text.split(',').map((pair) => {
-    const [issuer = '', jwksUri = '', ...more] = pair.trim().split(/\s+/);
+    const [issuer = '', jwksUri = '', mark, ...more] = pair.trim().split(/\s+/);
     const url = URL.canParse(jwksUri) ? new URL(jwksUri) : undefined;
     const safe =
       url?.protocol === 'https:' || (url?.protocol === 'http:' && isLoopback(url.hostname.replace(/^\[|\]$/g, '')));
-    if (!safe || more.length > 0 || !URL.canParse(issuer)) {
+    if (!safe || more.length > 0 || (mark !== undefined && mark !== 'own') || !URL.canParse(issuer)) {
       read.fail(
         'TRUSTED_ISSUERS',
         'must be `issuer jwks-url` pairs separated by commas; key URLs with https, or http on the loopback',
       );
     }
-    return { issuer, jwksUri };
+    return { issuer, jwksUri, ownInstitution: mark === 'own' };
   });
+}
+
+const ORGANIZATION =
+  /^(?:[a-z][a-z0-9+.-]*:[^\s|,]+\|[^\s|,]+|(?:https?:\/\/[^\s|,]+\/)?Organization\/[A-Za-z0-9\-.]{1,64})$/i;
+
+function readOrganizations(read: SettingReader): readonly string[] {
+  const names = (read.optional('OWN_ORGANIZATIONS') ?? '').split(',').map((name) => name.trim());
+  const given = names.filter((name) => name !== '');
+  if (given.some((name) => !ORGANIZATION.test(name))) {
+    read.fail(
+      'OWN_ORGANIZATIONS',
+      'must be references such as Organization/1 and identifiers such as urn:oid:2.999.1|stmary, separated by commas',
+    );
+  }
+  return given;
+}
+
+function readNetwork(
+  read: SettingReader,
+  cwd: string,
+): Pick<Config, 'ledgerPolicy' | 'mirrorBlobs' | 'mirrorMaxBytes' | 'peerCa'> {
+  const policy = read.file('LEDGER_POLICY_FILE', cwd);
+  const ca = read.file('PEER_TLS_CA_FILE', cwd);
+  return {
+    ...(policy === undefined ? {} : { ledgerPolicy: policy }),
+    mirrorBlobs: read.boolean('MIRROR_BLOBS'),
+    mirrorMaxBytes: read.integer('MIRROR_MAX_BYTES', 0, Number.MAX_SAFE_INTEGER),
+    ...(ca === undefined ? {} : { peerCa: ca }),
+  };
 }
 
 function readLimits(read: SettingReader): Config['limits'] {

@@ -123,9 +123,16 @@ export const SETTINGS = {
     default: '',
   },
   TRUSTED_ISSUERS: {
-    doc: 'Token issuers besides the built-in one: `issuer jwks-url` pairs, separated by commas.',
+    doc: 'Token issuers besides the built-in one: `issuer jwks-url` pairs, separated by commas; a third word `own` makes it an issuer of this institution.',
     default: '',
-    danger: 'Each can name any person of any role to this gateway.',
+    danger:
+      'Each can name any practitioner of another institution. One marked `own` speaks for this one: it can name any practitioner, system or patient here, with all that the default policy permits them.',
+  },
+  OWN_ORGANIZATIONS: {
+    doc: 'The institution itself as Consents name it: FHIR references (`Organization/1`, or absolute) and identifiers (written system, bar, value), separated by commas.',
+    default: '',
+    danger:
+      'Everybody of this institution then acts for each of them: a permission or denial to one is one to all staff. Left empty, a denial that names an organisation may reach everybody, and a permission reaches nobody by it.',
   },
   HL7_MAX_MESSAGE_BYTES: { doc: 'Bytes of one HL7 v2 message.', default: String(HL7_MAX_MESSAGE_BYTES) },
   FHIR_MAX_BODY_BYTES: { doc: 'Bytes of one FHIR request body.', default: String(FHIR_MAX_BODY_BYTES) },

@@ -2,6 +2,7 @@
  * The configured policy: what holds where no Consent speaks, and how Consents are read. Data, so that a decision can
  * name its version. The first matching default rule decides; no match denies.
  */
+import { createHash } from 'node:crypto';
 import type { Interaction, Principal, Purpose, Role } from '../core/principal.ts';
 
 /** Label sets are judged by what kind of record they hold. */
@@ -117,6 +118,28 @@ export const DEFAULT_POLICY: Policy = {
   verifiedOnly: false,
   defaults: DEFAULT_RULES,
 };
+
+/**
+ * The default rules for one institution. `organizations` as `Policy.ownOrganizations`; they are part of the version, since
+ * they are part of what is decided. `bases`: asked for each decision, since a listener may learn its address late.
+ */
+export function policyOf(organizations: readonly string[], bases: () => readonly string[]): Policy {
+  return {
+    ...DEFAULT_POLICY,
+    version: [DEFAULT_POLICY.version, ...digestOf(organizations)].join('+'),
+    ownOrganizations: organizations,
+    get ownBases() {
+      return bases();
+    },
+  };
+}
+
+/** 8 hex digits for a list of names, whatever its order; nothing for none. */
+function digestOf(names: readonly string[]): readonly string[] {
+  if (names.length === 0) return [];
+  const text = JSON.stringify([...new Set(names)].toSorted());
+  return [createHash('sha256').update(text).digest('hex').slice(0, 8)];
+}
 
 /** Version of the combining rule: deny overrides between Consents, the deepest matching provision speaks in each branch. */
 export const COMBINER_VERSION = 'deny-overrides/1';

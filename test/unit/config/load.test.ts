@@ -75,6 +75,12 @@ test.each([
   ['TRUSTED_ISSUERS', 'https://idp.example'],
   ['TRUSTED_ISSUERS', 'https://idp.example http://idp.example/jwks'],
   ['TRUSTED_ISSUERS', 'not-a-url https://idp.example/jwks'],
+  ['TRUSTED_ISSUERS', 'https://idp.example https://idp.example/jwks ours'],
+  ['TRUSTED_ISSUERS', 'https://idp.example https://idp.example/jwks own own'],
+  ['OWN_ORGANIZATIONS', 'St Mary'],
+  ['OWN_ORGANIZATIONS', 'Practitioner/1'],
+  ['OWN_ORGANIZATIONS', 'Organization/1, Organization/'],
+  ['OWN_ORGANIZATIONS', 'urn:oid:2.999.1|'],
   ['DATABASE_CONNECTIONS', '1'],
   ['TLS_HTTP_CERT_FILE', 'missing.pem'],
   ['TLS_MLLP_CERT_FILE', 'cert.pem'],
@@ -94,6 +100,22 @@ test.each([
   ['TRUSTED_ISSUERS', 'https://a.example https://a.example/jwks, https://b.example http://127.0.0.1:9/jwks'],
 ])('%s=%s is taken', (name, value) => {
   expect(errors({ [name]: value })).toEqual([]);
+});
+
+test('issuers are of other institutions unless marked as own', () => {
+  const { trustedIssuers } = config({
+    TRUSTED_ISSUERS: 'https://a.example https://a.example/jwks, https://b.example https://b.example/jwks own',
+  });
+  expect(trustedIssuers).toEqual([
+    { issuer: 'https://a.example', jwksUri: 'https://a.example/jwks', ownInstitution: false },
+    { issuer: 'https://b.example', jwksUri: 'https://b.example/jwks', ownInstitution: true },
+  ]);
+});
+
+test('the institution has several names', () => {
+  const names = ['Organization/1', 'https://stmary.example/fhir/Organization/1', 'urn:oid:2.999.1|stmary'];
+  expect(config({ OWN_ORGANIZATIONS: ` ${names.join(' , ')},` }).ownOrganizations).toEqual(names);
+  expect(config({}).ownOrganizations).toEqual([]);
 });
 
 test('three listeners on any free port do not collide', () => {
