@@ -198,7 +198,7 @@ function readIssuers(read: SettingReader): readonly TrustedIssuer[] {
     if (!safe || more.length > 0 || (mark !== undefined && mark !== 'own') || !URL.canParse(issuer)) {
       read.fail(
         'TRUSTED_ISSUERS',
-        'must be `issuer jwks-url` pairs separated by commas; key URLs with https, or http on the loopback',
+        'must be `issuer jwks-url` pairs separated by commas, `own` behind those of this institution; key URLs with https, or http on the loopback',
       );
     }
     return { issuer, jwksUri, ownInstitution: mark === 'own' };
