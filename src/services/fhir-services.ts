@@ -11,7 +11,7 @@ import { patientConsents } from './patient-consents.ts';
 import { patientIds } from './patient-ids.ts';
 import { accessRecorder } from './record-access.ts';
 import type { RecordStore } from './record-store.ts';
-import type { SearchDeps } from './search-resources.ts';
+import type { SearchDeps } from './search-request.ts';
 import type { WriteDeps } from './write-changes.ts';
 
 export interface FhirServicesDeps {

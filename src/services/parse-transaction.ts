@@ -9,7 +9,7 @@ import { changeReference, type Change } from '../formats/fhir/change.ts';
 import { mapReferences } from '../formats/fhir/references.ts';
 import type { Resource } from '../formats/fhir/resource.ts';
 import { businessKeys } from './business-keys.ts';
-import { checkSubmitted, isResource, refuseIssues } from './write-changes.ts';
+import { checkSubmitted, isResource, refuseIssues } from './check-submitted.ts';
 import { withoutId } from './write-resource.ts';
 
 export interface TransactionLimits {

@@ -10,7 +10,7 @@ import type { Plan } from '../search/plan.ts';
 import type { Match } from './open-matches.ts';
 import type { ReadDeps } from './open-version.ts';
 import type { Access } from './record-access.ts';
-import type { SearchRequest } from './search-resources.ts';
+import type { SearchRequest } from './search-request.ts';
 
 /** Resolves when all events are durable. */
 export async function recordSearch(

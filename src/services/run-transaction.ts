@@ -1,7 +1,8 @@
 /** Transaction: every entry in one message, hence one group commit, all or nothing. */
 import type { Accepted } from '../write/submission.ts';
 import { parseTransaction, type TransactionLimits } from './parse-transaction.ts';
-import { submitChanges, type WriteDeps, type WriteRequest } from './write-changes.ts';
+import type { WriteRequest } from './authorize-write.ts';
+import { submitChanges, type WriteDeps } from './write-changes.ts';
 
 /** Results in the order of the entries. Throws what a single write throws; then nothing was stored. */
 export async function runTransaction(

@@ -13,7 +13,7 @@ import type { Match, SearchScope } from './open-matches.ts';
 import type { Access } from './record-access.ts';
 import { renderMessage, type Hearing, type RenderDeps } from './render-message.ts';
 import { leafOfRenderedId } from './rendered-id.ts';
-import type { SearchRequest } from './search-resources.ts';
+import type { SearchRequest } from './search-request.ts';
 
 /** Where a page of rendered resources ended: resources of `leaf` from the `part`-th on are left, and those of leaves below. */
 export interface RenderedPlace {

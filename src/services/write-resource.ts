@@ -5,8 +5,9 @@ import type { Change } from '../formats/fhir/change.ts';
 import type { Resource } from '../formats/fhir/resource.ts';
 import { businessKeys } from './business-keys.ts';
 import type { Result } from '../write/submission.ts';
-import { checkSubmitted, isResource, refuseIssues, submitChanges, type WriteDeps } from './write-changes.ts';
-import type { WriteRequest } from './write-changes.ts';
+import type { WriteRequest } from './authorize-write.ts';
+import { checkSubmitted, isResource, refuseIssues } from './check-submitted.ts';
+import { submitChanges, type WriteDeps } from './write-changes.ts';
 
 export type SingleWrite = Pick<WriteRequest, 'principal' | 'requestId'> & { readonly type: string };
 

@@ -9,7 +9,7 @@ import { describeError, type Log } from '../../../core/log.ts';
 import { parseFhirJson, stringifyFhirJson } from '../../../formats/fhir/json.ts';
 import { allows, isServed, type TypeInteraction } from '../../../services/capability.ts';
 import type { ProveDeps } from '../../../services/prove-version.ts';
-import type { SearchDeps } from '../../../services/search-resources.ts';
+import type { SearchDeps } from '../../../services/search-request.ts';
 import type { WriteDeps } from '../../../services/write-changes.ts';
 import type { Authenticate } from '../authenticate.ts';
 import { errorFromHttp } from '../http-errors.ts';

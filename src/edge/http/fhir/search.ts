@@ -2,7 +2,8 @@
  * search-type: `GET [base]/[type]?...` and `POST [base]/[type]/_search` (R4 http, 3.1.0.9). The links of its pages hold an
  * encrypted token and no parameters.
  */
-import { searchResources, type SearchDeps, type SearchPage } from '../../../services/search-resources.ts';
+import type { SearchDeps, SearchPage } from '../../../services/search-request.ts';
+import { searchResources } from '../../../services/search-resources.ts';
 import type { Call, Handler, Parameters } from './call.ts';
 import { refuseConditions, returnPreference } from './headers.ts';
 
