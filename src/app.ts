@@ -15,6 +15,7 @@ import { isBlobNamed } from './storage/pg/follower-store.ts';
 import { loadKeys, openDatabase, openWriting, watchDisk } from './app/database.ts';
 import { startHttp } from './app/http.ts';
 import { startDimse, startMllp, startStudies } from './app/intake.ts';
+import { openNetwork } from './app/network.ts';
 import { watchProtections } from './app/protections.ts';
 import { Teardown } from './app/teardown.ts';
 
@@ -46,9 +47,10 @@ async function start(config: Config, log: Log, teardown: Teardown): Promise<Gate
   const blobs = await openFileBlobStore(join(config.dataDir, 'blobs'));
   const metrics = createMetrics();
   const unprotected = await watchProtections(database, metrics, log, teardown);
-  const opened = await openWriting(config, keys, pool, metrics, log);
-  teardown.add('commits', () => opened.committer.idle());
   const disk = await watchDisk(config, teardown);
+  const network = await openNetwork({ config, keys, pool, blobs, hasRoom: disk.hasRoom, metrics, log, teardown });
+  const opened = await openWriting(config, keys, pool, metrics, log, network);
+  teardown.add('commits', () => opened.committer.idle());
   const writer = guardIntake(opened.writer, disk.hasRoom);
   const profile = makeSourceProfile(config.source);
 
@@ -61,7 +63,13 @@ async function start(config: Config, log: Log, teardown: Teardown): Promise<Gate
     metrics,
     opened,
     writer,
-    ready: () => ({ database: database.isUp(), disk: disk.hasRoom(), listeners: !stopping }),
+    network,
+    ready: () => ({
+      database: database.isUp(),
+      disk: disk.hasRoom(),
+      listeners: !stopping,
+      history: network.gate.state() !== 'rolled-back',
+    }),
   });
   teardown.add('http', () => http.close(config.limits.shutdownMs));
   const mllp = await startMllp(config, log, metrics, writer, profile);

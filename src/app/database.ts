@@ -16,6 +16,8 @@ import { prepareDatabase, type DatabaseAccess } from '../storage/pg/prepare-data
 import { keyStore, prepareStore } from '../storage/pg/prepare-store.ts';
 import type { Committed } from '../write/group-commit.ts';
 import { openWriter, type OpenedWriter } from '../write/open-writer.ts';
+import { guardCommits } from '../replication/guard-commits.ts';
+import type { Network } from './network.ts';
 import type { Teardown } from './teardown.ts';
 /** How often the free space is looked at, milliseconds. */
 const DISK_CHECK_MS = 5_000;
@@ -66,6 +68,7 @@ export async function openWriting(
   pool: Pool,
   metrics: GatewayMetrics,
   log: Log,
+  network: Pick<Network, 'gate' | 'onCommitted'>,
 ): Promise<OpenedWriter> {
   const { secret } = await openLog(pool, config.origin, keys.fingerprint);
   const deps = {
@@ -76,9 +79,12 @@ export async function openWriting(
     log,
     prepareStore: prepareStore(pool),
     keyStore: keyStore(pool),
-    commitStore: commitStore(pool),
+    commitStore: guardCommits(commitStore(pool), () => network.gate.checkIntake()),
     sealedSecret: secret,
-    onCommitted: ({ items, leaves, seconds }: Committed) => metrics.commit(items, leaves, seconds),
+    onCommitted({ size, items, leaves, seconds }: Committed): void {
+      metrics.commit(items, leaves, seconds);
+      network.onCommitted(size);
+    },
   };
   try {
     return await openWriter(deps);

@@ -18,6 +18,9 @@ import { bearerAuthentication } from '../edge/http/authenticate.ts';
 import { fhirRouter } from '../edge/http/fhir/router.ts';
 import { healthRouter } from '../edge/http/health.ts';
 import { ledgerRouter } from '../edge/http/ledger/router.ts';
+import { ledgerPeerRouter } from '../edge/http/peer/ledger-peer-router.ts';
+import { mirrorRouter } from '../edge/http/peer/mirror-router.ts';
+import { witnessRouter } from '../edge/http/peer/witness-router.ts';
 import { startHttpListener, type HttpListener } from '../edge/http/listener.ts';
 import { ROLES } from '../identity/claims.ts';
 import { ownIssuer, ownJwks } from '../identity/own-issuer.ts';
@@ -28,6 +31,8 @@ import { ledgerReader } from '../storage/pg/ledger-reader.ts';
 import { messageStore } from '../storage/pg/message-store.ts';
 import { recordStore } from '../storage/pg/record-store.ts';
 import type { AccessWriter } from '../write/writer.ts';
+import { ADD_CHECKPOINT_MAX_BYTES } from '../ledger/witness-message.ts';
+import type { Network } from './network.ts';
 import { readVersion } from '../config/version.ts';
 
 /** Beside `src` and `dist`. */
@@ -41,11 +46,13 @@ export interface HttpParts {
   readonly metrics: GatewayMetrics;
   readonly opened: OpenedWriter;
   readonly writer: Writer & AccessWriter;
+  readonly network: Network;
   readonly ready: () => Readonly<Record<string, boolean>>;
 }
 
 export async function startHttp(parts: HttpParts): Promise<HttpListener> {
-  const { config, log, keys, pool, metrics, opened, writer } = parts;
+  const { config, log, keys, pool, metrics, opened, writer, network } = parts;
+  const { peers } = network;
   const records = recordStore(pool);
   const { keyring } = opened;
   const services = fhirServices({
@@ -62,7 +69,12 @@ export async function startHttp(parts: HttpParts): Promise<HttpListener> {
   const issuers = [ownIssuer(config.origin, keys.issuer), ...config.trustedIssuers.map(externalIssuer)];
   const verifier = createTokenVerifier({ issuers, audience: config.tokenAudience }, systemClock);
   let url = config.publicUrl ?? '';
-  const ledger = readLedger({ reader: ledgerReader(pool), origin: config.origin, logPublicKey: keys.log.rawPublicKey });
+  const ledger = readLedger({
+    reader: ledgerReader(pool),
+    origin: config.origin,
+    logPublicKey: keys.log.rawPublicKey,
+    published: network.published,
+  });
   const app = httpApp({
     random: systemRandom,
     log,
@@ -83,6 +95,11 @@ export async function startHttp(parts: HttpParts): Promise<HttpListener> {
       log,
     }),
     ledger: ledgerRouter({ ledger, log }),
+    peers: {
+      witness: witnessRouter({ witness: peers.witness, maxBytes: ADD_CHECKPOINT_MAX_BYTES }),
+      mirror: mirrorRouter({ peers, maxBytes: ADD_CHECKPOINT_MAX_BYTES }),
+      ledger: ledgerPeerRouter(peers),
+    },
     auth: authRouter({
       jwks: ownJwks(keys.issuer),
       resource: config.tokenAudience,

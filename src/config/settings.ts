@@ -10,6 +10,7 @@ import {
   HL7_MAX_MESSAGE_BYTES,
   HTTP_MAX_CONNECTIONS,
   LISTENER_IDLE_MS,
+  MIRROR_MAX_BYTES,
   MLLP_MAX_CONNECTIONS,
   REQUEST_DEADLINE_MS,
   SEARCH_MAX_COUNT,
@@ -133,6 +134,26 @@ export const SETTINGS = {
     default: '',
     danger:
       'Everybody of this institution then acts for each of them: a permission or denial to one is one to all staff. Left empty, a denial that names an organisation may reach everybody, and a permission reaches nobody by it.',
+  },
+  LEDGER_POLICY_FILE: {
+    doc: 'Trust policy (C2SP tlog-policy): the logs, witnesses and mirrors that this gateway knows, and their quorum; docs/replication.md. Empty: it stands alone.',
+    default: '',
+    danger:
+      'Decides alone whose history is believed and who may keep copies. Without mirrors the loss of the site is the loss of the record.',
+  },
+  MIRROR_BLOBS: {
+    doc: '`true`: images and large attachments are mirrored too, for others and by them, and count for the level `mirrored`.',
+    default: 'true',
+    danger: '`false`: the images are lost with the site.',
+  },
+  MIRROR_MAX_BYTES: {
+    doc: 'Bytes that one mirrored log may take on this gateway.',
+    default: String(MIRROR_MAX_BYTES),
+    danger: 'Beyond it that log has one mirror less.',
+  },
+  PEER_TLS_CA_FILE: {
+    doc: "PEM file with the authorities that sign the certificates of peers; empty: the system's.",
+    default: '',
   },
   HL7_MAX_MESSAGE_BYTES: { doc: 'Bytes of one HL7 v2 message.', default: String(HL7_MAX_MESSAGE_BYTES) },
   FHIR_MAX_BODY_BYTES: { doc: 'Bytes of one FHIR request body.', default: String(FHIR_MAX_BODY_BYTES) },

@@ -57,3 +57,6 @@ export const REQUEST_DEADLINE_MS = 60_000;
 export const SHUTDOWN_DEADLINE_MS = 8_000;
 /** Bytes of free disk below which intake is refused (DESIGN section 11). */
 export const FREE_DISK_FLOOR_BYTES = 512 * 1024 * 1024;
+
+/** Bytes that one mirrored log may take: of the disk of whoever mirrors it. */
+export const MIRROR_MAX_BYTES = 1024 * 1024 * 1024 * 1024;

@@ -40,8 +40,11 @@ export interface LedgerReader {
 export interface ReadLedger {
   /** The log's verifier key, one line without newline. */
   readonly vkey: string;
-  /** The latest signed checkpoint. */
-  checkpoint(): Promise<string>;
+  /**
+   * The signed checkpoint: the newest one that has its quorum, with the cosignatures, where the policy wants one and some
+   * checkpoint has it; else the newest. `durable`: always the newest.
+   */
+  checkpoint(level?: 'durable'): Promise<string>;
   /**
    * A tile's hashes or an entry bundle by its path, `tile/<L>/<N>[.p/<W>]` or `tile/entries/<N>[.p/<W>]`; the bytes of one
    * path never change. Throws `invalid-syntax` for any other path.
@@ -49,7 +52,7 @@ export interface ReadLedger {
   tile(path: string): Promise<Buffer>;
   /** As `LedgerReader.blocks`, at most BLOCKS_MAX. */
   blocks(from: number, limit: number): Promise<readonly Block[]>;
-  /** The `.tlog-proof` text of a leaf under the latest checkpoint, verified before it is returned. */
+  /** The `.tlog-proof` text of a leaf under the checkpoint with a quorum, or the latest where that has not got to it yet; verified. */
   receipt(leaf: number): Promise<string>;
   /** As `receipt`, with the document and, where `place` says so, a payload of it: not public. */
   receiptOf(leaf: number, place?: Omit<ReceiptContents, 'document'>): Promise<string>;
@@ -60,10 +63,12 @@ export interface ReadLedgerDeps {
   readonly origin: string;
   /** Raw Ed25519 public key of the log, 32 bytes. */
   readonly logPublicKey: Buffer;
+  /** The newest checkpoint with a quorum, if there is one. Throws `unavailable` while no checkpoint may leave. */
+  readonly published?: () => Promise<Pick<Block, 'size' | 'root' | 'checkpoint'> | undefined>;
 }
 
 /** The reads over a store. Keeps the size it has seen and a bounded number of tile roots in memory, nothing else. */
-export function readLedger({ reader, origin, logPublicKey }: ReadLedgerDeps): ReadLedger {
+export function readLedger({ reader, origin, logPublicKey, published }: ReadLedgerDeps): ReadLedger {
   const roots = boundedRoots(ROOTS_MAX);
   let knownSize = 0;
   const latest = async (): Promise<Block> => {
@@ -79,7 +84,8 @@ export function readLedger({ reader, origin, logPublicKey }: ReadLedgerDeps): Re
       widthAt(level, index, knownSize) === TILE_WIDTH ? reader.tile(level, index) : undefined,
   };
   const prove = async (leaf: number): Promise<TlogProof> => {
-    const { size, root, checkpoint } = await latest();
+    const quorate = await published?.();
+    const { size, root, checkpoint } = quorate !== undefined && leaf < quorate.size ? quorate : await latest();
     if (leaf >= size) throw new GatewayError('not-found', 'the log has no such leaf');
     const read = tileHashReader(size, (level, index, width) => readTile(source, level, index, width, roots));
     const hashes = await adding(inclusionProof(read, leaf, size));
@@ -91,7 +97,10 @@ export function readLedger({ reader, origin, logPublicKey }: ReadLedgerDeps): Re
   };
   return {
     vkey: formatVkey(verifierKey(origin, KEY_ED25519, logPublicKey)),
-    checkpoint: async () => (await latest()).checkpoint,
+    async checkpoint(level) {
+      const quorate = await published?.();
+      return quorate === undefined || level === 'durable' ? (await latest()).checkpoint : quorate.checkpoint;
+    },
     async tile(path) {
       const tile = parseTilePath(path);
       if (tile === undefined) throw new GatewayError('invalid-syntax', 'not the path of a tile: tile/<L>/<N>[.p/<W>]');

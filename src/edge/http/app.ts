@@ -27,6 +27,8 @@ export interface HttpDeps {
   readonly fhir: Router;
   /** Below `/ledger`. */
   readonly ledger: Router;
+  /** What other gateways ask for: below `/witness`, `/mirror`, and `/ledger` before the router above. */
+  readonly peers?: { readonly witness: Router; readonly mirror: Router; readonly ledger: Router };
   /** `/auth/...` and `/.well-known/...`. */
   readonly auth: Router;
   /** `/`, `/api`, `/openapi.yaml`, `/openapi.json`. */
@@ -42,6 +44,11 @@ export function httpApp(deps: HttpDeps): Express {
   app.use(assignRequestId(deps.random), securityHeaders, deps.measure);
   app.use('/fhir', deps.fhir);
   app.use(deps.health);
+  if (deps.peers !== undefined) {
+    app.use('/witness', deps.peers.witness);
+    app.use('/mirror', deps.peers.mirror);
+    app.use('/ledger', deps.peers.ledger);
+  }
   app.use('/ledger', deps.ledger);
   app.use(deps.auth);
   app.use(deps.api);

@@ -19,11 +19,15 @@ const IMMUTABLE = 'public, max-age=31536000, immutable';
 
 export function ledgerRouter({ ledger, log }: LedgerRouterDeps): Router {
   const router = Router({ caseSensitive: true, strict: true });
-  router.get('/checkpoint', async (_request, response) => {
+  router.get('/checkpoint', async (request, response) => {
+    const query = new URL(request.url, 'http://localhost').searchParams;
+    const level = query.get('level') ?? undefined;
+    if (level !== undefined && level !== 'durable')
+      throw new GatewayError('not-supported', 'level is `durable`, or left out');
     response
       .set('Cache-Control', 'no-cache')
       .type(TEXT)
-      .send(await ledger.checkpoint());
+      .send(await ledger.checkpoint(level));
   });
   router.get('/vkey', (_request, response) => {
     response.set('Cache-Control', 'public, max-age=3600').type(TEXT).send(`${ledger.vkey}\n`);

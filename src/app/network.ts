@@ -1,0 +1,238 @@
+/**
+ * The network side of the gateway: witness and mirror for others, the replicator of the own log, the release gate, member
+ * tokens and suspensions. All of it follows from the policy file; without one the gateway stands alone and knows nobody.
+ */
+import type { Config } from '../config/config.ts';
+import { peerHttp } from '../clients/peer-http.ts';
+import { systemClock } from '../core/clock.ts';
+import { GatewayError } from '../core/errors.ts';
+import type { Log } from '../core/log.ts';
+import { systemRandom } from '../core/random.ts';
+import type { GatewayMetrics } from '../edge/http/metrics.ts';
+import { replicationMetrics } from '../edge/http/replication-metrics.ts';
+import type { KeySet } from '../keys/key-set.ts';
+import { KEY_ED25519, verifierKey, type NoteSigner } from '../ledger/note.ts';
+import { EMPTY_POLICY, parsePolicy, type Policy, type PolicyWitness } from '../ledger/policy.ts';
+import type { BlobStore } from '../record/blob-store.ts';
+import type { Equivocation } from '../replication/accept-checkpoint.ts';
+import { MirrorClient, WitnessClient, type CosignerClientDeps } from '../replication/cosigner-client.ts';
+import { dataStream } from '../replication/frames.ts';
+import { createLevels } from '../replication/levels.ts';
+import { ownMember, peerAuthenticator } from '../replication/member.ts';
+import { createMirror } from '../replication/mirror.ts';
+import { mirroredSize, type Published } from '../replication/own-log.ts';
+import { createWitness } from '../replication/witness.ts';
+import { openReleaseGate, type ReleaseGate } from '../replication/release-gate.ts';
+import { startReplicator, type Replicator } from '../replication/replicator.ts';
+import { askRestoreRule } from '../replication/restore-rule.ts';
+import { openSuspensions } from '../replication/suspensions.ts';
+import { trustOf, type Trust } from '../replication/trust.ts';
+import { blobBytes, type PeerServices } from '../services/peer-services.ts';
+import { readLedger, type ReadLedger } from '../services/read-ledger.ts';
+import { checkpointStore } from '../storage/pg/checkpoint-store.ts';
+import { seekLeadership } from '../storage/pg/leader.ts';
+import { mirrorReader, mirrorRows, mirrorStore } from '../storage/pg/mirror-store.ts';
+import { ownLog } from '../storage/pg/own-log.ts';
+import type { Pool } from '../storage/pg/pool.ts';
+import { memberStore, signatureStore, suspensionStore } from '../storage/pg/signature-store.ts';
+import { timelineOf } from '../storage/pg/timeline.ts';
+import type { Teardown } from './teardown.ts';
+
+/** Milliseconds that one exchange with a peer may take. */
+const PEER_DEADLINE_MS = 30_000;
+/** Milliseconds that a peer has to answer the restore rule, and after which too few answers are asked again. */
+const RULE_DEADLINE_MS = 5_000;
+const RULE_AGAIN_MS = 5_000;
+/** How often a process looks at what others of this gateway have learnt, milliseconds. */
+const REFRESH_MS = 1_000;
+
+export interface Network {
+  readonly peers: PeerServices;
+  readonly gate: ReleaseGate;
+  /** The checkpoint that has its quorum; undefined where nothing was published yet, or nobody is asked. */
+  readonly published: () => Promise<Published | undefined>;
+  /** A commit has made the log this long. */
+  readonly onCommitted: (size: number) => void;
+}
+
+export interface NetworkParts {
+  readonly config: Config;
+  readonly keys: KeySet;
+  readonly pool: Pool;
+  readonly blobs: BlobStore;
+  readonly hasRoom: () => boolean;
+  readonly metrics: GatewayMetrics;
+  readonly log: Log;
+  readonly teardown: Teardown;
+}
+
+/** The policy in the settings. Throws `invalid-content` with every wrong line. */
+export function policyOf(config: Config): Policy {
+  if (config.ledgerPolicy === undefined) return EMPTY_POLICY;
+  const parsed = parsePolicy(config.ledgerPolicy);
+  if ('policy' in parsed) return parsed.policy;
+  throw new GatewayError('invalid-content', `LEDGER_POLICY_FILE: ${parsed.errors.join('; ')}`);
+}
+
+/** Names and keys under which this gateway signs for others. */
+export function cosigners(origin: string, keys: KeySet): { readonly witness: NoteSigner; readonly mirror: NoteSigner } {
+  return {
+    witness: { name: `${origin}/witness`, ...keys.witness },
+    mirror: { name: `${origin}/mirror`, ...keys.mirror },
+  };
+}
+
+/** Keeps the restore rule before it resolves. Throws `integrity` when the database was rolled back. */
+export async function openNetwork(parts: NetworkParts): Promise<Network> {
+  const { config, keys, pool, blobs, metrics, log, teardown } = parts;
+  const { origin } = config;
+  const policy = policyOf(config);
+  const http = peerHttp(config.peerCa === undefined ? {} : { ca: config.peerCa });
+  teardown.add('peers', async () => http.close());
+  const logSigner: NoteSigner = { name: origin, ...keys.log };
+  const logKey = verifierKey(origin, KEY_ED25519, keys.log.rawPublicKey);
+  const own = ownLog(pool);
+  const gate = await openReleaseGate({
+    ask: () => askRestoreRule({ policy, http, log: own, logKey, deadlineMs: RULE_DEADLINE_MS }),
+    timeline: () => timelineOf(pool),
+    log,
+    againMs: RULE_AGAIN_MS,
+  });
+  teardown.add('release-gate', async () => gate.close());
+
+  const levels = createLevels(systemClock);
+  const measured = replicationMetrics(metrics.registry, levels, () => gate.state() === 'open');
+  const signers = cosigners(origin, keys);
+  const suspensions = await openSuspensions({
+    policy,
+    store: suspensionStore(pool),
+    clock: systemClock,
+    signer: signers.witness,
+    onChange(suspended) {
+      measured.suspended(suspended.size);
+      log.warn({ event: 'suspensions-changed', count: suspended.size });
+    },
+  });
+  const trust = trustOf(policy, (name) => suspensions.has(name));
+  const onEquivocation = (found: Equivocation): void => {
+    measured.equivocation();
+    log.error({ event: 'equivocation', source: found.origin, size: found.size });
+  };
+  const roles = { trust, clock: systemClock, onEquivocation };
+  const witness = createWitness({ ...roles, store: checkpointStore(pool, 'witness'), signer: signers.witness });
+  const store = mirrorStore(pool);
+  const mirror = createMirror({
+    ...roles,
+    pending: checkpointStore(pool, 'mirror'),
+    store,
+    rows: (id) => mirrorRows(pool, id),
+    blobs,
+    keepsBlobs: config.mirrorBlobs,
+    quotaBytes: config.mirrorMaxBytes,
+    hasRoom: parts.hasRoom,
+    random: systemRandom,
+    signer: signers.mirror,
+  });
+  const member = ownMember({ origin, signKey: keys.sign, log: logSigner, clock: systemClock });
+  const mirrored = mirroredLogs(parts, trust);
+  const signatures = signatureStore(pool);
+
+  let replicator: Replicator | undefined;
+  const leadership =
+    policy.witnesses.size === 0
+      ? undefined
+      : seekLeadership(pool, () => {
+          const clientDeps = (cosigner: PolicyWitness): CosignerClientDeps => ({
+            http,
+            log: own,
+            origin,
+            url: cosigner.url ?? '',
+            key: cosigner.key,
+            deadlineMs: PEER_DEADLINE_MS,
+          });
+          replicator = startReplicator({
+            policy,
+            log: own,
+            signatures,
+            mirror: (cosigner) =>
+              new MirrorClient({
+                ...clientDeps(cosigner),
+                authorization: () => member.token(audienceOf(cosigner)),
+                readBlob: (digest, size) => blobBytes(blobs, digest, 0, size),
+                sendsBlobs: config.mirrorBlobs,
+              }),
+            witness: (cosigner) => new WitnessClient(clientDeps(cosigner)),
+            withBlobs: config.mirrorBlobs,
+            mayRelease: () => gate.check(),
+            clock: systemClock,
+            logger: log,
+            onLevels: (sizes) => levels.update(sizes),
+            onPeer: (peer, ok, behind) => measured.peer(peer, ok, behind),
+          });
+          return async () => {
+            await replicator?.close();
+            replicator = undefined;
+          };
+        });
+  if (leadership !== undefined) teardown.add('replication', () => leadership.close());
+  const learn = async (): Promise<void> => {
+    const [latest, kept] = [await own.latest(), await signatures.load()];
+    const mirroredTo = mirroredSize(policy, kept, config.mirrorBlobs);
+    levels.update({ durable: latest?.size ?? 0, mirrored: mirroredTo, witnessed: kept.published?.size ?? 0 });
+  };
+  await learn();
+  const refresh = setInterval(() => {
+    void suspensions.refresh().catch(() => {});
+    if (replicator === undefined) void learn().catch(() => {});
+  }, REFRESH_MS).unref();
+  teardown.add('refresh', async () => clearInterval(refresh));
+
+  return {
+    gate,
+    published: async () => {
+      await gate.check();
+      return policy.witnesses.size === 0 ? undefined : (await signatures.load()).published;
+    },
+    onCommitted(size) {
+      levels.update({ durable: size });
+      replicator?.wake();
+    },
+    peers: {
+      witness,
+      mirror,
+      mirrored,
+      ownData: (range) => gated(gate, () => dataStream(own, range)),
+      member: member.note,
+      authenticate: peerAuthenticator({ origin, trust, members: memberStore(pool), clock: systemClock }),
+      blobs,
+      levels,
+      suspensions,
+    },
+  };
+}
+
+/** The gateway behind a cosigner: its key's name without the role. */
+function audienceOf({ key }: PolicyWitness): string {
+  return key.name.replace(/\/(mirror|witness)$/, '');
+}
+
+async function* gated(gate: ReleaseGate, open: () => AsyncIterable<Buffer>): AsyncGenerator<Buffer, void> {
+  await gate.check();
+  yield* open();
+}
+
+/** Readers of the mirrored logs, made when they are first asked for. */
+function mirroredLogs({ pool }: NetworkParts, trust: Trust): (originHash: string) => ReadLedger | undefined {
+  const readers = new Map<string, ReadLedger>();
+  return (text) => {
+    const origin = trust.originOf(text);
+    const [key] = origin === undefined ? [] : trust.logKeys(origin);
+    if (origin === undefined || key === undefined) return undefined;
+    let reader = readers.get(origin);
+    if (reader === undefined) {
+      reader = readLedger({ reader: mirrorReader(pool, origin), origin, logPublicKey: key.publicKey });
+      readers.set(origin, reader);
+    }
+    return reader;
+  };
+}

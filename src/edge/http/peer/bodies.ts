@@ -1,0 +1,36 @@
+/** Request bodies of other gateways as streams, unpacked where they are gzip, and streams as answers, with backpressure. */
+import type { Request, Response } from 'express';
+import { once } from 'node:events';
+import { createGunzip } from 'node:zlib';
+import { GatewayError } from '../../../core/errors.ts';
+
+/** The decoded body. Rejects with `invalid-syntax` where the encoding is broken or the sender goes away. */
+export async function* bodyOf(request: Request): AsyncGenerator<Buffer, void> {
+  const encoding = request.headers['content-encoding'] ?? 'identity';
+  if (encoding !== 'identity' && encoding !== 'gzip') {
+    throw new GatewayError('unsupported-media-type', 'Content-Encoding must be identity or gzip');
+  }
+  const source = encoding === 'gzip' ? request.pipe(createGunzip()) : request;
+  try {
+    for await (const piece of source) if (Buffer.isBuffer(piece)) yield piece;
+  } catch (cause) {
+    throw new GatewayError('invalid-syntax', 'the body ended too early or is not in its encoding', { cause });
+  }
+}
+
+/** Writes pieces as fast as the reader takes them; ends the answer. When the reader is gone it stops reading. */
+export async function sendStream(response: Response, pieces: AsyncIterable<Buffer>): Promise<void> {
+  const gone = new AbortController();
+  response.once('close', () => gone.abort());
+  try {
+    for await (const piece of pieces) {
+      if (gone.signal.aborted) return;
+      if (!response.write(piece)) await once(response, 'drain', { signal: gone.signal });
+    }
+    response.end();
+  } catch (thrown) {
+    // The head is out: cutting the connection is the only way to say that this is not all.
+    response.destroy();
+    if (!gone.signal.aborted) throw thrown;
+  }
+}

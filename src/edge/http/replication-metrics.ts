@@ -1,0 +1,69 @@
+/** Metrics of the network: levels and their ages, peers, frozen and suspended origins. Peer names come from the policy file. */
+import { Counter, Gauge, type Registry } from 'prom-client';
+import type { Levels } from '../../services/peer-services.ts';
+
+export interface ReplicationMetrics {
+  /** One exchange with a peer of the policy; `behind`: leaves that it has not signed yet. */
+  peer(name: string, ok: boolean, behind: number): void;
+  /** Two trees under one log key were found. */
+  equivocation(): void;
+  suspended(count: number): void;
+}
+
+/** `released`: whether checkpoints may leave now. */
+export function replicationMetrics(registry: Registry, levels: Levels, released: () => boolean): ReplicationMetrics {
+  const registers = [registry];
+  const named = ['mirrored', 'witnessed'] as const;
+  new Gauge({
+    name: 'anamnesis_ledger_level_leaves',
+    help: 'Leaves of the own log that have reached the level.',
+    labelNames: ['level'],
+    registers,
+    collect() {
+      for (const level of ['durable', ...named] as const) this.set({ level }, levels.sizes[level]);
+    },
+  });
+  new Gauge({
+    name: 'anamnesis_ledger_level_age_seconds',
+    help: 'How long the oldest leaf that has not reached the level has waited; 0: none waits.',
+    labelNames: ['level'],
+    registers,
+    collect() {
+      for (const level of named) this.set({ level }, levels.ageSeconds(level));
+    },
+  });
+  new Gauge({
+    name: 'anamnesis_ledger_released',
+    help: '1: checkpoints leave; 0: withheld until enough peers have answered the restore rule.',
+    registers,
+    collect() {
+      this.set(released() ? 1 : 0);
+    },
+  });
+  const up = new Gauge({
+    name: 'anamnesis_peer_up',
+    help: '1: the last exchange with the peer succeeded.',
+    labelNames: ['peer'],
+    registers,
+  });
+  const behind = new Gauge({
+    name: 'anamnesis_peer_behind_leaves',
+    help: 'Leaves of the own log that the peer has not signed yet.',
+    labelNames: ['peer'],
+    registers,
+  });
+  const equivocations = new Counter({
+    name: 'anamnesis_equivocations_total',
+    help: 'Logs that were found to have signed two trees. Any is an alarm.',
+    registers,
+  });
+  const suspended = new Gauge({ name: 'anamnesis_suspended_members', help: 'Members suspended here.', registers });
+  return {
+    peer(name, ok, leaves) {
+      up.set({ peer: name }, ok ? 1 : 0);
+      behind.set({ peer: name }, leaves);
+    },
+    equivocation: () => equivocations.inc(),
+    suspended: (count) => suspended.set(count),
+  };
+}

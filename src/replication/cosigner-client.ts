@@ -1,0 +1,299 @@
+/**
+ * Asking a cosigner, as its client: add-checkpoint of witnesses and mirrors, add-entries and the exchange of documents with
+ * mirrors. Keeps what it has learnt of the peer, and learns it anew when the peer says otherwise.
+ */
+import { gzipSync } from 'node:zlib';
+import { GatewayError } from '../core/errors.ts';
+import { cosignatureTime } from '../ledger/cosignature.ts';
+import { consistencyProof, subtreeConsistencyProof } from '../ledger/consistency.ts';
+import { leafEntry } from '../ledger/leaf.ts';
+import {
+  encodeAddEntriesHeader,
+  encodePackage,
+  PACKAGES_PER_REQUEST,
+  packageRanges,
+  parseMirrorInfo,
+} from '../ledger/mirror-message.ts';
+import { formatSignatureLine, parseNote, verifyNote, type VerifierKey } from '../ledger/note.ts';
+import { encodeAddCheckpoint, parseSizeBody } from '../ledger/witness-message.ts';
+import { dataStream, LOG_DATA } from './frames.ts';
+import type { KeptCosignature, KeptReceipt, OwnLog } from './own-log.ts';
+import type { PeerHttp, PeerResponse } from './peer-ports.ts';
+import { verifyReceipt } from './receipt.ts';
+import { originHash } from './trust.ts';
+
+export interface CosignerClientDeps {
+  readonly http: PeerHttp;
+  readonly log: OwnLog;
+  readonly origin: string;
+  /** Submission prefix of the cosigner. */
+  readonly url: string;
+  readonly key: VerifierKey;
+  readonly deadlineMs: number;
+}
+
+/** A tree head of the own log that is to be signed. */
+export interface Target {
+  readonly size: number;
+  readonly root: Buffer;
+  /** The signed note. */
+  readonly checkpoint: string;
+}
+
+const ANSWER_MAX_BYTES = 256 * 1024;
+
+/** Remembers up to where the cosigner has accepted checkpoints. */
+export class CheckpointClient {
+  protected readonly deps: CosignerClientDeps;
+  protected accepted: number | undefined;
+
+  constructor(deps: CosignerClientDeps) {
+    this.deps = deps;
+  }
+
+  /** Submits a checkpoint; undefined when the peer has accepted a larger one. Throws what the peer's refusal means. */
+  async submit(target: Target): Promise<string | undefined> {
+    for (let attempt = 0; attempt < 3; attempt += 1) {
+      const old = this.accepted ?? 0;
+      if (old > target.size) return undefined;
+      const proof =
+        old === 0 || old === target.size
+          ? []
+          : await consistencyProof(this.deps.log.hashes(target.size), old, target.size);
+      const answer = await this.#post(encodeAddCheckpoint(old, proof, target.checkpoint));
+      if (answer.status === 200) {
+        this.accepted = target.size;
+        return answer.body.toString();
+      }
+      if (answer.status !== 409) throw refusal(answer);
+      const size = parseSizeBody(answer.body.toString());
+      if (size === undefined) throw refusal(answer);
+      this.accepted = size;
+    }
+    throw new GatewayError('busy', 'a cosigner keeps naming other sizes');
+  }
+
+  #post(body: string): Promise<PeerResponse> {
+    const { http, url, deadlineMs } = this.deps;
+    return http.send({ method: 'POST', url: `${url}/add-checkpoint`, body, deadlineMs, maxBytes: ANSWER_MAX_BYTES });
+  }
+
+  /** The cosigner's own line in an answer, verified over the checkpoint. Throws `integrity` when there is none. */
+  protected verified(target: Target, lines: string): KeptCosignature {
+    const { key } = this.deps;
+    const note = parseNote(target.checkpoint + lines);
+    const line = note?.signatures.find(({ name, id }) => name === key.name && id === key.id);
+    const at = line && cosignatureTime(line.signature);
+    if (note === undefined || line === undefined || at === undefined || verifyNote(note, [key]) === undefined) {
+      throw new GatewayError('integrity', 'a cosigner answered without a valid signature of the key in the policy');
+    }
+    return { cosigner: key.name, size: target.size, root: target.root, line: formatSignatureLine(line), at };
+  }
+}
+
+export class WitnessClient extends CheckpointClient {
+  /** Asks for a cosignature; undefined when the witness is ahead of this target. */
+  async cosign(target: Target): Promise<KeptCosignature | undefined> {
+    const lines = await this.submit(target);
+    return lines === undefined ? undefined : this.verified(target, lines);
+  }
+}
+
+export interface MirrorClientDeps extends CosignerClientDeps {
+  /** `Authorization` of a request to this mirror. */
+  readonly authorization: () => string;
+  readonly readBlob: (digest: Buffer, size: number) => AsyncIterable<Uint8Array>;
+  /** False: blobs are not sent. */
+  readonly sendsBlobs: boolean;
+}
+
+/** Leaves whose documents go in one request. */
+const LEAVES_PER_REQUEST = 8192;
+
+interface RemoteStatus {
+  readonly next: number;
+  readonly held: number;
+  readonly nextBlock: number;
+  readonly missing: readonly { readonly digest: Buffer; readonly size: number }[];
+  readonly receipt: string;
+}
+
+export class MirrorClient extends CheckpointClient {
+  readonly #mirror: MirrorClientDeps;
+  readonly #path: string;
+  #status: RemoteStatus | undefined;
+
+  constructor(deps: MirrorClientDeps) {
+    super(deps);
+    this.#mirror = deps;
+    this.#path = `${deps.url}/${originHash(deps.origin)}`;
+  }
+
+  /** Brings the mirror up to the target: entries, documents and payloads, blobs. Resumes where the mirror says. */
+  async bring(target: Target): Promise<{ cosignature: KeptCosignature | undefined; receipt: KeptReceipt | undefined }> {
+    try {
+      if ((await this.submit(target)) === undefined) return { cosignature: undefined, receipt: undefined };
+      this.#status ??= await this.#readStatus();
+      const cosignature = await this.#sendEntries(target, this.#status.next);
+      const status = await this.#sendBlobs(await this.#sendData(target, this.#status));
+      this.#status = { ...status, next: Math.max(status.next, target.size) };
+      return { cosignature, receipt: this.#verifiedReceipt(target, status.receipt) };
+    } catch (thrown) {
+      this.#status = undefined;
+      throw thrown;
+    }
+  }
+
+  async #sendEntries(target: Target, from: number): Promise<KeptCosignature | undefined> {
+    let start = Math.min(from, target.size);
+    let ticket: Buffer = Buffer.alloc(0);
+    for (;;) {
+      const body = await this.#entries(start, target.size, ticket);
+      const answer = await this.deps.http.send({
+        method: 'POST',
+        url: `${this.deps.url}/add-entries`,
+        headers: { 'content-type': 'application/octet-stream', 'content-encoding': 'gzip' },
+        body,
+        deadlineMs: this.deps.deadlineMs,
+        maxBytes: ANSWER_MAX_BYTES,
+      });
+      if (answer.status === 200) return this.verified(target, answer.body.toString());
+      const info = answer.status === 202 || answer.status === 409 ? parseMirrorInfo(answer.body.toString()) : undefined;
+      if (info === undefined) throw refusal(answer);
+      // Somebody else has brought the mirror further.
+      if (info.size > target.size) return undefined;
+      if (answer.status === 409 && info.next === start) throw refusal(answer);
+      start = Math.min(info.next, target.size);
+      ticket = info.ticket;
+    }
+  }
+
+  async #entries(start: number, end: number, ticket: Buffer): Promise<Buffer> {
+    const parts = [encodeAddEntriesHeader({ origin: this.deps.origin, start, end, ticket })];
+    const hashes = this.deps.log.hashes(end);
+    let packages = 0;
+    for (const range of packageRanges(start, end)) {
+      if (packages === PACKAGES_PER_REQUEST) break;
+      packages += 1;
+      const digests = await this.deps.log.leafDigests(range.start, range.end);
+      if (digests.length !== range.end - range.start)
+        throw new GatewayError('integrity', 'leaves of the log are missing');
+      const entries = digests.map(leafEntry);
+      parts.push(encodePackage(entries, await subtreeConsistencyProof(hashes, range.subtreeStart, range.end, end)));
+    }
+    return gzipSync(Buffer.concat(parts), { level: 1 });
+  }
+
+  async #sendData(target: Target, known: RemoteStatus): Promise<RemoteStatus> {
+    let status = known;
+    while (status.held < target.size) {
+      const before = status.held;
+      const to = Math.min(target.size, before + LEAVES_PER_REQUEST);
+      const answer = await this.deps.http.send({
+        method: 'POST',
+        url: `${this.#path}/data?from=${before}`,
+        headers: { authorization: this.#mirror.authorization(), 'content-type': LOG_DATA },
+        body: dataStream(this.deps.log, { from: before, to, block: status.nextBlock }),
+        deadlineMs: this.deps.deadlineMs,
+        maxBytes: ANSWER_MAX_BYTES,
+      });
+      if (answer.status !== 200 && answer.status !== 409) throw refusal(answer);
+      status = parseStatus(answer.body);
+      if (status.held <= before && answer.status === 200) {
+        throw new GatewayError('unavailable', 'a mirror takes documents but does not get further');
+      }
+    }
+    return status;
+  }
+
+  async #sendBlobs(known: RemoteStatus): Promise<RemoteStatus> {
+    let status = known;
+    while (this.#mirror.sendsBlobs && status.missing.length > 0) {
+      for (const { digest, size } of status.missing) {
+        const answer = await this.deps.http.send({
+          method: 'PUT',
+          url: `${this.#path}/blob/${digest.toString('hex')}`,
+          headers: { authorization: this.#mirror.authorization(), 'content-type': 'application/octet-stream' },
+          body: this.#mirror.readBlob(digest, size),
+          deadlineMs: Math.max(this.deps.deadlineMs, size / 50),
+          maxBytes: ANSWER_MAX_BYTES,
+        });
+        // 404: another upload of the same blob was faster.
+        if (answer.status !== 204 && answer.status !== 404) throw refusal(answer);
+      }
+      status = await this.#readStatus();
+    }
+    return status;
+  }
+
+  async #readStatus(): Promise<RemoteStatus> {
+    const answer = await this.deps.http.send({
+      method: 'GET',
+      url: `${this.#path}/status`,
+      headers: { authorization: this.#mirror.authorization() },
+      deadlineMs: this.deps.deadlineMs,
+      maxBytes: ANSWER_MAX_BYTES,
+    });
+    if (answer.status !== 200) throw refusal(answer);
+    return parseStatus(answer.body);
+  }
+
+  #verifiedReceipt(target: Target, note: string): KeptReceipt | undefined {
+    const receipt = verifyReceipt(note, this.deps.key);
+    if (receipt === undefined || receipt.origin !== this.deps.origin) {
+      throw new GatewayError('integrity', 'a mirror answered without a valid receipt of the key in the policy');
+    }
+    // A receipt for another size is for a tree that is not in hand here: the next round has one.
+    if (receipt.held !== target.size) return undefined;
+    if (!receipt.root.equals(target.root)) throw new GatewayError('integrity', 'a mirror holds another tree');
+    return { mirror: this.deps.key.name, size: receipt.held, blobs: receipt.blobs, receipt: note };
+  }
+}
+
+/** The body of `status` and of the answers to `data`. Throws `integrity` when a peer says something else. */
+export function parseStatus(body: Buffer): RemoteStatus {
+  const wrong = (): GatewayError => new GatewayError('integrity', 'a mirror does not say how far it is');
+  const value = parseJson(body);
+  const { next, held, nextBlock, missing, receipt } = value ?? {};
+  if (!isCount(next) || !isCount(held) || !isCount(nextBlock) || !Array.isArray(missing) || typeof receipt !== 'string')
+    throw wrong();
+  const blobs = missing.map((entry: unknown) => {
+    const digest = isObject(entry) && typeof entry.digest === 'string' ? Buffer.from(entry.digest, 'hex') : undefined;
+    if (!isObject(entry) || digest?.length !== 32 || !isCount(entry.size)) throw wrong();
+    return { digest, size: entry.size };
+  });
+  return { next, held, nextBlock, missing: blobs, receipt };
+}
+
+function parseJson(body: Buffer): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(body.toString());
+    return isObject(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
+}
+
+/** A peer's refusal as an error that says what can be done. The peer's words are not passed on. */
+function refusal({ status }: PeerResponse): GatewayError {
+  if (status === 403)
+    return new GatewayError(
+      'forbidden',
+      'a peer does not take this log: frozen, suspended, or a key it does not trust',
+    );
+  if (status === 401)
+    return new GatewayError('unauthenticated', 'a peer does not accept our token: clocks, or its policy file');
+  if (status === 404)
+    return new GatewayError('not-found', 'a peer does not know this log: its policy file has no line for it');
+  if (status === 507) return new GatewayError('storage-full', 'a peer has no room for this log');
+  if (status === 422) return new GatewayError('integrity', 'a peer finds that this log is not what it was');
+  return new GatewayError('unavailable', `a peer answered with status ${status}`);
+}

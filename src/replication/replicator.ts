@@ -1,0 +1,303 @@
+/**
+ * Brings the own log to the levels of DESIGN section 11: asks the mirrors of the policy, then its witnesses, to sign the newest
+ * checkpoint, and publishes it when the quorum holds. Every peer has its own loop and its own pause after a fault: a slow or
+ * dead peer delays nobody else, and intake never waits for any of this. What a peer lacks is not queued: it is the log itself,
+ * from the peer's own cursor on.
+ *
+ * All peers sign the same checkpoint, the *target*, so that their signatures stand together under one note. The target
+ * moves on when it is published, or when the quorum could not be had for a while.
+ */
+import type { Clock } from '../core/clock.ts';
+import { asGatewayError } from '../core/errors.ts';
+import { describeError, type Log } from '../core/log.ts';
+import {
+  isSatisfied,
+  MIRRORS,
+  mirrorsOf,
+  NO_QUORUM,
+  witnessesOf,
+  type Policy,
+  type PolicyWitness,
+} from '../ledger/policy.ts';
+import type { MirrorClient, Target, WitnessClient } from './cosigner-client.ts';
+import {
+  mirroredSize,
+  type KeptCosignature,
+  type KeptReceipt,
+  type KeptSignatures,
+  type LevelSizes,
+  type OwnLog,
+  type Published,
+  type SignatureStore,
+} from './own-log.ts';
+
+export interface ReplicatorSettings {
+  /** Without a wake the log is looked at this often, milliseconds: commits of other processes. */
+  readonly pollMs: number;
+  /** A target without a quorum is given up after this long, milliseconds. */
+  readonly holdMs: number;
+  /** First and longest pause after a fault of a peer, milliseconds. */
+  readonly pauseMs: number;
+  readonly maxPauseMs: number;
+}
+
+export const REPLICATOR_DEFAULTS: ReplicatorSettings = {
+  pollMs: 500,
+  holdMs: 10_000,
+  pauseMs: 250,
+  maxPauseMs: 30_000,
+};
+
+export interface ReplicatorDeps {
+  readonly policy: Policy;
+  readonly log: OwnLog;
+  readonly signatures: SignatureStore;
+  readonly mirror: (mirror: PolicyWitness) => MirrorClient;
+  readonly witness: (witness: PolicyWitness) => WitnessClient;
+  /** True: `mirrored` wants blobs too. */
+  readonly withBlobs: boolean;
+  /** Throws when checkpoints must not leave now: the restore rule. */
+  readonly mayRelease: () => Promise<void>;
+  readonly clock: Clock;
+  readonly logger: Log;
+  /** Called when a level has moved. */
+  readonly onLevels: (sizes: LevelSizes) => void;
+  readonly onPeer: (peer: string, ok: boolean, behind: number) => void;
+}
+
+export interface Replicator {
+  /** A commit has made the log longer: look at once. */
+  wake(): void;
+  /** Resolves when nothing runs any more. */
+  close(): Promise<void>;
+}
+
+interface Peer {
+  readonly cosigner: PolicyWitness;
+  readonly isMirror: boolean;
+  readonly ask: (
+    target: Target,
+  ) => Promise<{ cosignature: KeptCosignature | undefined; receipt?: KeptReceipt | undefined }>;
+  /** Size of the last target that is settled with this peer. */
+  done: number;
+  pauseMs: number;
+  wake: () => void;
+}
+
+/** Starts the loops. Errors are logged and tried again; it never throws. */
+export function startReplicator(deps: ReplicatorDeps, settings: ReplicatorSettings = REPLICATOR_DEFAULTS): Replicator {
+  const replicator = new Loops(deps, settings);
+  replicator.start();
+  return replicator;
+}
+
+class Loops implements Replicator {
+  readonly #deps: ReplicatorDeps;
+  readonly #settings: ReplicatorSettings;
+  readonly #peers: readonly Peer[];
+  readonly #hasMirrors: boolean;
+  #cosignatures = new Map<string, KeptCosignature>();
+  #receipts = new Map<string, KeptReceipt>();
+  #published: Published | undefined;
+  #head = 0;
+  #mirrored = 0;
+  #target: (Target & { readonly since: number }) | undefined;
+  #closed = false;
+  #poll: NodeJS.Timeout | undefined;
+  #looking: Promise<void> = Promise.resolve();
+  #lookAgain = false;
+  #running: Promise<void>[] = [];
+  #saving: Promise<void> = Promise.resolve();
+
+  constructor(deps: ReplicatorDeps, settings: ReplicatorSettings) {
+    this.#deps = deps;
+    this.#settings = settings;
+    const { policy } = deps;
+    this.#hasMirrors = policy.groups.has(MIRRORS);
+    const fresh = { done: 0, pauseMs: 0, wake: (): void => {} };
+    this.#peers = [
+      ...mirrorsOf(policy)
+        .filter(({ url }) => url !== undefined)
+        .map((cosigner): Peer => {
+          const client = deps.mirror(cosigner);
+          return { ...fresh, cosigner, isMirror: true, ask: (target) => client.bring(target) };
+        }),
+      ...witnessesOf(policy)
+        .filter(({ url }) => url !== undefined)
+        .map((cosigner): Peer => {
+          const client = deps.witness(cosigner);
+          return {
+            ...fresh,
+            cosigner,
+            isMirror: false,
+            ask: async (target) => ({ cosignature: await client.cosign(target) }),
+          };
+        }),
+    ];
+  }
+
+  start(): void {
+    this.#running.push(this.#begin());
+    const poll = (): void => {
+      if (this.#closed) return;
+      this.wake();
+      this.#poll = setTimeout(poll, this.#settings.pollMs);
+      this.#poll.unref();
+    };
+    poll();
+  }
+
+  wake(): void {
+    if (this.#lookAgain || this.#closed) return;
+    this.#lookAgain = true;
+    this.#looking = this.#looking.then(() => {
+      this.#lookAgain = false;
+      return this.#look();
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#poll);
+    for (const peer of this.#peers) peer.wake();
+    await Promise.all([...this.#running, this.#looking, this.#saving]);
+  }
+
+  async #begin(): Promise<void> {
+    while (!this.#closed) {
+      try {
+        const kept = await this.#deps.signatures.load();
+        this.#cosignatures = new Map(kept.cosignatures.map((line) => [line.cosigner, line]));
+        this.#receipts = new Map(kept.receipts.map((receipt) => [receipt.mirror, receipt]));
+        this.#published = kept.published;
+        this.#levels();
+        break;
+      } catch (thrown) {
+        this.#report('replication.load-failed', thrown);
+        await this.#sleep(this.#settings.maxPauseMs / 10, () => {});
+      }
+    }
+    for (const peer of this.#peers) this.#running.push(this.#loop(peer));
+    this.wake();
+  }
+
+  /** Looks at the head of the log and chooses the target. */
+  async #look(): Promise<void> {
+    try {
+      const block = await this.#deps.log.latest();
+      if (block === undefined) return;
+      if (block.size !== this.#head) {
+        this.#head = block.size;
+        this.#levels();
+      }
+      const target = this.#target;
+      const now = this.#deps.clock.now();
+      const settled = target === undefined || this.#isPublished(target) || now - target.since >= this.#settings.holdMs;
+      if (!settled || (target !== undefined && block.size <= target.size)) return;
+      await this.#deps.mayRelease();
+      this.#target = { size: block.size, root: block.root, checkpoint: block.checkpoint, since: now };
+      for (const peer of this.#peers) peer.wake();
+    } catch (thrown) {
+      this.#report('replication.look-failed', thrown);
+    }
+  }
+
+  async #loop(peer: Peer): Promise<void> {
+    while (!this.#closed) {
+      const target = this.#target;
+      if (target === undefined || target.size <= peer.done || !this.#isTurnOf(peer, target)) {
+        await new Promise<void>((resolve) => (peer.wake = resolve));
+        continue;
+      }
+      try {
+        const { cosignature, receipt } = await peer.ask(target);
+        peer.done = target.size;
+        peer.pauseMs = 0;
+        this.#deps.onPeer(peer.cosigner.name, true, this.#head - target.size);
+        await (this.#saving = this.#saving.then(() => this.#keep(target, cosignature, receipt)));
+      } catch (thrown) {
+        this.#deps.onPeer(peer.cosigner.name, false, this.#head - peer.done);
+        this.#report('replication.peer-failed', thrown, peer.cosigner.name);
+        peer.pauseMs = Math.min(Math.max(peer.pauseMs * 2, this.#settings.pauseMs), this.#settings.maxPauseMs);
+        await this.#sleep(peer.pauseMs, (wake) => (peer.wake = wake));
+      }
+    }
+  }
+
+  /** Witnesses come after the mirrors: whatever is cosigned can be rebuilt. */
+  #isTurnOf(peer: Peer, target: Target): boolean {
+    return peer.isMirror || !this.#hasMirrors || this.#mirrored >= target.size;
+  }
+
+  async #keep(target: Target, cosignature?: KeptCosignature, receipt?: KeptReceipt): Promise<void> {
+    const { signatures } = this.#deps;
+    if (cosignature !== undefined) {
+      await signatures.keepCosignature(cosignature);
+      this.#cosignatures.set(cosignature.cosigner, cosignature);
+    }
+    if (receipt !== undefined) {
+      await signatures.keepReceipt(receipt);
+      this.#receipts.set(receipt.mirror, receipt);
+    }
+    const published = this.#noteOf(target);
+    if (published !== undefined && (this.#published?.size ?? 0) <= published.size) {
+      await signatures.publish(published);
+      this.#published = published;
+    }
+    this.#levels();
+    for (const other of this.#peers) other.wake();
+    this.wake();
+  }
+
+  /** The target with the cosignatures that are there for it, if they make the quorum. */
+  #noteOf(target: Target): Published | undefined {
+    const { policy } = this.#deps;
+    if (policy.quorum === NO_QUORUM) return undefined;
+    const lines = new Map<string, string>();
+    for (const { cosigner, size, root, line } of this.#cosignatures.values()) {
+      if (size === target.size && root.equals(target.root)) lines.set(cosigner, line);
+    }
+    if (!isSatisfied(policy, policy.quorum, ({ key }) => lines.has(key.name))) return undefined;
+    return { size: target.size, root: target.root, checkpoint: target.checkpoint + [...lines.values()].join('') };
+  }
+
+  #isPublished(target: Target): boolean {
+    if (this.#deps.policy.quorum === NO_QUORUM) return !this.#hasMirrors || this.#mirrored >= target.size;
+    return (this.#published?.size ?? 0) >= target.size;
+  }
+
+  #levels(): void {
+    const kept: KeptSignatures = {
+      cosignatures: [...this.#cosignatures.values()],
+      receipts: [...this.#receipts.values()],
+      published: this.#published,
+    };
+    this.#mirrored = mirroredSize(this.#deps.policy, kept, this.#deps.withBlobs);
+    this.#deps.onLevels({ durable: this.#head, mirrored: this.#mirrored, witnessed: this.#published?.size ?? 0 });
+  }
+
+  #report(event: string, thrown: unknown, peer?: string): void {
+    const error = asGatewayError(thrown);
+    const level = error.code === 'integrity' || error.code === 'forbidden' ? 'error' : 'warn';
+    this.#deps.logger[level]({
+      event,
+      code: error.code,
+      ...(peer === undefined ? {} : { source: peer }),
+      ...describeError(error),
+    });
+  }
+
+  /** Waits, or until `onWake` gives the sleeper a call; ends at once when closing. */
+  async #sleep(ms: number, onWake: (wake: () => void) => void): Promise<void> {
+    if (this.#closed) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      // Only closing cuts a pause short: a new target is no reason to press a peer that has just failed.
+      onWake(() => {
+        if (!this.#closed) return;
+        clearTimeout(timer);
+        resolve();
+      });
+    });
+  }
+}

@@ -1,0 +1,2 @@
+-- At most one row.
+select size, root, checkpoint from published_checkpoint

@@ -1,0 +1,2 @@
+-- Index: mirror_bundle primary key.
+select digests from mirror_bundle where log = $1 and idx = $2
