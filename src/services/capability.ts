@@ -12,6 +12,8 @@ export interface ServedType {
   readonly type: string;
   readonly interactions: readonly TypeInteraction[];
   readonly searchParameters: readonly SupportedParameter[];
+  /** What is peculiar to the type. */
+  readonly documentation?: string;
 }
 
 const READS: readonly TypeInteraction[] = ['read', 'vread', 'history-instance', 'search-type'];
@@ -39,6 +41,12 @@ export function isSearchable(type: string, name: string): boolean {
   return !Object.hasOwn(RENDERED_ONLY, type) || RENDERED_ONLY[type].includes(name);
 }
 
+const DOCUMENTATION: Readonly<Record<string, string>> = {
+  MessageHeader: 'Rendered from the manifests of HL7 v2 messages, naming what the caller may see of what they made.',
+  Provenance:
+    'Rendered from the manifest of every message, naming what the caller may see of what it made; those that clients submit stand behind these. Searched by target, patient or _id, and other parameters beside these.',
+};
+
 /** Every served type, by name. */
 export function servedTypes(): readonly ServedType[] {
   return [...RESOURCE_TYPES]
@@ -48,5 +56,6 @@ export function servedTypes(): readonly ServedType[] {
       type,
       interactions: READ_ONLY.has(type) ? READS : [...READS, ...WRITES],
       searchParameters: searchParameters(type).filter(({ name }) => isSearchable(type, name)),
+      ...(Object.hasOwn(DOCUMENTATION, type) ? { documentation: DOCUMENTATION[type] } : {}),
     }));
 }

@@ -52,7 +52,7 @@ export async function knownPatients(
 }
 
 /** Logical id of the patient that a resource belongs to; undefined when it names none. */
-export function subjectId(resource: StoredResource | (Target['next'] & { id: string })): string | undefined {
+function subjectId(resource: StoredResource | (Target['next'] & { id: string })): string | undefined {
   const reference = subjectOf(resource);
   const parsed = reference === undefined ? undefined : parseReference(reference);
   return parsed?.local === true && parsed.type === 'Patient' ? parsed.id : undefined;

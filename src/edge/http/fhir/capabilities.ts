@@ -57,10 +57,11 @@ function statement(facts: CapabilityFacts, base: string, types: readonly ServedT
   };
 }
 
-function resourceOf({ type, interactions, searchParameters }: ServedType): object {
+function resourceOf({ type, interactions, searchParameters, documentation }: ServedType): object {
   const writable = interactions.includes('update');
   return {
     type,
+    ...(documentation === undefined ? {} : { documentation }),
     interaction: interactions.map((code) => ({ code })),
     versioning: writable ? 'versioned-update' : 'versioned',
     readHistory: true,
