@@ -2,6 +2,8 @@
 import type { Change } from '../../src/formats/fhir/change.ts';
 import { parseChangeReference } from '../../src/formats/fhir/change.ts';
 import { mapReferences } from '../../src/formats/fhir/references.ts';
+import { parseFhirJson, stringifyFhirJson } from '../../src/formats/fhir/json.ts';
+import { validateResource } from '../../src/formats/fhir/validate.ts';
 import type { Resource, StoredResource } from '../../src/formats/fhir/resource.ts';
 import { parseHl7v2 } from '../../src/formats/hl7v2/message.ts';
 import { normalizeHl7v2, type Normalized } from '../../src/normalize/hl7v2/normalize.ts';
@@ -148,4 +150,21 @@ export function adt(event: string, segments: readonly string[], msh7 = '20260301
 export function segment(id: string, fields: Readonly<Record<number, string>>): string {
   const last = Math.max(0, ...Object.keys(fields).map(Number));
   return [id, ...Array.from({ length: last }, (_, i) => fields[i + 1] ?? '')].join('|');
+}
+
+/** A message of any kind: `type` is MSH-9. */
+export function hl7(type: string, segments: readonly string[], msh7 = '20260301120000+0100'): string {
+  return [`MSH|^~\\&|APP|HOSP|GW|HOSP|${msh7}||${type}|${type}-${msh7}|P|2.5.1`, ...segments, ''].join('\r');
+}
+
+/** Every resource that is no valid R4, and every reference that leads nowhere. */
+export function defects(record: MemoryRecord): string[] {
+  return [
+    ...record.all().flatMap((resource) =>
+      validateResource(parseFhirJson(stringifyFhirJson(resource)))
+        .filter(({ severity }) => severity === 'error')
+        .map((issue) => `${resource.resourceType} ${JSON.stringify(issue)}`),
+    ),
+    ...record.references().filter((reference) => !reference.startsWith('#') && !record.has(reference)),
+  ];
 }

@@ -7,6 +7,7 @@ import { groupSegments, type PatientGroup } from './group.ts';
 import { patientChange } from './patient.ts';
 import { PATIENT_SEGMENTS, patientSegments } from './patient-segments.ts';
 import { marksOf } from './security.ts';
+import { severalPatients } from './several-patients.ts';
 import { restOf, type Conversion, type Structure } from './structure.ts';
 import { visitRule, type VisitEvent } from './visit-event.ts';
 import { visitObservations } from './visit-observations.ts';
@@ -26,11 +27,6 @@ export function adtA17(conversion: Conversion): void {
   const claims = claimSegments(conversion, {});
   for (const group of groupSegments(restOf(conversion, claims.rest)))
     adtPatient(conversion, group, { ...claims, rolesOfPatient: [], rolesOfVisit: [] }, 'A17');
-}
-
-/** The refusal of a second PID where the structure has one. */
-export function severalPatients(): GatewayError {
-  return new GatewayError('invalid-content', 'a message of this event has one patient', { expression: 'PID[2]' });
 }
 
 function adtPatient(conversion: Conversion, group: PatientGroup, claims: Claims, event: VisitEvent): void {

@@ -1,7 +1,12 @@
 /** Which message types and events are taken, and what converts them: the one table of message structures. */
 import { adt, adtA17 } from './adt.ts';
+import { orders } from './orders.ts';
 import { oruR01 } from './oru-r01.ts';
+import { oul } from './oul.ts';
+import { pharmacy } from './pharmacy.ts';
+import { siu } from './siu-s12.ts';
 import type { Structure } from './structure.ts';
+import { vxuV04 } from './vxu-v04.ts';
 
 /** Message code (MSH-9.1) to trigger event (MSH-9.2) to its structure. */
 export const STRUCTURES: Readonly<Record<string, Readonly<Record<string, Structure>>>> = {
@@ -43,5 +48,23 @@ export const STRUCTURES: Readonly<Record<string, Readonly<Record<string, Structu
     A61: adt('A61'),
     A62: adt('A62'),
   },
-  ORU: { R01: oruR01 },
+  OMG: { O19: orders() },
+  OML: { O21: orders(), O33: orders('SPM ORC'), O35: orders('SPM ORC') },
+  OMP: { O09: orders() },
+  ORM: { O01: orders() },
+  ORU: { R01: oruR01, R30: oruR01, R31: oruR01, R32: oruR01 },
+  OUL: { R21: oul('ORC'), R22: oul('SPM OBR'), R23: oul('SPM OBR'), R24: oul('OBR') },
+  RAS: { O17: pharmacy('RXA') },
+  RDE: { O11: pharmacy('RXE'), O25: pharmacy('RXE') },
+  RDS: { O13: pharmacy('RXD') },
+  VXU: { V04: vxuV04 },
+  SIU: {
+    S12: siu('S12'),
+    S13: siu('S13'),
+    S14: siu('S14'),
+    S15: siu('S15'),
+    S16: siu('S16'),
+    S17: siu('S17'),
+    S26: siu('S26'),
+  },
 };

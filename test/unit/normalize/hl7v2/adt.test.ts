@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { validateResource } from '../../../../src/formats/fhir/validate.ts';
-import { adt, MemoryRecord, normalize, segment } from '../../../support/hl7v2.ts';
+import { adt, defects, MemoryRecord, normalize, segment } from '../../../support/hl7v2.ts';
 
 const PID = 'PID|1||123^^^HOSP^MR||Doe^Jane||19800704|F';
 const visit = (place: string, fields: Readonly<Record<number, string>> = {}): string =>
@@ -14,12 +13,7 @@ const stay = (...events: (readonly [string, string])[]): any => {
   return new MemoryRecord(...events.map(([event, pv1]) => at(event, [PID, pv1]))).one('Encounter');
 };
 const valid = (record: MemoryRecord): void => {
-  for (const resource of record.all())
-    expect(
-      validateResource(resource).filter(({ severity }) => severity === 'error'),
-      resource.resourceType,
-    ).toEqual([]);
-  for (const reference of record.references()) expect(record.has(reference), reference).toBe(true);
+  expect(defects(record)).toEqual([]);
 };
 
 describe('trap: what an event says of the visit', () => {
