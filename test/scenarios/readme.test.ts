@@ -25,7 +25,10 @@ test('the README names the two commands, and `npm` finds them', () => {
   const commands = commandsOf('README.md');
   expect(commands).toContain('npm ci && npm start');
   expect(commands).toContain('npm ci && npm test');
-  expect([manifest.scripts.start, manifest.scripts.test]).toEqual(['node bin/anamnesis.js start', 'node test/run.js']);
+  expect([manifest.scripts.start, manifest.scripts.test]).toEqual([
+    'node --max-semi-space-size=64 bin/anamnesis.js start',
+    'node test/run.js',
+  ]);
 });
 
 test('the gate ends with exactly the test command of the README', () => {
