@@ -187,6 +187,34 @@ describe('Provenance of what came by HL7 v2', () => {
   });
 });
 
+describe('Provenance of what came by DICOM', () => {
+  it('names the study and not the internal records of its objects', async () => {
+    const subject = { reference: 'change:0' };
+    const change = (type: string, keys: string[], set: object) =>
+      ({ mode: 'merge', type, keys: [keys], sourceTime: 1, set: { resourceType: type, ...set } }) as const;
+    const { leaf, results } = await gateway.writer.writer.submit({
+      kind: 'dicom-study',
+      source: 'lab',
+      receivedAt: Date.parse('2026-01-02T03:04:05Z'),
+      sourceTime: Date.parse('2026-01-02T03:04:00Z'),
+      details: {},
+      changes: [
+        change('Patient', ['identifier', 'urn:mrn', 'F1'], patientOf('F1')),
+        change('ImagingStudy', ['study', '1.2.3'], { status: 'available', subject }),
+        change('DicomInstance', ['sop', '1.2.3.4'], { subject }),
+      ],
+    });
+    const [, study] = results;
+    const found = await all(doctor, `/Provenance?target=ImagingStudy/${study.id}`);
+    expect(found.map(codes)).toEqual([['receive'], ['transform']]);
+    for (const resource of found) {
+      expect(validateResource(resource).filter(({ severity }) => severity === 'error')).toEqual([]);
+      expect(JSON.stringify(resource)).not.toContain('DicomInstance');
+    }
+    expect((await doctor('GET', `/MessageHeader/m-${leaf}`)).status).toBe(404);
+  });
+});
+
 describe('Provenance of what a client wrote', () => {
   it('says who, for what, and what they did, a deletion included', async () => {
     const { body: person } = await system('POST', '/Patient', patientOf('C1'));
