@@ -22,8 +22,8 @@ export interface PatientGroup {
   readonly orders: OrderGroup[];
 }
 
-/** Where an order begins: at its ORC; at its OBR (OUL_R24); at its OBR below the specimen that stands before it (OUL_R22, R23). */
-export type OrderStart = 'ORC' | 'OBR' | 'SPM';
+/** Where an order begins: at its ORC, or at its OBR (OUL); and whether the specimen stands above its orders (`SPM`). */
+export type OrderStart = 'ORC' | 'OBR' | 'SPM ORC' | 'SPM OBR';
 
 /** Segments that say more of an order: timing, medication, diet, supply. Kept in their order, which tells them apart. */
 const ORDER_DETAILS = new Set(['TQ1', 'RXO', 'RXR', 'RXC', 'RXE', 'RXD', 'RXA', 'ODS', 'RQD']);
@@ -120,12 +120,12 @@ function place(
       if (patient !== undefined) patient.pv2 ??= segment;
       return patient?.pv2 === segment;
     case 'ORC':
-      if (start !== 'ORC' && at.order !== undefined && at.order.orc === undefined) {
+      if (start.endsWith('OBR') && at.order !== undefined && at.order.orc === undefined) {
         at.order.orc = segment;
         return true;
       }
       at.orc = segment;
-      if (start === 'ORC') openOrder(at, start);
+      if (start.endsWith('ORC')) openOrder(at, start);
       return patient !== undefined;
     case 'OBR':
       counts.OBR++;
@@ -142,7 +142,7 @@ function place(
     case 'SPM': {
       counts.SPM++;
       const specimen = { spm: segment, notes: [], number: counts.SPM };
-      if (start === 'SPM') at.order = undefined;
+      if (start.startsWith('SPM')) at.order = undefined;
       else at.order?.specimens.push(specimen);
       at.specimen = specimen;
       at.observation = undefined;
@@ -160,8 +160,8 @@ function place(
 function openOrder(at: Cursor, start: OrderStart): void {
   if (at.patient === undefined) return;
   const { specimen } = at;
-  const isAbove = specimen !== undefined && (start === 'SPM' || at.order === undefined);
-  if (start !== 'SPM') at.specimen = undefined;
+  const isAbove = specimen !== undefined && (start.startsWith('SPM') || at.order === undefined);
+  if (!start.startsWith('SPM')) at.specimen = undefined;
   const order: OpenOrder = {
     orc: at.orc,
     obr: undefined,

@@ -66,3 +66,11 @@ export function orderKey(context: Context, numbers: OrderNumbers, position: numb
 export function positionOf(orders: readonly OrderGroup[], order: OrderGroup): number {
   return orders.indexOf(order) + 1;
 }
+
+/** The key, numbered where this message has given it already: nothing else tells the two apart. */
+export function apart(used: Map<string, number>, key: BusinessKey): BusinessKey {
+  const name = key.join('\u0000');
+  const count = (used.get(name) ?? 0) + 1;
+  used.set(name, count);
+  return count === 1 ? key : [...key, String(count)];
+}

@@ -25,7 +25,7 @@ import type { ServiceOrder } from './order-group.ts';
 import { orderNumbers, reportKey } from './order-numbers.ts';
 import { parentResult, resultName, type ResultName } from './parent.ts';
 import { codedMarks, metaOf } from './security.ts';
-import { addSupportingInfo, requestChange, type OrderFrame } from './service-request.ts';
+import { requestChange, type OrderFrame } from './service-request.ts';
 import { obrSpecimen, specimenChange, type SpecimenFrame } from './specimen.ts';
 import { REPORT_STATUS, SECTION_CATEGORY, STATUS_RANK } from './tables.ts';
 
@@ -38,8 +38,8 @@ export interface ReportFrame extends OrderFrame {
   readonly results: Map<ResultName, number>;
 }
 
-/** Adds the Changes of one order with results. Throws `required-missing` without OBR-4, `invalid-content` for an unusable OBR-25. */
-export function orderChanges(context: Context, list: ChangeList, group: ServiceOrder, frame: ReportFrame): void {
+/** Adds the Changes of one order with results; positions of its specimens. Throws `required-missing` without OBR-4, `invalid-content` for an unusable OBR-25. */
+export function orderChanges(context: Context, list: ChangeList, group: ServiceOrder, frame: ReportFrame): number[] {
   const { orc, obr } = group;
   const location = `OBR[${group.number}]`;
   const numbers = orderNumbers(context, orc, obr);
@@ -94,8 +94,10 @@ export function orderChanges(context: Context, list: ChangeList, group: ServiceO
     const [coding] = codingsOf(context, observation.obx.field(3));
     if (coding !== undefined) frame.results.set(resultName(coding, textOf(context, observation.obx.field(4))), index);
   }
-  addSupportingInfo(list, request, supportingInfo);
-  addMembers(list, parent === undefined ? undefined : frame.results.get(parent), result);
+  list.appendTo(request, 'supportingInfo', supportingInfo);
+  // The results of a child belong to the result that called for it: a susceptibility to its organism.
+  const organism = parent === undefined ? undefined : frame.results.get(parent);
+  if (organism !== undefined) list.appendTo(organism, 'hasMember', result);
   const effective = effectiveOf(context, obr, location);
   const meta = metaOf(frame.marks.all, frame.marks.clinical, orderMarks);
   const statusReason = conceptOf(context, orc?.field(16));
@@ -135,6 +137,7 @@ export function orderChanges(context: Context, list: ChangeList, group: ServiceO
     },
     sourceTime: sourceTime + (STATUS_RANK[status] ?? 0),
   });
+  return specimens;
 }
 
 /** Positions of the specimens of an order: its SPM, else what OBR tells of one. */
@@ -142,14 +145,6 @@ export function specimensOf(context: Context, list: ChangeList, group: ServiceOr
   if (group.specimens.length > 0)
     return group.specimens.map((specimen) => specimenChange(context, list, specimen, frame));
   return present([obrSpecimen(context, list, group.obr, frame)]);
-}
-
-/** The results of a child belong to the result that called for it: a susceptibility to its organism. */
-function addMembers(list: ChangeList, parent: number | undefined, results: readonly Element[]): void {
-  const change = parent === undefined ? undefined : list.changes[parent];
-  if (parent === undefined || change?.mode !== 'merge' || results.length === 0) return;
-  const before = change.append?.hasMember ?? [];
-  list.changes[parent] = { ...change, append: { ...change.append, hasMember: [...before, ...results] } };
 }
 
 /** OBR-25; where it is empty, ours: the least advanced of the results. Y and Z say that there is nothing to report on. */

@@ -25,6 +25,8 @@ export interface OrderFrame {
   readonly used: Map<string, number>;
   /** Positions of the ServiceRequests of this message by their first key: one order may have several OBR. */
   readonly requests: Map<string, number>;
+  /** Products of this message by the number of their prescription. */
+  readonly products: Map<string, string>;
 }
 
 /** What the caller knows of the request. */
@@ -127,12 +129,4 @@ function occurrence(timing: OrderTiming | undefined, requested: string | undefin
   if (timing?.start !== undefined && timing.end !== undefined)
     return { occurrencePeriod: { start: timing.start, end: timing.end } };
   return { occurrenceDateTime: requested ?? timing?.start };
-}
-
-/** Adds references to supporting information to the Change that is there already. */
-export function addSupportingInfo(list: ChangeList, request: number, references: readonly Element[]): void {
-  const change = list.changes[request];
-  if (change.mode !== 'merge' || references.length === 0) return;
-  const before = change.append?.supportingInfo ?? [];
-  list.changes[request] = { ...change, append: { ...change.append, supportingInfo: [...before, ...references] } };
 }

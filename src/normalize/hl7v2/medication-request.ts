@@ -1,0 +1,180 @@
+/**
+ * ORC, RXO, RXE, RXR, RXC and TQ1 to MedicationRequest (maps RXO[MedicationRequest], RXR[MedicationRequest],
+ * TQ1[MedicationRequest]; RXE is ours). The encoded order (RXE) comes before the requested one (RXO), field by field.
+ */
+import { changeReference, type BusinessKey } from '../../formats/fhir/change.ts';
+import { components, repetitions } from '../../formats/hl7v2/delimiters.ts';
+import type { Segment } from '../../formats/hl7v2/message.ts';
+import type { ChangeList } from './change-list.ts';
+import { compact, dateTimeOf, present, textOf, type Context, type Element } from './context.ts';
+import { codingsOf, codingText, conceptOf, V2_TABLE } from './datatypes/codeable-concept.ts';
+import { eiIdentifier } from './datatypes/identifier.ts';
+import { cqQuantity, quantityOf } from './datatypes/quantity.ts';
+import { dosageOf, timingOfFirst } from './dosage.ts';
+import { productCode, productOf } from './medication.ts';
+import { medicationStatus, MEDICATION_COURSE } from './medication-status.ts';
+import { notesOf } from './observation.ts';
+import type { OrderGroup } from './order-group.ts';
+import { orderNumbers, requestKeys } from './order-numbers.ts';
+import { pharmacySections, sectionOf, type PharmacySection } from './pharmacy-sections.ts';
+import { metaOf } from './security.ts';
+import type { OrderFrame } from './service-request.ts';
+import { PRIORITY } from './tables.ts';
+import { timingOf } from './timing.ts';
+
+/** What the caller knows of the order. */
+export interface MedicationParts {
+  readonly key: BusinessKey;
+  readonly orderMarks: readonly Element[];
+  /** An order states itself; a dispense or administration only fills in what nobody has said of its order. */
+  readonly stated: boolean;
+  /** Code to fill in where the message repeats no RXO or RXE: RXD-2, RXA-5. */
+  readonly code?: string;
+}
+
+/** Adds the Change of a prescription and returns its position. Throws `required-missing` without RXE-2 and RXO-1. */
+export function medicationRequestChange(
+  context: Context,
+  list: ChangeList,
+  order: OrderGroup,
+  frame: OrderFrame,
+  parts: MedicationParts,
+): number {
+  const { orc } = order;
+  const sections = pharmacySections(order);
+  const rxe = sectionOf(sections, 'RXE');
+  const rxo = sectionOf(sections, 'RXO');
+  const fields = { rxe: rxe?.head, rxo: rxo?.head };
+  const numbers = orderNumbers(context, orc, undefined);
+  const code = chosen(fields.rxe, 2, fields.rxo, 1) || (parts.code ?? '');
+  const keys = productKeys(context, frame, requestKeys(numbers), code);
+  const prescription = eiIdentifier(context, fields.rxe?.field(15) ?? '', '');
+  const meta = metaOf(frame.marks.all, frame.marks.clinical, parts.orderMarks);
+  const { status, rank } = medicationStatus(context, orc);
+  const elements = compact({
+    intent: fields.rxe === undefined && fields.rxo !== undefined ? 'original-order' : 'order',
+    ...requestElements(context, list, order, frame, { rxe, rxo, sections }),
+  });
+  const product = parts.stated ? statedProduct(context, { rxe, rxo }) : productCode(context, code);
+  return list.add({
+    type: 'MedicationRequest',
+    keys: keys.length > 0 ? keys : [['request', ...parts.key]],
+    set: {
+      resourceType: 'MedicationRequest',
+      ...(meta && { meta }),
+      subject: { reference: changeReference(frame.patient.index) },
+      ...(parts.stated && { ...elements, ...product, ...(status !== undefined && { status }) }),
+    },
+    // A product that was contained before and is a code now must not stay behind.
+    ...(parts.stated && product.contained === undefined && { clear: ['contained'] }),
+    keepIf: { status: MEDICATION_COURSE.slice(MEDICATION_COURSE.indexOf(status ?? '') + 1) },
+    append: { identifier: [...numbers.all, ...present([prescription])].map(({ identifier }) => identifier) },
+    initial: parts.stated ? { status: 'active' } : { status: status ?? 'active', ...elements, ...product },
+    ...(parts.stated && { sourceTime: frame.sourceTime + rank }),
+  });
+}
+
+interface Heads {
+  readonly rxe: PharmacySection | undefined;
+  readonly rxo: PharmacySection | undefined;
+}
+
+/** The field of RXE, else that of RXO. */
+function chosen(rxe: Segment | undefined, field: number, rxo: Segment | undefined, other: number): string {
+  return rxe?.field(field) || (rxo?.field(other) ?? '');
+}
+
+function statedProduct(context: Context, { rxe, rxo }: Heads): Element {
+  const pick = (field: number, other: number): string => chosen(rxe?.head, field, rxo?.head, other);
+  return productOf(context, {
+    code: pick(2, 1),
+    form: pick(6, 5),
+    strength: pick(25, 18),
+    strengthUnit: pick(26, 19),
+    volume: pick(33, 25),
+    volumeUnit: pick(34, 26),
+    components: (rxe?.rxc.length ?? 0) > 0 ? rxe?.rxc : rxo?.rxc,
+    location: rxe === undefined ? 'RXO-1' : 'RXE-2',
+  });
+}
+
+function requestElements(
+  context: Context,
+  list: ChangeList,
+  order: OrderGroup,
+  frame: OrderFrame,
+  { rxe, rxo, sections }: Heads & { readonly sections: readonly PharmacySection[] },
+): Element {
+  const { orc } = order;
+  const { by } = context;
+  const pick = (field: number, other: number): string => chosen(rxe?.head, field, rxo?.head, other);
+  const timing =
+    timingOfFirst(context, rxe?.tq1 ?? []) ?? timingOfFirst(context, sections[0].tq1) ?? timingOf(context, order);
+  const people = repetitions(orc?.field(12) || pick(13, 14), by).map((raw) => list.practitioner(context, raw));
+  const text = present(repetitions(pick(7, 7), by).map((raw) => conceptText(context, raw))).join('\n');
+  const daily = cqQuantity(context, rxe?.head?.field(19) ?? '');
+  const dosage = dosageOf(context, {
+    text: text === '' ? undefined : text,
+    timing,
+    rxr: rxe?.rxr[0] ?? rxo?.rxr[0],
+    dose: {
+      ...doseOf(context, pick(3, 2), pick(4, 3), pick(5, 4)),
+      rateQuantity: quantityOf(context, rxe?.head?.field(23) ?? '', rxe?.head?.field(24) ?? ''),
+    },
+    maxDosePerPeriod:
+      daily === undefined
+        ? undefined
+        : { numerator: daily, denominator: { value: 1, unit: 'day', system: 'http://unitsofmeasure.org', code: 'd' } },
+  });
+  const pharmacy = conceptText(context, pick(40, 32));
+  const repeats = /^\d{1,6}$/.exec(textOf(context, pick(12, 13)) ?? '')?.[0];
+  const dispenseRequest = compact({
+    quantity: quantityOf(context, pick(10, 11), pick(11, 12)),
+    numberOfRepeatsAllowed: repeats === undefined ? undefined : Number(repeats),
+    performer: pharmacy === undefined ? undefined : { display: pharmacy },
+  });
+  const substitution = conceptOf(context, pick(9, 9), `${V2_TABLE}0161`);
+  const special = present(
+    [...repetitions(rxe?.head?.field(21) ?? '', by), ...repetitions(rxo?.head?.field(6) ?? '', by)].map((raw) =>
+      conceptText(context, raw),
+    ),
+  );
+  return {
+    priority: PRIORITY[timing?.priority ?? ''],
+    encounter: frame.encounter === undefined ? undefined : { reference: changeReference(frame.encounter) },
+    authoredOn: dateTimeOf(context, orc?.field(9), 'ORC-9'),
+    requester: present(people)[0],
+    groupIdentifier: eiIdentifier(context, components(orc?.field(4) ?? '', by)[0] ?? '', 'PGN')?.identifier,
+    statusReason: conceptOf(context, orc?.field(16)),
+    reasonCode: present(repetitions(pick(27, 20), by).map((raw) => conceptOf(context, raw))),
+    dosageInstruction: present([dosage]),
+    dispenseRequest: Object.keys(dispenseRequest).length === 0 ? undefined : dispenseRequest,
+    substitution: substitution === undefined ? undefined : { allowedCodeableConcept: substitution },
+    note: [...special.map((line) => ({ text: line })), ...(notesOf(context, order.notes, list) ?? [])],
+  };
+}
+
+/** One amount is a quantity, two are a range. */
+export function doseOf(context: Context, low: string, high: string, unit: string): Element {
+  const from = quantityOf(context, low, unit);
+  const to = quantityOf(context, high, unit);
+  if (from === undefined || to === undefined) return { doseQuantity: from ?? to };
+  return { doseRange: { low: from, high: to } };
+}
+
+/** The words of a coded value: its text, display or code. */
+export function conceptText(context: Context, raw: string): string | undefined {
+  if (raw === '' || raw === '""') return undefined;
+  const parts = components(raw, context.by);
+  return textOf(context, parts[8]) ?? textOf(context, parts[1]) ?? textOf(context, parts[0]);
+}
+
+/** One number for two products in one message: the product tells them apart. */
+function productKeys(context: Context, frame: OrderFrame, keys: readonly BusinessKey[], raw: string): BusinessKey[] {
+  if (keys.length === 0) return [];
+  const code = codingText(codingsOf(context, raw)[0]);
+  const name = `MedicationRequest ${keys[0].join(' ')}`;
+  const first = frame.products.get(name) ?? code;
+  frame.products.set(name, first);
+  return first === code ? [...keys] : [[...keys[0], code]];
+}

@@ -1,0 +1,93 @@
+/**
+ * What RXO, RXE, RXD and RXA say of the product: a code where that is all, else a contained Medication with form, strength,
+ * lot and the components of RXC.
+ */
+import { GatewayError } from '../../core/errors.ts';
+import { parseNm } from '../../formats/hl7v2/numeric.ts';
+import { parseDtm, toFhirDateTime } from '../../formats/hl7v2/dtm.ts';
+import type { Segment } from '../../formats/hl7v2/message.ts';
+import { compact, firstOf, present, textOf, type Context, type Element } from './context.ts';
+import { conceptOf } from './datatypes/codeable-concept.ts';
+import { quantityOf, unitOf } from './datatypes/quantity.ts';
+
+/** Raw fields of a product; empty where the segment has none. */
+export interface ProductFields {
+  readonly code: string;
+  readonly form?: string;
+  readonly strength?: string;
+  readonly strengthUnit?: string;
+  readonly volume?: string;
+  readonly volumeUnit?: string;
+  readonly lot?: string;
+  readonly expiration?: string;
+  /** RXC segments. */
+  readonly components?: readonly Segment[] | undefined;
+  /** Place of the code, for errors: `RXE-2`. */
+  readonly location: string;
+}
+
+/** `medicationCodeableConcept`, or `medicationReference` with `contained`. Throws `required-missing` without a code. */
+export function productOf(context: Context, fields: ProductFields): Element {
+  const code = conceptOf(context, fields.code);
+  if (code === undefined)
+    throw new GatewayError('required-missing', `${fields.location}, the medication, is required`, {
+      expression: fields.location,
+    });
+  const batch = batchOf(context, fields);
+  const medication = compact({
+    form: conceptOf(context, fields.form),
+    ingredient: ingredients(context, fields, code),
+    batch: Object.keys(batch).length === 0 ? undefined : batch,
+  });
+  if (Object.keys(medication).length === 0) return { medicationCodeableConcept: code };
+  return {
+    contained: [{ resourceType: 'Medication', id: 'medication', code, ...medication }],
+    medicationReference: compact({ reference: '#medication', display: textOfConcept(code) }),
+  };
+}
+
+/** The code alone, for messages that only repeat what was ordered. */
+export function productCode(context: Context, raw: string): Element {
+  return compact({ medicationCodeableConcept: conceptOf(context, raw) });
+}
+
+function batchOf(context: Context, fields: ProductFields): Element {
+  const expires = parseDtm(firstOf(context, fields.expiration) ?? '');
+  return compact({
+    lotNumber: firstOf(context, fields.lot),
+    expirationDate: expires === undefined ? undefined : toFhirDateTime(expires, context.zone),
+  });
+}
+
+/** The strength of the product itself, and its components. */
+function ingredients(context: Context, fields: ProductFields, code: Element): Element[] {
+  const strength = strengthOf(context, fields);
+  const parts = (fields.components ?? []).flatMap((rxc) => {
+    const item = conceptOf(context, rxc.field(2));
+    if (item === undefined) return [];
+    const amount = quantityOf(context, rxc.field(3), rxc.field(4));
+    return [
+      compact({
+        itemCodeableConcept: item,
+        // Table 0166: A is an additive, B the base.
+        isActive: firstOf(context, rxc.field(1)) === 'B' ? undefined : true,
+        strength: amount === undefined ? undefined : { numerator: amount, denominator: { value: 1 } },
+      }),
+    ];
+  });
+  return [...present([strength === undefined ? undefined : { itemCodeableConcept: code, strength }]), ...parts];
+}
+
+function strengthOf(context: Context, fields: ProductFields): Element | undefined {
+  const numerator = quantityOf(context, fields.strength ?? '', fields.strengthUnit ?? '');
+  if (numerator === undefined) return undefined;
+  const volume = parseNm(textOf(context, fields.volume) ?? '');
+  const unit = unitOf(context, fields.volumeUnit ?? '');
+  return { numerator, denominator: { value: volume ?? 1, ...(volume === undefined ? {} : unit) } };
+}
+
+function textOfConcept(code: Element): string | undefined {
+  const [coding] = Array.isArray(code.coding) ? code.coding : [];
+  const text: unknown = code.text ?? coding?.display;
+  return typeof text === 'string' ? text : undefined;
+}

@@ -1,0 +1,69 @@
+/** RDE_O11 and RDE_O25, encoded pharmacy orders; RDS_O13, dispenses; RAS_O17, administrations. */
+import { GatewayError } from '../../core/errors.ts';
+import { administrationChange } from './medication-administration.ts';
+import { dispenseChange } from './medication-dispense.ts';
+import { medicationRequestChange } from './medication-request.ts';
+import { observationChange } from './observation.ts';
+import type { OrderGroup } from './order-group.ts';
+import { orderMessage } from './order-message.ts';
+import { orderKey, orderNumbers } from './order-numbers.ts';
+import { pharmacySections } from './pharmacy-sections.ts';
+import { codedMarks } from './security.ts';
+import type { OrderFrame } from './service-request.ts';
+import type { Conversion, Structure } from './structure.ts';
+
+/** The segment that a message is about. */
+type Subject = 'RXE' | 'RXD' | 'RXA';
+
+/** The structure of a pharmacy message. Throws `required-missing` where an order lacks the segment that it is about. */
+export function pharmacy(subject: Subject): Structure {
+  return (conversion) => {
+    for (const patient of orderMessage(conversion)) {
+      if (patient.group.orders.length === 0)
+        throw new GatewayError('required-missing', 'the message has no ORC segment', { expression: 'ORC' });
+      patient.group.orders.forEach((order, i) => {
+        orderChange(conversion, order, patient.frame, subject, i + 1);
+      });
+    }
+  };
+}
+
+function orderChange(
+  conversion: Conversion,
+  order: OrderGroup,
+  frame: OrderFrame,
+  subject: Subject,
+  position: number,
+): void {
+  const { context, list } = conversion;
+  const heads = pharmacySections(order).filter(({ head }) => head?.id === subject);
+  if (heads.length === 0)
+    throw new GatewayError('required-missing', `the order has no ${subject} segment`, { expression: subject });
+  const numbers = orderNumbers(context, order.orc, order.obr);
+  const key = orderKey(context, numbers, position);
+  const orderMarks = codedMarks(context, order.orc?.field(28) ?? '');
+  const parts = { key, orderMarks, stated: subject === 'RXE' };
+  const code = subject === 'RXE' ? '' : (heads[0].head?.field(subject === 'RXD' ? 2 : 5) ?? '');
+  const request = medicationRequestChange(context, list, order, frame, { ...parts, code });
+  let made: number | undefined;
+  for (const section of heads) {
+    if (subject === 'RXD') dispenseChange(context, list, section, frame, { ...parts, request, numbers });
+    if (subject === 'RXA')
+      made = administrationChange(context, list, order, section, frame, { ...parts, request, numbers });
+  }
+  for (const observation of order.observations) {
+    observationChange(context, list, observation, {
+      key: ['supporting', ...key],
+      patient: frame.patient.index,
+      encounter: frame.encounter,
+      basedOn: request,
+      partOf: made,
+      observedAt: undefined,
+      category: undefined,
+      sourceTime: frame.sourceTime,
+      marks: frame.marks,
+      orderMarks,
+      used: frame.used,
+    });
+  }
+}
