@@ -31,6 +31,13 @@ function choiceOf(element: string): string | undefined {
   );
 }
 
+/** True when another type of the same choice stands already: `effectivePeriod` where `effectiveDateTime` would be set. */
+function hasOtherChoice(current: Resource | undefined, name: string): boolean {
+  const choice = current === undefined ? undefined : choiceOf(name);
+  if (current === undefined || choice === undefined) return false;
+  return Object.keys(current).some((other) => other !== name && choiceOf(other) === choice);
+}
+
 /** Empty for JSON purposes: nothing to store. */
 function isEmpty(value: unknown): boolean {
   return value === undefined || value === null || (Array.isArray(value) && value.length === 0);
@@ -45,7 +52,7 @@ function merge(current: Resource | undefined, change: MergeChange): Resource {
   const next: Record<string, unknown> = { ...current };
   for (const name of change.clear ?? []) delete next[name];
   for (const [name, value] of Object.entries(change.initial ?? {})) {
-    if (isEmpty(next[name]) && !isEmpty(value)) next[name] = value;
+    if (isEmpty(next[name]) && !isEmpty(value) && !hasOtherChoice(current, name)) next[name] = value;
   }
   for (const [name, value] of Object.entries(change.set)) {
     if (name === 'id' || isEmpty(value)) continue;

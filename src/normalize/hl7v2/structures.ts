@@ -1,6 +1,7 @@
 /** Which message types and events are taken, and what converts them: the one table of message structures. */
 import { adt, adtA17 } from './adt.ts';
 import { orders } from './orders.ts';
+import { mdm } from './mdm-t02.ts';
 import { oruR01 } from './oru-r01.ts';
 import { oul } from './oul.ts';
 import { pharmacy } from './pharmacy.ts';
@@ -66,5 +67,18 @@ export const STRUCTURES: Readonly<Record<string, Readonly<Record<string, Structu
     S16: siu('S16'),
     S17: siu('S17'),
     S26: siu('S26'),
+  },
+  MDM: {
+    T01: mdm('T01'),
+    T02: mdm('T02'),
+    T03: mdm('T03'),
+    T04: mdm('T04'),
+    T05: mdm('T05'),
+    T06: mdm('T06'),
+    T07: mdm('T07'),
+    T08: mdm('T08'),
+    T09: mdm('T09'),
+    T10: mdm('T10'),
+    T11: mdm('T11'),
   },
 };
