@@ -6,7 +6,7 @@
 import { asGatewayError, GatewayError } from '../core/errors.ts';
 import { describeError, type Log } from '../core/log.ts';
 import type { Appender } from './append.ts';
-import type { CommitItem, CommitStore } from './ports.ts';
+import type { CommitItem, CommitOutcome, CommitStore } from './ports.ts';
 
 /** Items and bytes of one group at most; a larger one is split over several commits. */
 const MAX_ITEMS = 1024;
@@ -42,6 +42,7 @@ export interface GroupCommitDeps {
   readonly store: CommitStore;
   readonly appender: Appender;
   readonly log: Log;
+  /** Told of each commit. Must not throw. */
   readonly onCommitted: (commit: Committed) => void;
 }
 
@@ -50,7 +51,12 @@ export function groupCommitter(deps: GroupCommitDeps): GroupCommitter {
   let running: Promise<void> | undefined;
 
   async function run(): Promise<void> {
-    while (queue.length > 0) await commitGroup(deps, takeGroup(queue));
+    try {
+      while (queue.length > 0) await commitGroup(deps, takeGroup(queue));
+    } finally {
+      // In the same turn as the look at the queue: what is queued between the two would wait for ever.
+      running = undefined;
+    }
   }
 
   return {
@@ -58,9 +64,7 @@ export function groupCommitter(deps: GroupCommitDeps): GroupCommitter {
       return new Promise((resolve, reject) => {
         queue.push({ item, resolve, reject });
         // Started on the next turn, so that what becomes ready in this one shares the commit.
-        running ??= new Promise<void>((done) => setImmediate(done)).then(run).finally(() => {
-          running = undefined;
-        });
+        running ??= new Promise<void>((done) => setImmediate(done)).then(run);
       });
     },
     async idle() {
@@ -109,37 +113,44 @@ async function commitStanding(deps: GroupCommitDeps, group: readonly Waiting[]):
   if (group.length === 0) return;
   const items = group.map(({ item }) => item);
   const startedAt = performance.now();
+  let outcome: CommitOutcome;
   try {
     const digests = items.flatMap((item) => item.documents.map(({ digest }) => digest));
-    const outcome = await deps.store.commit(items, (head, log) => deps.appender.append(head, log, digests));
-    if (outcome.kind === 'conflict') {
-      group.forEach((waiting, i) => outcome.losers.has(i) && waiting.resolve({ kind: 'conflict' }));
-      await commitStanding(
-        deps,
-        group.filter((_, i) => !outcome.losers.has(i)),
-      );
-      return;
-    }
-    let leaf = outcome.firstLeaf;
-    for (const waiting of group) {
-      waiting.resolve({ kind: 'committed', firstLeaf: leaf });
-      leaf += waiting.item.documents.length;
-    }
-    const seconds = (performance.now() - startedAt) / 1000;
-    deps.onCommitted({ size: leaf, items: group.length, leaves: leaf - outcome.firstLeaf, seconds });
+    outcome = await deps.store.commit(items, (head, log) => deps.appender.append(head, log, digests));
   } catch (thrown) {
-    const error = asGatewayError(thrown);
-    // A store that is away fails every half as well: bisecting would only repeat it.
-    if (group.length === 1 || error.code === 'unavailable' || error.code === 'storage-full') {
-      deps.log.error({ event: 'commit-failed', code: error.code, count: group.length, ...describeError(thrown) });
-      for (const waiting of group) waiting.reject(error);
-      return;
-    }
-    deps.log.warn({ event: 'commit-bisected', count: group.length, ...describeError(thrown) });
-    const half = Math.ceil(group.length / 2);
-    await commitStanding(deps, group.slice(0, half));
-    await commitStanding(deps, group.slice(half));
+    await refuseOrBisect(deps, group, thrown);
+    return;
   }
+  if (outcome.kind === 'conflict') {
+    const { losers } = outcome;
+    group.forEach((waiting, i) => losers.has(i) && waiting.resolve({ kind: 'conflict' }));
+    await commitStanding(
+      deps,
+      group.filter((_, i) => !losers.has(i)),
+    );
+    return;
+  }
+  let leaf = outcome.firstLeaf;
+  for (const waiting of group) {
+    waiting.resolve({ kind: 'committed', firstLeaf: leaf });
+    leaf += waiting.item.documents.length;
+  }
+  const seconds = (performance.now() - startedAt) / 1000;
+  deps.onCommitted({ size: leaf, items: group.length, leaves: leaf - outcome.firstLeaf, seconds });
+}
+
+async function refuseOrBisect(deps: GroupCommitDeps, group: readonly Waiting[], thrown: unknown): Promise<void> {
+  const error = asGatewayError(thrown);
+  // A store that is away fails every half as well: bisecting would only repeat it.
+  if (group.length === 1 || error.code === 'unavailable' || error.code === 'storage-full') {
+    deps.log.error({ event: 'commit-failed', code: error.code, count: group.length, ...describeError(thrown) });
+    for (const waiting of group) waiting.reject(error);
+    return;
+  }
+  deps.log.warn({ event: 'commit-bisected', count: group.length, ...describeError(thrown) });
+  const half = Math.ceil(group.length / 2);
+  await commitStanding(deps, group.slice(0, half));
+  await commitStanding(deps, group.slice(half));
 }
 
 /** The error of an item that kept losing its race. */
