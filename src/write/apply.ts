@@ -109,6 +109,29 @@ export function applyChange(current: StoredResource | undefined, change: Change)
   return before !== undefined && isDeepStrictEqual(before, after) ? undefined : after;
 }
 
+/**
+ * What a statement still adds when a newer one of its source stands already, so that the order of arrival does not matter: entries
+ * of lists, labels, what has no value yet, and a whole that nobody has stated (`change.whole`). Undefined when that is nothing.
+ */
+export function applyLate(current: StoredResource, change: MergeChange): Resource | undefined {
+  const { meta, ...elements } = change.set;
+  const isStated = change.whole?.some((name) => !isEmpty(current[name])) ?? true;
+  return applyChange(current, {
+    mode: 'merge',
+    type: change.type,
+    keys: change.keys,
+    sourceTime: change.sourceTime,
+    set: { resourceType: change.type, ...(meta && { meta }), ...advanced(current, change) },
+    initial: isStated ? (change.initial ?? {}) : { ...change.initial, ...elements },
+    append: change.append ?? {},
+  });
+}
+
+function advanced(current: StoredResource, { advance = {}, set }: MergeChange): Record<string, unknown> {
+  const names = Object.keys(advance).filter((name) => advance[name].includes(current[name]));
+  return Object.fromEntries(names.map((name) => [name, set[name]]));
+}
+
 /** The content without what a server sets. */
 function bare(resource: Resource): Resource {
   const { id: _id, meta, ...content } = resource;

@@ -8,13 +8,13 @@ import { GatewayError } from '../core/errors.ts';
 import { groupBy } from '../core/group-by.ts';
 import type { AliasHash, ResourceKey } from '../core/ids.ts';
 import { randomUuid, type Random } from '../core/random.ts';
-import { parseChangeReference, type Change } from '../formats/fhir/change.ts';
+import { parseChangeReference, type Change, type MergeChange } from '../formats/fhir/change.ts';
 import { mapReferences } from '../formats/fhir/references.ts';
 import { isTombstone, type Resource, type StoredResource } from '../formats/fhir/resource.ts';
 import { aliasHash, resourceKey } from '../keys/index-secret.ts';
 import type { Lockbox } from '../keys/lockbox.ts';
 import { openLines } from '../record/open.ts';
-import { applyChange } from './apply.ts';
+import { applyChange, applyLate } from './apply.ts';
 import type { Keyring } from './keyring.ts';
 import type { PrepareStore, Resolved } from './ports.ts';
 import type { ResultOutcome } from './submission.ts';
@@ -194,7 +194,7 @@ function applyTo(target: Target, change: Change, receivedAt: number): void {
   // Times in the future are clamped, else one wrong clock would shut out every later correction.
   const sourceTime = Math.min(change.sourceTime, receivedAt);
   if (change.mode === 'merge' && target.ownSourceTime !== undefined && target.ownSourceTime > sourceTime) {
-    if (target.next === undefined) target.outcome = 'stale';
+    applyLateTo(target, change, target.ownSourceTime);
     return;
   }
   const before = target.current === undefined || isTombstone(target.current) ? undefined : target.current;
@@ -206,6 +206,19 @@ function applyTo(target: Target, change: Change, receivedAt: number): void {
   target.next = next;
   target.sourceTime = Math.max(target.sourceTime, sourceTime);
   target.outcome = change.mode === 'delete' ? 'deleted' : before === undefined ? 'created' : 'updated';
+}
+
+/** A statement older than the one that stands: it may add, and the time of the newer one stays. */
+function applyLateTo(target: Target, change: MergeChange, ownSourceTime: number): void {
+  const standing = target.next === undefined ? target.current : asStored(target, target.next);
+  const next = standing === undefined || isTombstone(standing) ? undefined : applyLate(standing, change);
+  if (next === undefined) {
+    if (target.next === undefined) target.outcome = 'stale';
+    return;
+  }
+  target.next = next;
+  target.sourceTime = Math.max(target.sourceTime, ownSourceTime);
+  target.outcome = 'updated';
 }
 
 function asStored(target: Target, next: Resource): StoredResource {

@@ -12,7 +12,7 @@ import {
   type SourceProfile,
   type SourceProfileSettings,
 } from '../../src/normalize/hl7v2/source-profile.ts';
-import { applyChange } from '../../src/write/apply.ts';
+import { applyChange, applyLate } from '../../src/write/apply.ts';
 
 export const RECEIVED_AT = Date.parse('2026-06-01T12:00:00Z');
 
@@ -58,14 +58,14 @@ export class MemoryRecord {
     changes.forEach((change, i) => {
       if (change.mode !== 'merge') throw new Error('HL7 v2 makes merges');
       const entry = this.#entries.get(references[i]);
-      if (entry !== undefined && entry.sourceTime > change.sourceTime) return;
       const linked = {
         ...change,
         set: mapReferences(change.set, link),
         ...(change.append && { append: mapReferences(change.append, link) }),
         ...(change.initial && { initial: mapReferences(change.initial, link) }),
       };
-      const next = applyChange(entry?.resource, linked);
+      const isLate = entry !== undefined && entry.sourceTime > change.sourceTime;
+      const next = isLate ? applyLate(entry.resource, linked) : applyChange(entry?.resource, linked);
       if (next === undefined) return;
       const resource: StoredResource = {
         ...next,
@@ -74,7 +74,7 @@ export class MemoryRecord {
       };
       this.#entries.set(references[i], {
         resource,
-        sourceTime: change.sourceTime,
+        sourceTime: Math.max(change.sourceTime, entry?.sourceTime ?? 0),
         versions: (entry?.versions ?? 0) + 1,
       });
     });

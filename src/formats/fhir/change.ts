@@ -49,6 +49,13 @@ export interface MergeChange extends ChangeBase {
   readonly initial?: Readonly<Record<string, unknown>>;
   /** Elements of `set` that a current value in one of these lists must not be replaced by: e.g. `{ status: ['finished'] }`. */
   readonly keepIf?: Readonly<Record<string, readonly unknown[]>>;
+  /** Elements of `set` that replace these values even when the statement arrives late: what is completed was active before. */
+  readonly advance?: Readonly<Record<string, readonly unknown[]>>;
+  /**
+   * Elements that are stated together (value, flags, notes of a result). A statement that arrives late fills them where none of
+   * them stands: then the newer one said something of the status only.
+   */
+  readonly whole?: readonly string[];
   /** Object elements whose sub-elements are set one by one, so that the others stay: e.g. `{ period: { end: '2026-03-01' } }`; `null` deletes one. */
   readonly parts?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 }

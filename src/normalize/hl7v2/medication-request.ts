@@ -18,7 +18,7 @@ import type { OrderGroup } from './order-group.ts';
 import { orderNumbers, requestKeys } from './order-numbers.ts';
 import { pharmacySections, sectionOf, type PharmacySection } from './pharmacy-sections.ts';
 import { metaOf } from './security.ts';
-import type { OrderFrame } from './service-request.ts';
+import { courseOf, type OrderFrame } from './service-request.ts';
 import { PRIORITY } from './tables.ts';
 import { timingOf } from './timing.ts';
 
@@ -67,7 +67,7 @@ export function medicationRequestChange(
     },
     // A product that was contained before and is a code now must not stay behind.
     ...(parts.stated && product.contained === undefined && { clear: ['contained'] }),
-    keepIf: { status: MEDICATION_COURSE.slice(MEDICATION_COURSE.indexOf(status ?? '') + 1) },
+    ...courseOf(parts.stated ? status : undefined, MEDICATION_COURSE),
     append: { identifier: [...numbers.all, ...present([prescription])].map(({ identifier }) => identifier) },
     initial: parts.stated ? { status: 'active' } : { status: status ?? 'active', ...elements, ...product },
     ...(parts.stated && { sourceTime: frame.sourceTime + rank }),

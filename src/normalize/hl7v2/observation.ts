@@ -83,6 +83,9 @@ const VALUES = [
   'valuePeriod',
 ];
 
+/** What only a result with a value, or a reason for none, states. */
+const WHOLE = [...STATED, ...VALUES];
+
 /**
  * Adds the Change of one result and returns its position; undefined for an OBX that says nothing. Throws
  * `required-missing` for a value without OBX-3.
@@ -127,10 +130,11 @@ export function observationChange(
   for (const name in value) set[name] = value[name];
   putResult(context, list, group, set, location);
   const hasValue = VALUES.some((name) => value[name] !== undefined) || value.component !== undefined;
-  if (!hasValue) put(set, 'dataAbsentReason', absentReason(context, obx));
+  // A value in an extension (ED, RP) is one, too.
+  if (!hasValue && value.extension === undefined) set.dataAbsentReason = absentReason(context, obx, status);
   // A new value of another type replaces the old one by itself (`write/apply`).
   const clear = STATED.filter((name) => set[name] === undefined);
-  return list.add({ ...change, clear: hasValue ? clear : [...clear, ...VALUES] });
+  return list.add({ ...change, whole: WHOLE, clear: hasValue ? clear : [...clear, ...VALUES] });
 }
 
 function withoutCode(context: Context, obx: Segment, location: string): undefined {
@@ -228,12 +232,13 @@ function producer(context: Context, raw: string): Element | undefined {
 }
 
 /** Why there is no value: OBX-32, else what OBX-11 means by it. R4 rule obs-6: only without a value. */
-function absentReason(context: Context, obx: Segment): Element | undefined {
+function absentReason(context: Context, obx: Segment, status: string): Element {
   const stated = conceptOf(context, repetitions(obx.field(32), context.by)[0]);
   if (stated !== undefined) return stated;
-  const status = firstOf(context, obx.field(11));
-  if (status === 'X') return { coding: [{ system: ABSENT, code: 'not-performed' }] };
-  return status === 'N' ? { coding: [{ system: ABSENT, code: 'not-asked' }] } : undefined;
+  const code = firstOf(context, obx.field(11));
+  const pending = status === 'registered' || status === 'preliminary';
+  const reason = code === 'X' ? 'not-performed' : code === 'N' ? 'not-asked' : pending ? 'temp-unknown' : 'unknown';
+  return { coding: [{ system: ABSENT, code: reason }] };
 }
 
 /** The vital signs profiles name their codes; else the section of the order decides. */

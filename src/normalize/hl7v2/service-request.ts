@@ -1,5 +1,5 @@
 /** ORC, OBR and TQ1 to ServiceRequest (maps ORC[ServiceRequest], OBR[ServiceRequest], TQ1[ServiceRequest], NTE[ServiceRequest]). */
-import { changeReference, type BusinessKey } from '../../formats/fhir/change.ts';
+import { changeReference, type BusinessKey, type MergeChange } from '../../formats/fhir/change.ts';
 import { components, repetitions } from '../../formats/hl7v2/delimiters.ts';
 import type { ChangeList } from './change-list.ts';
 import { codeOf, compact, dateTimeOf, extension, firstOf, present, type Context, type Element } from './context.ts';
@@ -42,8 +42,20 @@ export interface RequestParts {
   readonly stated: boolean;
 }
 
-/** Statuses in the order in which they follow each other: a message that is not the last word does not go back. */
+/** The ends of a request in the order in which they follow each other, and what comes before any of them. */
 const COURSE = ['completed', 'revoked', 'entered-in-error'];
+const OPEN = ['active', 'on-hold'];
+
+/** A message that is not the last word does not go back, and an end that arrives late is the end all the same. */
+export function courseOf(status: string | undefined, ends: readonly string[]): CourseRules {
+  const at = ends.indexOf(status ?? '');
+  return {
+    keepIf: { status: ends.slice(at + 1) },
+    ...(at >= 0 && { advance: { status: [...OPEN, ...ends.slice(0, at)] } }),
+  };
+}
+
+export type CourseRules = Required<Pick<MergeChange, 'keepIf'>> & Pick<MergeChange, 'advance'>;
 
 /** Adds the Change of a request, once a message, and returns its position. */
 export function requestChange(
@@ -74,7 +86,7 @@ export function requestChange(
       ...(parts.stated && elements),
       ...(status !== undefined && { status }),
     },
-    keepIf: { status: COURSE.slice(COURSE.indexOf(status ?? '') + 1) },
+    ...courseOf(status, COURSE),
     append: { identifier: numbers.all.map(({ identifier }) => identifier) },
     initial: parts.stated
       ? { status: control ?? 'active', intent: 'order' }
