@@ -3,17 +3,20 @@ import { groupSegments, type PatientGroup } from './group.ts';
 import { orderChanges } from './order.ts';
 import { isServiceOrder } from './order-group.ts';
 import { patientContext } from './patient-context.ts';
+import type { OrderFrame } from './service-request.ts';
 import type { Conversion } from './structure.ts';
 import { visitObservations } from './visit-observations.ts';
 
 /** Throws `required-missing` without PID, and as `orderChanges`. */
 export function oruR01(conversion: Conversion): void {
-  for (const patient of groupSegments(conversion)) patientResult(conversion, patient);
+  for (const patient of groupSegments(conversion))
+    patientResults(conversion, patient, patientContext(conversion, patient));
 }
 
-function patientResult(conversion: Conversion, group: PatientGroup): void {
+/** The results of a patient: those below no order, then each order with its own. */
+export function patientResults(conversion: Conversion, group: PatientGroup, orders: OrderFrame): void {
   const { context, list } = conversion;
-  const frame = { ...patientContext(conversion, group), results: new Map() };
+  const frame = { ...orders, results: new Map() };
   // Results without OBR are about the patient.
   const loose = group.orders.filter((order) => !isServiceOrder(order)).flatMap(({ observations }) => observations);
   const observations = loose.length === 0 ? group.observations : [...group.observations, ...loose];

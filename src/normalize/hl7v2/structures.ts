@@ -1,10 +1,14 @@
 /** Which message types and events are taken, and what converts them: the one table of message structures. */
 import { adt, adtA17 } from './adt.ts';
 import { orders } from './orders.ts';
+import { bar, barP02, dftP03 } from './dft-p03.ts';
 import { mdm } from './mdm-t02.ts';
+import { mfnM02, mfnM05 } from './mfn.ts';
 import { oruR01 } from './oru-r01.ts';
 import { oul } from './oul.ts';
 import { pharmacy } from './pharmacy.ts';
+import { pathways } from './ppr-pc1.ts';
+import { ref } from './ref-i12.ts';
 import { siu } from './siu-s12.ts';
 import type { Structure } from './structure.ts';
 import { vxuV04 } from './vxu-v04.ts';
@@ -81,4 +85,11 @@ export const STRUCTURES: Readonly<Record<string, Readonly<Record<string, Structu
     T10: mdm('T10'),
     T11: mdm('T11'),
   },
+  DFT: { P03: dftP03, P11: dftP03 },
+  BAR: { P01: bar('active'), P02: barP02, P05: bar(undefined), P06: bar('inactive'), P12: bar(undefined) },
+  PPR: { PC1: pathways(), PC2: pathways(), PC3: pathways(true) },
+  PGL: { PC6: pathways(), PC7: pathways(), PC8: pathways(true) },
+  PPP: { PCB: pathways(), PCC: pathways(), PCD: pathways(true) },
+  REF: { I12: ref('I12'), I13: ref('I13'), I14: ref('I14') },
+  MFN: { M02: mfnM02, M05: mfnM05 },
 };
