@@ -30,6 +30,11 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     does: '.hl7 by MLLP, .dcm and folders by C-STORE, .json by FHIR',
     load: async () => (await import('./send.ts')).send,
   },
+  convert: {
+    usage: 'convert [--source NAME] [--report] FILE...',
+    does: 'print the FHIR Bundle that each HL7 v2 message would become, one line a message; nothing is kept or sent',
+    load: async () => (await import('./convert.ts')).convert,
+  },
   token: {
     usage:
       'token --role practitioner|patient|system|researcher --sub NAME [--patient ID] [--purpose TREAT] [--scope "..."] [--ttl SECONDS]',
@@ -42,7 +47,7 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     load: async () => (await import('./rebuild.ts')).rebuild,
   },
   verify: {
-    usage: 'verify [--independent-signatures]',
+    usage: 'verify [--hashes | --independent-signatures]',
     does: 'derive the whole ledger again and say what is wrong, and where',
     load: async () => (await import('./verify.ts')).verify,
   },
@@ -61,6 +66,36 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
       'verify-receipt FILE [--vkey VKEY] [--sign-key KEY]... [--cosigner VKEY]... [--document FILE] [--lockbox-key FILE]',
     does: 'check a receipt offline, with nothing of a gateway but its public keys',
     load: async () => (await import('./verify-receipt.ts')).verifyReceipt,
+  },
+  restore: {
+    usage: 'restore',
+    does: 'bring the gateway back out of its mirrors, from key file, settings and policy file alone',
+    load: async () => (await import('./restore.ts')).restore,
+  },
+  export: {
+    usage: 'export [--no-blobs] FILE',
+    does: 'write the log with all its ciphertext into one file',
+    load: async () => (await import('./archive.ts')).exportLog,
+  },
+  import: {
+    usage: 'import FILE',
+    does: 'bring the gateway back from such a file, verified while it streams',
+    load: async () => (await import('./archive.ts')).importLog,
+  },
+  witness: {
+    usage: 'witness evidence | witness lift ORIGIN',
+    does: 'show logs that signed two trees; cosign a frozen one again',
+    load: async () => (await import('./witness.ts')).witness,
+  },
+  suspend: {
+    usage: 'suspend ORIGIN',
+    does: 'take nothing more from a member, and tell the peers',
+    load: async () => (await import('./suspend.ts')).suspend,
+  },
+  unsuspend: {
+    usage: 'unsuspend ORIGIN',
+    does: 'take that back',
+    load: async () => (await import('./suspend.ts')).unsuspend,
   },
   version: { usage: 'version', does: 'print the version', load: async () => version },
   help: { usage: 'help [settings]', does: 'print this, or every setting', load: async () => help },
