@@ -113,7 +113,10 @@ function fromFields(context: Context, fields: TimingFields, location: string): O
   });
   const repeats = Object.keys(repeat).length > 0;
   const lasts = bounds?.end === undefined && duration !== undefined;
+  const start = dateTimeOf(context, fields.start, `${location}-7`);
   const timing = compact({
+    // Beside a duration there is no place for the start but the first event.
+    event: lasts && start !== undefined ? [start] : undefined,
     repeat:
       repeats || lasts
         ? {
@@ -131,7 +134,7 @@ function fromFields(context: Context, fields: TimingFields, location: string): O
   return {
     quantity: cqQuantity(context, fields.quantity),
     timing: Object.keys(timing).length === 0 ? undefined : timing,
-    start: dateTimeOf(context, fields.start, `${location}-7`),
+    start,
     end: dateTimeOf(context, fields.end, `${location}-8`),
     priority,
     asNeeded: priority === 'PRN' || pattern.asNeeded ? true : undefined,

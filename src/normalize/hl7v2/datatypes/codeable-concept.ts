@@ -38,6 +38,7 @@ const SYSTEMS: Readonly<Record<string, string>> = {
   WC: 'http://www.whocc.no/atc',
   ISO3166_1: 'urn:iso:std:iso:3166',
   NUCC: 'http://nucc.org/provider-taxonomy',
+  NCIT: 'http://ncicb.nci.nih.gov/xml/owl/EVS/Thesaurus.owl',
 };
 
 /**
