@@ -11,6 +11,7 @@ import { silentLog } from '../core/log.ts';
 import type { KeySet } from '../keys/key-set.ts';
 import type { LedgerKeys } from '../ledger/verify.ts';
 import type { BlobStore } from '../record/blob-store.ts';
+import type { HashSource } from '../services/verify-hashes.ts';
 import type { LedgerSource } from '../services/verify-ledger.ts';
 import { openFileBlobStore } from '../storage/blobs/fs.ts';
 import { serverAccount } from '../storage/embedded-postgres/account.ts';
@@ -30,7 +31,7 @@ export interface StoredLedger {
   readonly login: string;
   readonly blobs: BlobStore;
   /** Runs `work` on one snapshot of the database. */
-  read<T>(work: (source: LedgerSource) => Promise<T>): Promise<T>;
+  read<T>(work: (source: LedgerSource & HashSource) => Promise<T>): Promise<T>;
   /** Idempotent. Stops the Postgres that was started for the command. */
   close(): Promise<void>;
 }

@@ -35,9 +35,10 @@ export function commitStore(pool: Pool): CommitStore {
       try {
         const head = await lockHead(client);
         const { parts, ending } = groupRows(items, head.size);
+        const copying = copyBatch(client, parts, []);
         const [copied, grown] = await Promise.allSettled([
-          copyBatch(client, parts, []),
-          (async () => append(head, logReader(client)))(),
+          copying,
+          (async () => append(head, logReader(client, copying)))(),
         ]);
         // A refusal of ours first; else the rows: what failed there made the reads of the log fail too.
         if (grown.status === 'rejected' && grown.reason instanceof GatewayError) throw grown.reason;
@@ -107,9 +108,11 @@ async function lookForBlock(pool: Pool, appended: GroupAppend): Promise<CommitOu
   );
 }
 
-function logReader(client: Client): LogReader {
+/** Reads, seldom needed, that wait until the rows are over: a connection of pg takes one statement at a time. */
+function logReader(client: Client, copying: Promise<void>): LogReader {
   return {
     async digests(from, to) {
+      await copying;
       const { rows } = await client.query<{ digest: Buffer }>(
         'select digest from document where leaf >= $1 and leaf < $2 order by leaf',
         [from, to],
@@ -117,6 +120,7 @@ function logReader(client: Client): LogReader {
       return rows.map((row) => row.digest);
     },
     async tile(level, index) {
+      await copying;
       const { rows } = await client.query<{ hashes: Buffer }>('select hashes from tile where level = $1 and idx = $2', [
         level,
         index,

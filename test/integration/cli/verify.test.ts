@@ -156,6 +156,9 @@ describe('the data directory of a gateway', () => {
     } finally {
       await postgres.stop();
     }
+    const fast = context(env);
+    expect(await verify(['--hashes'], fast)).toBe(0);
+    expect(fast.lines[0]).toMatch(/^verified the hashes of a log of \d+ leaves: .* nothing is wrong$/);
     const after = context(env);
     expect(await verify(['--independent-signatures'], after)).toBe(0);
     expect(after.lines).toEqual([expect.stringContaining('nothing is wrong')]);
