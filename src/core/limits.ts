@@ -7,6 +7,8 @@
 export const GROUP_MAX_LINES = 64;
 /** Bytes of one sealed group's plaintext, padding included: what common JOSE libraries agree to inflate. */
 export const GROUP_MAX_BYTES = 250_000;
+/** Characters of base64 of one document inside a resource, so that it fits into a sealed group. */
+export const ATTACHMENT_MAX_CHARACTERS = 240_000;
 /** Sealed plaintexts grow to a multiple of this many compressed bytes. */
 export const GROUP_PADDING_STEP = 64;
 /** Tag numbers that an enumeration of a lockbox skips before it gives up. */

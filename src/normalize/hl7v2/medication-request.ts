@@ -174,7 +174,7 @@ function productKeys(context: Context, frame: OrderFrame, keys: readonly Busines
   if (keys.length === 0) return [];
   const code = codingText(codingsOf(context, raw)[0]);
   const name = `MedicationRequest ${keys[0].join(' ')}`;
-  const first = frame.products.get(name) ?? code;
-  frame.products.set(name, first);
+  const first = frame.firsts.get(name) ?? code;
+  frame.firsts.set(name, first);
   return first === code ? [...keys] : [[...keys[0], code]];
 }

@@ -60,6 +60,7 @@ export function orderChanges(context: Context, list: ChangeList, group: ServiceO
     key,
     marks: frame.marks,
     orderMarks,
+    firsts: frame.firsts,
   });
   const section = firstOf(context, obr.field(24));
   const reported = dtmOf(context, obr.field(22), `${location}-22`);

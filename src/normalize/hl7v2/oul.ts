@@ -51,6 +51,7 @@ function specimenObservation(
       key: orderKey,
       marks: frame.marks,
       orderMarks: [],
+      firsts: frame.firsts,
     });
   specimens.set(specimen, index);
   observationChange(context, list, observation, {

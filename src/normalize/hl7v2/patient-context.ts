@@ -17,5 +17,5 @@ export function patientContext(
   const patient = patientChange(context, list, group, marks, false);
   const { pv1, pv2 } = group;
   const encounter = pv1 === undefined ? undefined : encounterChange(context, list, { pv1, pv2 }, patient, event, marks);
-  return { patient, encounter, marks, sourceTime, used, requests: new Map(), products: new Map() };
+  return { patient, encounter, marks, sourceTime, used, requests: new Map(), firsts: new Map() };
 }

@@ -25,8 +25,8 @@ export interface OrderFrame {
   readonly used: Map<string, number>;
   /** Positions of the ServiceRequests of this message by their first key: one order may have several OBR. */
   readonly requests: Map<string, number>;
-  /** Products of this message by the number of their prescription. */
-  readonly products: Map<string, string>;
+  /** What the first of its number in this message is, so that another of the same number stays apart. */
+  readonly firsts: Map<string, string>;
 }
 
 /** What the caller knows of the request. */

@@ -21,6 +21,8 @@ export interface SpecimenFrame {
   readonly key: BusinessKey;
   readonly marks: Marks;
   readonly orderMarks: readonly Element[];
+  /** See `OrderFrame`. */
+  readonly firsts: Map<string, string>;
 }
 
 /** Table 0136 to Specimen.status (SPM-20). */
@@ -76,7 +78,10 @@ export function obrSpecimen(
   frame: SpecimenFrame,
 ): number | undefined {
   if (obr.field(15) === '' && obr.field(14) === '' && obr.field(9) === '') return undefined;
-  const [code = '', additive = '', , site = '', modifier = '', method = ''] = components(obr.field(15), context.by);
+  const [code = '', additive = '', freetext, site = '', modifier = '', condition = ''] = components(
+    obr.field(15),
+    context.by,
+  );
   const coded = (raw: string, table: string): Element | undefined =>
     conceptOf(context, subcomponents(raw, context.by).join(context.by.component), `${V2_TABLE}${table}`);
   const type = coded(code, '0487');
@@ -95,11 +100,13 @@ export function obrSpecimen(
         collector,
         ...collected(context, obr.field(7), obr.field(8), 'OBR-7'),
         quantity,
-        method: coded(method, '0488'),
         bodySite: coded(site, '0163'),
       }),
       container: containers(present([coded(additive, '0371')]), undefined),
-      note: present([...comment, conceptText(coded(modifier, '0542'))]).map((text) => ({ text })),
+      condition: present([coded(condition, '0493')]),
+      note: present([textOf(context, freetext), conceptText(coded(modifier, '0542')), ...comment]).map((text) => ({
+        text,
+      })),
     }),
   });
 }
@@ -129,13 +136,22 @@ function pairOf(context: Context, raw: string): Identified[] {
  */
 function keysOf(own: readonly Identified[], frame: SpecimenFrame, position: number): BusinessKey[] {
   if (own.length === 0) return [['specimen-of', ...frame.key, String(position)]];
-  return own
+  const keys = own
     .toReversed()
     .map(({ system, value, identifier }) =>
       identifier.assigner === undefined && !system.startsWith('urn:')
         ? ['specimen-of', ...frame.key, system, value]
         : ['specimen', system, value],
     );
+  // Two specimens of one message may share one of two numbers: it names neither then.
+  const pair = JSON.stringify(keys);
+  const usable = keys.filter((key) => {
+    const name = `Specimen ${JSON.stringify(key)}`;
+    const first = frame.firsts.get(name) ?? pair;
+    frame.firsts.set(name, first);
+    return first === pair;
+  });
+  return usable.length > 0 ? usable : [keys.flat()];
 }
 
 function collected(context: Context, start: string | undefined, end: string | undefined, location: string): Element {

@@ -171,6 +171,12 @@ describe('trap: specimens', () => {
     expect(record(bare(1), bare(2)).all('Specimen')).toHaveLength(2);
   });
 
+  it('two specimens of one message that share one of their numbers stay two', () => {
+    const made = record(order('OML^O21', [ORC, OBR, 'SPM|1|A&EHR^X&LAB||BLD', 'SPM|2|B&EHR^X&LAB||UR']));
+    expect(made.all('Specimen')).toHaveLength(2);
+    expect(made.one('ServiceRequest').specimen).toHaveLength(2);
+  });
+
   it('a result before or behind its SPM names the specimen', () => {
     const made = record(oru({ obx: ['OBX|1|NM|1^A^L||1||||||F', 'SPM|1|S1&L||BLD', 'OBX|2|NM|2^B^L||1||||||F'] }));
     for (const observation of made.all('Observation')) expect(observation.specimen).toBeDefined();

@@ -162,6 +162,15 @@ describe('trap: values', () => {
     ]);
   });
 
+  it('ED that does not fit into a sealed group is refused with its place, not cut', () => {
+    const large = Buffer.alloc(180_003).toString('base64');
+    const message = (data: string): string => oru({ obx: [`OBX|1|ED|1^A^L||^AP^PDF^Base64^${data}||||||F`] });
+    expect(() => normalize(message(large))).toThrow(
+      expect.objectContaining({ code: 'too-large', expression: 'OBX[1]-5' }),
+    );
+    expect(normalize(message(large.slice(0, 200_000))).changes).not.toEqual([]);
+  });
+
   it('RP is a reference, never fetched', () => {
     expect(observe('OBX|1|RP|1^A^L||http://169.254.169.254/x^^image^JPEG||||||F').extension[0].valueAttachment).toEqual(
       {
@@ -319,6 +328,15 @@ describe('trap: corrections', () => {
     expect(then('OBX|1||1^A^L||||||||X')).toMatchObject({ status: 'cancelled', dataAbsentReason: {} });
     expect(then('OBX|1||1^A^L||||||||X').valueQuantity).toBeUndefined();
     expect(then('OBX|1||1^A^L||||||||U')).toMatchObject({ status: 'final', valueQuantity: { unit: 'g' } });
+  });
+
+  it('a correction to several values replaces the one', () => {
+    const observation = new MemoryRecord(
+      final,
+      oru({ controlId: 'Z', msh7: '20260302120000+0100', obx: ['OBX|1|NM|1^A^L||60~120||||||C'] }),
+    ).one('Observation');
+    expect(observation.component).toHaveLength(2);
+    expect(observation.valueQuantity).toBeUndefined();
   });
 
   it('a correction of another type replaces the value', () => {
