@@ -129,12 +129,13 @@ export function observationChange(
   for (const name in result) set[name] = result[name];
   for (const name in value) set[name] = value[name];
   putResult(context, list, group, set, location);
-  const hasValue = VALUES.some((name) => value[name] !== undefined) || value.component !== undefined;
+  const hasOneValue = VALUES.some((name) => value[name] !== undefined);
+  const hasValue = hasOneValue || value.component !== undefined;
   // A value in an extension (ED, RP) is one, too.
   if (!hasValue && value.extension === undefined) set.dataAbsentReason = absentReason(context, obx, status);
   // A new value of another type replaces the old one by itself (`write/apply`).
   const clear = STATED.filter((name) => set[name] === undefined);
-  return list.add({ ...change, whole: WHOLE, clear: hasValue ? clear : [...clear, ...VALUES] });
+  return list.add({ ...change, whole: WHOLE, clear: hasOneValue ? clear : [...clear, ...VALUES] });
 }
 
 function withoutCode(context: Context, obx: Segment, location: string): undefined {
