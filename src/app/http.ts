@@ -83,6 +83,7 @@ export async function startHttp(parts: HttpParts): Promise<HttpListener> {
     fhir: fhirRouter({
       services,
       ledger,
+      levels: peers.levels,
       authenticate: bearerAuthentication(verifier),
       base: () => `${url}/fhir`,
       facts: { version: readVersion(), origin: config.origin, started: new Date(systemClock.now()).toISOString() },

@@ -12,7 +12,7 @@ import type { GatewayMetrics } from '../edge/http/metrics.ts';
 import { replicationMetrics } from '../edge/http/replication-metrics.ts';
 import type { KeySet } from '../keys/key-set.ts';
 import { KEY_ED25519, verifierKey, type NoteSigner } from '../ledger/note.ts';
-import { EMPTY_POLICY, parsePolicy, type Policy, type PolicyWitness } from '../ledger/policy.ts';
+import { EMPTY_POLICY, MIRRORS, NO_QUORUM, parsePolicy, type Policy, type PolicyWitness } from '../ledger/policy.ts';
 import type { BlobStore } from '../record/blob-store.ts';
 import type { Equivocation } from '../replication/accept-checkpoint.ts';
 import { MirrorClient, WitnessClient, type CosignerClientDeps } from '../replication/cosigner-client.ts';
@@ -20,7 +20,7 @@ import { dataStream } from '../replication/frames.ts';
 import { createLevels } from '../replication/levels.ts';
 import { ownMember, peerAuthenticator } from '../replication/member.ts';
 import { createMirror } from '../replication/mirror.ts';
-import { mirroredSize, type Published } from '../replication/own-log.ts';
+import { mirroredSize, type Level, type Published } from '../replication/own-log.ts';
 import { createWitness } from '../replication/witness.ts';
 import { openReleaseGate, type ReleaseGate } from '../replication/release-gate.ts';
 import { startReplicator, type Replicator } from '../replication/replicator.ts';
@@ -100,7 +100,7 @@ export async function openNetwork(parts: NetworkParts): Promise<Network> {
   });
   teardown.add('release-gate', async () => gate.close());
 
-  const levels = createLevels(systemClock);
+  const levels = createLevels(systemClock, possibleLevels(policy));
   const measured = replicationMetrics(metrics.registry, levels, () => gate.state() === 'open');
   const signers = cosigners(origin, keys);
   const suspensions = await openSuspensions({
@@ -209,6 +209,14 @@ export async function openNetwork(parts: NetworkParts): Promise<Network> {
       suspensions,
     },
   };
+}
+
+function possibleLevels(policy: Policy): ReadonlySet<Level> {
+  return new Set<Level>([
+    'durable',
+    ...(policy.groups.has(MIRRORS) ? (['mirrored'] as const) : []),
+    ...(policy.quorum === NO_QUORUM ? [] : (['witnessed'] as const)),
+  ]);
 }
 
 /** The gateway behind a cosigner: its key's name without the role. */

@@ -30,7 +30,8 @@ interface Waiter {
   readonly done: () => void;
 }
 
-export function createLevels(clock: Clock): Levels {
+/** `possible`: what the policy can bring about; nobody waits for anything else. */
+export function createLevels(clock: Clock, possible: ReadonlySet<Level>): Levels {
   let sizes: LevelSizes = { durable: 0, mirrored: 0, witnessed: 0 };
   /** When the head grew, oldest first, for ages: [size, time]; those that every level covers are dropped. */
   let growth: { readonly size: number; readonly at: number }[] = [];
@@ -61,7 +62,7 @@ export function createLevels(clock: Clock): Levels {
       for (const waiter of waiters) if (reaches(of(waiter.leaf), waiter.level)) waiter.done();
     },
     wait(leaf, level, ms) {
-      if (reaches(of(leaf), level) || ms <= 0) return Promise.resolve(of(leaf));
+      if (reaches(of(leaf), level) || !possible.has(level) || ms <= 0) return Promise.resolve(of(leaf));
       return new Promise((resolve) => {
         const waiter: Waiter = {
           leaf,

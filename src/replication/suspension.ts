@@ -24,7 +24,7 @@ export interface SuspensionStatement {
   readonly issuer: string;
   /** Origin that it is about. */
   readonly subject: string;
-  /** POSIX seconds; of two statements of one issuer about one subject the later counts. */
+  /** Milliseconds since 1970; of two statements of one issuer about one subject the later counts. */
   readonly issued: number;
   readonly suspended: boolean;
 }

@@ -68,10 +68,7 @@ export async function openSuspensions(deps: SuspensionsDeps): Promise<Suspension
     statements: () => kept.map(({ statement }) => statement),
     take,
     async say(subject, suspend) {
-      const statement = signSuspension(
-        { subject, issued: Math.floor(deps.clock.now() / 1000), suspended: suspend },
-        signer,
-      );
+      const statement = signSuspension({ subject, issued: deps.clock.now(), suspended: suspend }, signer);
       await take(statement);
       return statement;
     },

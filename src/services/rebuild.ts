@@ -15,7 +15,10 @@ import type { DocumentEntry, LedgerSource, PayloadRow } from './verify-ledger.ts
 
 export interface RebuildDeps {
   readonly source: LedgerSource;
-  /** An empty, migrated database whose head row is at size 0. */
+  /**
+   * A migrated database: empty, or one into which a rebuild of the same ledger was interrupted. What it has is read again for
+   * its keys and counters, and not written again.
+   */
   readonly target: CommitStore;
   readonly keys: RebuiltKeys;
   readonly origin: string;
@@ -59,6 +62,7 @@ export async function rebuild(deps: RebuildDeps): Promise<RebuildSummary> {
   const reader = new ItemReader(deps.origin, deps.master, deps.keys);
   let records = 0;
   let blocks = 0;
+  const written = (await deps.target.head()).block;
   for await (const next of pages(
     (from) => deps.source.blocks(from, PAGE),
     (row) => row.number,
@@ -66,7 +70,7 @@ export async function rebuild(deps: RebuildDeps): Promise<RebuildSummary> {
     block = next;
     const items: CommitItem[] = [];
     while (reader.leaf < next.size) items.push(await readItem(deps, reader, documents, payloads));
-    await replay(deps.target, appender, items, next);
+    if (next.number > written) await replay(deps.target, appender, items, next);
     for (const item of items) records += item.records.length;
     reader.committed();
     blocks += 1;

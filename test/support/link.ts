@@ -7,6 +7,8 @@ export interface Link {
   target: { readonly host: string; readonly port: number } | undefined;
   /** Milliseconds that every piece waits, in each direction. */
   delayMs: number;
+  /** Bytes towards the caller after which the link breaks and refuses connections; undefined: it holds. */
+  budget: number | undefined;
   /** Ends every connection now. */
   cut(): void;
   close(): Promise<void>;
@@ -27,7 +29,14 @@ export async function openLink(): Promise<Link> {
     ] as const) {
       sockets.add(from);
       from.setNoDelay(true);
-      from.on('data', (piece) => later(() => to.writable && to.write(piece)));
+      from.on('data', (piece) => {
+        if (from === far && link.budget !== undefined && (link.budget -= piece.length) < 0) {
+          link.target = undefined;
+          cut();
+          return;
+        }
+        later(() => to.writable && to.write(piece));
+      });
       from.on('end', () => later(() => to.end()));
       from.on('error', () => to.destroy());
       from.on('close', () => {
@@ -48,6 +57,7 @@ export async function openLink(): Promise<Link> {
     port: (server.address() as AddressInfo).port,
     target: undefined,
     delayMs: 0,
+    budget: undefined,
     cut,
     async close() {
       cut();

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startGateway, type Gateway } from '../../src/app.ts';
 import { cosigners } from '../../src/app/network.ts';
+import type { Command } from '../../src/cli/command.ts';
 import type { Config } from '../../src/config/config.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { silentLog, type Log, type LogFields } from '../../src/core/log.ts';
@@ -37,6 +38,8 @@ export interface Member {
 
 export interface TestNetwork {
   readonly members: readonly Member[];
+  /** Environment of a member's commands and processes, its policy file written; with `database`, on another one. */
+  environment(member: Member, database?: TestDatabase): Record<string, string>;
   /** Starts a member with its policy; with `database`, on another one. */
   start(member: Member, database?: TestDatabase): Promise<Gateway>;
   stop(member: Member): Promise<void>;
@@ -101,23 +104,23 @@ export async function createNetwork(count: number, options: NetworkOptions = {})
       config: undefined as unknown as Config,
     });
   }
-  const configOf = (member: Member, database: TestDatabase): Config => {
+  const environment = (member: Member, database: TestDatabase): Record<string, string> => {
     const policy = join(member.dataDir, 'policy');
     writeFileSync(policy, policyText(members, member, options));
-    const loaded = loadConfig(
-      {
-        HTTP_PORT: '0',
-        MLLP_PORT: '0',
-        DICOM_PORT: '0',
-        DATA_DIR: member.dataDir,
-        DATABASE_URL: database.url,
-        DATABASE_CONNECTIONS: '6',
-        GATEWAY_ORIGIN: member.origin,
-        LEDGER_POLICY_FILE: policy,
-        ...options.env,
-      },
-      member.dataDir,
-    );
+    return {
+      HTTP_PORT: '0',
+      MLLP_PORT: '0',
+      DICOM_PORT: '0',
+      DATA_DIR: member.dataDir,
+      DATABASE_URL: database.url,
+      DATABASE_CONNECTIONS: '6',
+      GATEWAY_ORIGIN: member.origin,
+      LEDGER_POLICY_FILE: policy,
+      ...options.env,
+    };
+  };
+  const configOf = (member: Member, database: TestDatabase): Config => {
+    const loaded = loadConfig(environment(member, database), member.dataDir);
     if ('errors' in loaded) throw new Error(loaded.errors.join('; '));
     return loaded.config;
   };
@@ -129,6 +132,7 @@ export async function createNetwork(count: number, options: NetworkOptions = {})
   };
   return {
     members,
+    environment: (member, database = member.database) => environment(member, database),
     async start(member, database = member.database) {
       member.config = configOf(member, database);
       const gateway = await startGateway(member.config, recordingLog(member.events));
@@ -184,4 +188,20 @@ export async function eventually<T>(
     if (Date.now() > until) throw new Error(describe());
     await new Promise((resolve) => setTimeout(resolve, 25));
   }
+}
+
+/** Runs an `anamnesis` command in this process; resolves with its exit code and what it printed. */
+export async function runInProcess(
+  command: Command,
+  args: readonly string[],
+  env: Record<string, string>,
+): Promise<{ readonly code: number; readonly out: string; readonly err: string }> {
+  const lines = { out: [] as string[], err: [] as string[] };
+  const code = await command(args, {
+    env,
+    cwd: tmpdir(),
+    out: (line) => void lines.out.push(line),
+    err: (line) => void lines.err.push(line),
+  });
+  return { code, out: lines.out.join('\n'), err: lines.err.join('\n') };
 }

@@ -45,13 +45,22 @@ const ON = [
 let sequence = 0;
 
 /** Makes a database with the migrations applied (`empty`: without). Drop it in afterAll; connections to it are cut. */
-export async function createTestDatabase(options: { readonly empty?: boolean } = {}): Promise<TestDatabase> {
+export function createTestDatabase(options: { readonly empty?: boolean } = {}): Promise<TestDatabase> {
+  return makeDatabase(options.empty === true ? 'template0' : TEMPLATE_DATABASE, options.empty !== true);
+}
+
+/** A backup of a database: a copy as it is now. Nobody may be connected to the original. */
+export function copyTestDatabase(original: TestDatabase): Promise<TestDatabase> {
+  return makeDatabase(original.config.database, true);
+}
+
+async function makeDatabase(template: string, prepared: boolean): Promise<TestDatabase> {
   const server = inject('postgres');
   sequence += 1;
   const database = `test_${process.pid}_${sequence}`;
-  await run(server, `create database ${database} template ${options.empty === true ? 'template0' : TEMPLATE_DATABASE}`);
+  await run(server, `create database ${database} template ${template}`);
   const admin = { ...server, database };
-  const config = options.empty === true ? admin : { ...admin, user: WRITER };
+  const config = prepared ? { ...admin, user: WRITER } : admin;
   return {
     config,
     url: connectionUrl(config),

@@ -1,4 +1,5 @@
 /** Mirrored logs on Postgres (ports: replication/mirror-ports, services/read-ledger, services/verify-source). */
+import { hash } from 'node:crypto';
 import type { GroupNumber } from '../../core/ids.ts';
 import { NO_PREVIOUS_BLOCK, type Block } from '../../ledger/block.ts';
 import { EMPTY_ROOT, HASH_BYTES } from '../../ledger/merkle.ts';
@@ -13,6 +14,7 @@ import type {
   RootedTile,
 } from '../../replication/mirror-ports.ts';
 import type { LedgerReader } from '../../services/read-ledger.ts';
+import type { LedgerSource } from '../../services/verify-source.ts';
 import { copyBatch } from './copy-batch.ts';
 import { CopyRows } from './copy-binary.ts';
 import { storeError } from './errors.ts';
@@ -32,6 +34,7 @@ const BLOBS_HELD = statement('mirror-blobs-held');
 const DOCUMENTS = statement('mirror-documents');
 const PAYLOADS = statement('mirror-payloads');
 const BLOCKS = statement('mirror-blocks');
+const LAST_BLOCK = statement('mirror-last-block');
 
 export function mirrorStore(pool: Pool): MirrorEntries & MirrorData {
   return {
@@ -214,4 +217,51 @@ export function mirrorReader(pool: Pool, origin: string): LedgerReader {
       return row?.leaf === leaf ? row.bytes : undefined;
     },
   };
+}
+
+/** A mirrored log as a stored ledger, up to its last whole block: for `restore` and `import`. Tiles are left out. */
+export function mirrorSource(pool: Pool, log: number, origin: string): LedgerSource {
+  const rows = mirrorRows(pool, log);
+  return {
+    async head() {
+      const { rows: last } = await pool.query<Block>(LAST_BLOCK, [log]).catch(storeError);
+      const [block] = last;
+      if (block === undefined) return undefined;
+      const { size, root, number, checkpoint } = block;
+      return { origin, size, root, compact: Buffer.alloc(0), block: number, checkpoint };
+    },
+    blocks: (from, limit) => rows.blocks(from, limit),
+    async documents(from, limit) {
+      const found = await rows.documents(from, limit);
+      return found.map(({ leaf, bytes }) => ({ leaf, bytes, digest: hash('sha256', bytes, 'buffer') }));
+    },
+    async payloads(from, limit) {
+      const found = await pool
+        .query<{ grp: GroupNumber; digest: Buffer; size: number; body: Buffer | null }>(PAYLOADS, [log, from, limit])
+        .catch(storeError);
+      return found.rows.map(({ grp, digest, size, body }) => ({ group: grp, digest, size, packed: body ?? undefined }));
+    },
+    tiles: async () => [],
+  };
+}
+
+/** Forgets a mirrored log: after a restore from it. Blobs stay, since the restored ledger names them. */
+export async function dropMirroredLog(pool: Pool, origin: string): Promise<void> {
+  const client = await pool.connect().catch(storeError);
+  try {
+    const { rows } = await client.query<{ log: number }>('select log from mirror_log where origin = $1', [origin]);
+    const log = rows[0]?.log;
+    if (log === undefined) return;
+    await client.query('begin');
+    for (const table of ['bundle', 'tile', 'document', 'payload', 'missing_blob', 'block', 'log']) {
+      await client.query(`delete from mirror_${table} where log = $1`, [log]);
+    }
+    await client.query(`delete from accepted_checkpoint where role = 'mirror' and origin = $1`, [origin]);
+    await client.query('commit');
+  } catch (error) {
+    await client.query('rollback').catch(() => {});
+    return storeError(error);
+  } finally {
+    client.release();
+  }
 }

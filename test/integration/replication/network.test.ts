@@ -7,7 +7,14 @@ import { parseCheckpoint } from '../../../src/ledger/checkpoint.ts';
 import { cosignerKey } from '../../../src/ledger/cosignature.ts';
 import { KEY_ED25519, verifierKey, verifyNote } from '../../../src/ledger/note.ts';
 import { originHash } from '../../../src/replication/trust.ts';
-import { createNetwork, eventually, sendHl7, type Member, type TestNetwork } from '../../support/network.ts';
+import {
+  createNetwork,
+  eventually,
+  practitionerToken,
+  sendHl7,
+  type Member,
+  type TestNetwork,
+} from '../../support/network.ts';
 
 const labReport = (n: number): Buffer => Buffer.from(sampleOru(n));
 
@@ -98,6 +105,30 @@ describe('three gateways', () => {
       const entries = tile.replace('/0/', '/entries/');
       expect(await read(`${mirror.url}/mirror/${hash}/${entries}`)).toEqual(await read(`${a.url}/ledger/${entries}`));
     }
+  });
+
+  it('show the level of a record, and wait for the one that a write prefers', async () => {
+    const headers = {
+      authorization: `Bearer ${await practitionerToken(a)}`,
+      'content-type': 'application/fhir+json',
+      prefer: 'ledger=witnessed, wait=20',
+    };
+    const body = JSON.stringify({ resourceType: 'Patient', name: [{ family: 'Netz' }] });
+    const post = (prefer: string): Promise<Response> =>
+      fetch(`${a.url}/fhir/Patient`, { method: 'POST', headers: { ...headers, prefer }, body });
+    const made = await post('ledger=witnessed, wait=20');
+    expect([made.status, made.headers.get('anamnesis-level')]).toEqual([201, 'witnessed']);
+    expect(made.headers.get('preference-applied')).toBe('ledger=witnessed');
+    const hasty = await post('return=minimal; ledger=witnessed; wait=0');
+    expect([hasty.status, hasty.headers.get('preference-applied')]).toEqual([201, null]);
+    expect((await post('ledger=certain')).status).toBe(400);
+    const leaf = made.headers.get('anamnesis-leaf');
+    const shown = await (await fetch(`${a.url}/ledger/levels?leaf=${leaf}`)).json();
+    expect(shown).toMatchObject({ level: 'witnessed' });
+    expect((await fetch(`${a.url}/ledger/levels?leaf=999999`)).status).toBe(404);
+    const metrics = await (await fetch(`${a.url}/metrics`)).text();
+    expect(metrics).toMatch(/anamnesis_ledger_level_leaves\{level="witnessed"\} [1-9]/);
+    expect(metrics).toMatch(/anamnesis_peer_up\{peer="hospital-2-witness"\} 1/);
   });
 
   it('give documents to members only', async () => {

@@ -8,6 +8,10 @@ import { apiRouter } from '../../../src/edge/http/api/router.ts';
 import { authRouter } from '../../../src/edge/http/auth/router.ts';
 import { fhirRouter, type FhirDeps } from '../../../src/edge/http/fhir/router.ts';
 import { healthRouter } from '../../../src/edge/http/health.ts';
+import { ledgerPeerRouter } from '../../../src/edge/http/peer/ledger-peer-router.ts';
+import { mirrorRouter } from '../../../src/edge/http/peer/mirror-router.ts';
+import { witnessRouter } from '../../../src/edge/http/peer/witness-router.ts';
+import type { PeerServices } from '../../../src/services/peer-services.ts';
 import { ledgerRouter } from '../../../src/edge/http/ledger/router.ts';
 
 const text = readFileSync(new URL('../../../openapi/anamnesis.yaml', import.meta.url), 'utf8');
@@ -32,6 +36,8 @@ function routesOf(router: Router, prefix: string): string[] {
   });
 }
 
+const peers = { mirror: unused } as PeerServices;
+
 const fhirDeps: FhirDeps = {
   services: unused,
   ledger: unused,
@@ -51,6 +57,9 @@ describe('the OpenAPI document', () => {
   const served = [
     ...routesOf(fhirRouter(fhirDeps), '/fhir'),
     ...routesOf(ledgerRouter({ ledger: unused, log: silentLog }), '/ledger'),
+    ...routesOf(ledgerPeerRouter(peers), '/ledger'),
+    ...routesOf(witnessRouter({ witness: unused, maxBytes: 1 }), '/witness'),
+    ...routesOf(mirrorRouter({ peers, maxBytes: 1 }), '/mirror'),
     ...routesOf(healthRouter({ checks: () => ({}), registry: new Registry() }), ''),
     ...routesOf(authRouter({ jwks: { keys: [] }, resource: '', externalIssuers: [] }), ''),
     ...routesOf(apiRouter({ openapi: text }), ''),

@@ -8,6 +8,7 @@ import { parseLogicalId } from '../../../core/ids.ts';
 import { describeError, type Log } from '../../../core/log.ts';
 import { parseFhirJson, stringifyFhirJson } from '../../../formats/fhir/json.ts';
 import { allows, isServed, type TypeInteraction } from '../../../services/capability.ts';
+import type { Levels } from '../../../services/peer-services.ts';
 import type { ProveDeps } from '../../../services/prove-version.ts';
 import type { SearchDeps } from '../../../services/search-request.ts';
 import type { WriteDeps } from '../../../services/write-changes.ts';
@@ -20,6 +21,7 @@ import { capabilities, type CapabilityFacts } from './capabilities.ts';
 import { create } from './create.ts';
 import { remove } from './delete.ts';
 import { historyInstance } from './history-instance.ts';
+import { levelPreference, withLevel } from './level.ts';
 import { checkAccept, checkContentType, FHIR_JSON, withoutFormat } from './negotiate.ts';
 import { outcomeOf } from './outcome.ts';
 import { read } from './read.ts';
@@ -44,6 +46,8 @@ export interface FhirDeps {
   readonly services: SearchDeps & WriteDeps;
   /** Where receipts come from. */
   readonly ledger: ProveDeps['ledger'];
+  /** How far leaves have come in the network; absent: `durable` is all there is, and nothing is said of it. */
+  readonly levels?: Pick<Levels, 'of' | 'wait'>;
   readonly authenticate: Authenticate;
   /** Base URL of the endpoint, without a trailing slash; known only once the listener is. */
   readonly base: () => string;
@@ -162,7 +166,9 @@ function interactionHandler(deps: FhirDeps, route: FhirRoute, readBody: RequestH
       base: deps.base(),
       requestId: requestIdOf(request),
     };
-    send(response, await withDeadline(route.handler(call), deps.limits.requestMs));
+    const preference = levelPreference(call);
+    const answer = await withDeadline(route.handler(call), deps.limits.requestMs);
+    send(response, await withLevel(deps.levels, answer, preference, deps.limits.requestMs));
   };
 }
 

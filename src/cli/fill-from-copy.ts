@@ -1,0 +1,55 @@
+/**
+ * The second half of `restore` and `import`: derives the gateway's own tables from the copy of its log that stands in the
+ * mirror tables of the same database, proves that the result is what was cosigned, and drops the copy.
+ */
+import type { Config } from '../config/config.ts';
+import { systemClock } from '../core/clock.ts';
+import { GatewayError } from '../core/errors.ts';
+import type { KeySet } from '../keys/key-set.ts';
+import { rebuild } from '../services/rebuild.ts';
+import { rebuiltKeys } from '../services/rebuilt-keys.ts';
+import { commitStore } from '../storage/pg/commit-store.ts';
+import { dropMirroredLog, mirrorSource, mirrorStore } from '../storage/pg/mirror-store.ts';
+import { openLog } from '../storage/pg/open-log.ts';
+import type { Pool } from '../storage/pg/pool.ts';
+import { keyStore } from '../storage/pg/prepare-store.ts';
+import { setNextTags } from '../storage/pg/tag-counters.ts';
+import type { CliContext } from './command.ts';
+import { progressBar } from './progress.ts';
+
+/** `size`: leaves that the copy must have. Prints the final report. Throws `integrity` when the result is another. */
+export async function fillFromCopy(
+  config: Config,
+  keySet: KeySet,
+  pool: Pool,
+  size: number,
+  context: CliContext,
+): Promise<void> {
+  const { origin } = config;
+  const copy = await mirrorStore(pool).load(origin);
+  if (copy.held < size) throw new GatewayError('integrity', `the copy has ${copy.held} of ${size} documents`);
+  await openLog(pool, origin, keySet.fingerprint);
+  let bar: ReturnType<typeof progressBar> | undefined;
+  const target = commitStore(pool);
+  const summary = await rebuild({
+    source: mirrorSource(pool, copy.log, origin),
+    target,
+    keys: rebuiltKeys(keyStore(pool), keySet.master, (next) => setNextTags(pool, next)),
+    origin,
+    master: keySet.master,
+    signPublicKey: keySet.sign.publicKey,
+    progress: ({ leaf, size: total }) =>
+      (bar ??= progressBar(process.stderr, total, () => systemClock.now())).update(leaf, 'leaves replayed'),
+  });
+  bar?.end();
+  const head = await target.head();
+  if (head.size < size || (head.size === copy.size && !head.root.equals(copy.root))) {
+    throw new GatewayError('integrity', `the restored log has ${head.size} leaves, ${size} were cosigned`);
+  }
+  await dropMirroredLog(pool, origin);
+  const { documents, blocks, records } = summary;
+  context.out(
+    `restored ${records} record versions from ${documents} documents in ${blocks} blocks; the root is the cosigned one`,
+  );
+  context.out('`anamnesis verify` checks the whole of it; then start the gateway');
+}
