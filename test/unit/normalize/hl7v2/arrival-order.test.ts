@@ -72,7 +72,7 @@ const course = fc.array(valued, { minLength: 2, maxLength: 5 }).map((list) =>
       ...statement,
       results: statement.results.map((each) => ({
         ...each,
-        value: statement.status === 'X' ? '' : `${each.value}${n}`,
+        ...(statement.status === 'X' ? { value: '', flag: '' } : { value: `${each.value}${n}` }),
       })),
     })),
 );
