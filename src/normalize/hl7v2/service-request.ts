@@ -90,7 +90,7 @@ export function requestChange(
     append: { identifier: numbers.all.map(({ identifier }) => identifier) },
     initial: parts.stated
       ? { status: control ?? 'active', intent: 'order' }
-      : { status: control ?? 'active', ...elements },
+      : { status: control ?? 'active', intent: 'order', ...elements },
     ...(parts.stated && { sourceTime: frame.sourceTime + (ORDER_RANK[status ?? ''] ?? 0) }),
   });
   frame.requests.set(name, index);

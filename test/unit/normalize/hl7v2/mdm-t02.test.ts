@@ -111,6 +111,13 @@ describe('MDM_T02', () => {
     expect(taken.one('Observation').note).toEqual([{ text: 'by eye' }]);
   });
 
+  it('trap: an ORC alone names the order of the document', () => {
+    expect(record(mdm('T01', PID, 'ORC|SC|P1^EHR', txa())).one('ServiceRequest')).toMatchObject({
+      status: 'active',
+      intent: 'order',
+    });
+  });
+
   it('no TXA is refused at its place; data that is not in its encoding is noted', () => {
     expect(() => normalize(mdm('T02', PID))).toThrow(expect.objectContaining({ expression: 'TXA' }));
     expect(
