@@ -35,6 +35,10 @@ export function randomUuid(random: Random): string {
 
 /** 16 bytes as 8-4-4-4-12 lower-case hex. */
 export function formatUuid(bytes: Uint8Array): string {
-  const hex = Buffer.from(bytes.buffer, bytes.byteOffset, 16).toString('hex');
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+  return hexUuid(Buffer.from(bytes.buffer, bytes.byteOffset, 16).toString('hex'));
+}
+
+/** The first 32 hexadecimal digits as 8-4-4-4-12. */
+export function hexUuid(hex: string): string {
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20, 32)}`;
 }
