@@ -128,7 +128,7 @@ describe('MLLP listener', () => {
     const { listener, writer } = await start();
     const sender = await client(listener);
     expect(parseAck(await sender.send(Buffer.from('garbage')))?.code).toBe('AE');
-    expect(parseAck(await sender.send(Buffer.from('MSH|^~\\&|A|B|C|D|2026||SIU^S12|S1|P|2.5\r')))).toMatchObject({
+    expect(parseAck(await sender.send(Buffer.from('MSH|^~\\&|A|B|C|D|2026||QBP^Q11|S1|P|2.5\r')))).toMatchObject({
       code: 'AR',
       condition: '200',
     });

@@ -75,6 +75,30 @@ describe('submit', () => {
     expect(stale.results[1]).toMatchObject({ outcome: 'stale', versionId: '2' });
   });
 
+  it('a late statement adds to lists, and the time of the newer one stays', async () => {
+    const at = (sourceTime: number, status: string, name: string): Change => ({
+      mode: 'merge',
+      type: 'DiagnosticReport',
+      keys: [['report', 'late']],
+      sourceTime,
+      set: {
+        resourceType: 'DiagnosticReport',
+        status,
+        code: { text: 'x' },
+        subject: { reference: 'change:0' },
+      },
+      append: { conclusionCode: [{ text: name }] },
+    });
+    const take = async (control: string, change: Change): Promise<unknown> =>
+      (await writer.writer.submit(message(control, [patient('9', 'Late'), change]))).results[1];
+    expect(await take('L1', at(1_700_000_003_000, 'final', 'a'))).toMatchObject({ outcome: 'created' });
+    expect(await take('L2', at(1_700_000_001_000, 'partial', 'b'))).toMatchObject({
+      outcome: 'updated',
+      versionId: '2',
+    });
+    expect(await take('L3', at(1_700_000_002_000, 'preliminary', 'b'))).toMatchObject({ outcome: 'stale' });
+  });
+
   it('lets concurrent messages about the same unknown patient make one patient', async () => {
     const all = await Promise.all(
       Array.from({ length: 24 }, (_, i) =>
