@@ -4,7 +4,6 @@ import type { Segment } from '../../formats/hl7v2/message.ts';
 import type { ChangeList } from './change-list.ts';
 import type { Context } from './context.ts';
 import { cxIdentifier } from './datatypes/identifier.ts';
-import { facilityKey } from './facility-key.ts';
 import type { PatientResult } from './patient.ts';
 import { metaOf, type Marks } from './security.ts';
 
@@ -22,7 +21,8 @@ export function accountChange(
   const meta = metaOf(marks.all, marks.patient);
   return list.add({
     type: 'Account',
-    keys: [facilityKey(context, 'account', found)],
+    // Families share account numbers: an account is one of the patient.
+    keys: [['account', ...patient.keys[0], found.system, found.value]],
     patient: patient.index,
     set: {
       resourceType: 'Account',

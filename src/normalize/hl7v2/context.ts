@@ -82,13 +82,19 @@ export function periodOf(
   const from = dtmOf(context, start, location);
   const to = dtmOf(context, end, location);
   if (from === undefined && to === undefined) return undefined;
-  const begins = from && toMillis(from, context.zone);
-  const ends = to && toMillis(to, context.zone);
-  if (begins !== undefined && ends !== undefined && begins > ends) {
+  if (from !== undefined && to !== undefined && isAfter(context, from, to)) {
     context.omissions.push({ location, reason: 'ends-before-start' });
     return undefined;
   }
   return compact({ start: from && toFhirDateTime(from, context.zone), end: to && toFhirDateTime(to, context.zone) });
+}
+
+/** As moments; where one has no day, as far as both are precise. */
+function isAfter(context: Context, from: Dtm, to: Dtm): boolean {
+  const begins = toMillis(from, context.zone);
+  const ends = toMillis(to, context.zone);
+  if (begins !== undefined && ends !== undefined) return begins > ends;
+  return from.year === to.year ? (from.month ?? 0) > (to.month ?? 12) : from.year > to.year;
 }
 
 /**

@@ -9,6 +9,7 @@ import {
   extension,
   firstOf,
   isDeleted,
+  periodOf,
   present,
   textOf,
   type Context,
@@ -93,6 +94,8 @@ export function encounterChange(
     append,
     initial: unsaid,
     parts: rule.reopens === true ? reopened(parts) : parts,
+    // A status that was only planned or guessed was there before, even when this arrives late.
+    ...(status.set !== undefined && status.set !== 'planned' && { advance: { status: ['planned', 'unknown'] } }),
     keepIf: { status: discharged === undefined ? rule.keeps : WITHDRAWN },
     clear: deletedElements(pv1),
   };
@@ -211,7 +214,7 @@ function plans(context: Context, pv2: Segment | undefined): Element[] {
 
 /** Elements whose sub-elements arrive with different events: the discharge does not repeat the admission. */
 function partsOf(context: Context, pv1: Segment, discharged: string | undefined): Record<string, Element> {
-  const admitted = dateTimeOf(context, pv1.field(44), 'PV1-44');
+  const ended = discharged === undefined ? undefined : pv1.field(45);
   const preAdmission = cxIdentifier(context, pv1.field(5), 'PRN', 'PV1-5');
   const destination = textOf(context, components(pv1.field(37), context.by)[0]);
   const hospitalization = compact({
@@ -224,9 +227,9 @@ function partsOf(context: Context, pv1: Segment, discharged: string | undefined)
     destination: destination === undefined ? undefined : { display: destination },
     dischargeDisposition: conceptOf(context, pv1.field(36), `${V2_TABLE}0112`),
   });
-  const period = compact({ start: admitted, end: discharged });
+  const period = periodOf(context, pv1.field(44), ended, 'PV1-44');
   return {
-    ...(Object.keys(period).length > 0 && { period }),
+    ...(period && { period }),
     ...(Object.keys(hospitalization).length > 0 && { hospitalization }),
   };
 }

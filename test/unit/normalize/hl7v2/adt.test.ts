@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { adt, defects, MemoryRecord, normalize, segment } from '../../../support/hl7v2.ts';
 
@@ -81,6 +82,44 @@ describe('trap: what an event says of the visit', () => {
 
   it('an event without visit number or admission makes no visit of its own', () => {
     expect(new MemoryRecord(at('A02', [PID, 'PV1|1|I|W1'])).all('Encounter')).toHaveLength(0);
+  });
+});
+
+describe('trap: events in any order of arrival', () => {
+  const events = [
+    ['A05', {}],
+    ['A01', { 44: '20260301090000+0100' }],
+    ['A02', { 3: 'W2', 6: 'W1', 44: '20260301090000+0100' }],
+    ['A21', { 44: '20260301090000+0100' }],
+    ['A22', { 44: '20260301090000+0100' }],
+    ['A03', { 36: '01', 44: '20260301090000+0100', 45: '20260305100000+0100' }],
+  ] as const;
+  it('property: a stay ends finished where its patient was last', () => {
+    fc.assert(
+      fc.property(fc.shuffledSubarray([...events.keys()], { minLength: events.length }), (order) => {
+        clock = 0;
+        const messages = events.map(([event, fields]) => at(event, [PID, visit('W2', fields)]));
+        const record = new MemoryRecord(...order.map((i) => messages[i]));
+        expect(defects(record)).toEqual([]);
+        expect(record.one('Encounter').status).toBe('finished');
+      }),
+    );
+  });
+});
+
+describe('trap: a visit that ends before it begins', () => {
+  it('has no period, and says so; the discharge holds', () => {
+    const message = at('A03', [PID, visit('W1', { 44: '20260305', 45: '20260301' })]);
+    const record = new MemoryRecord(message);
+    valid(record);
+    expect(record.one('Encounter')).not.toHaveProperty('period');
+    expect(record.one('Encounter').status).toBe('finished');
+    expect(normalize(message).details.omissions).toEqual([{ location: 'PV1-44', reason: 'ends-before-start' }]);
+  });
+
+  it('even where only the months say so', () => {
+    const record = new MemoryRecord(at('A03', [PID, visit('W1', { 44: '202605', 45: '20260301' })]));
+    valid(record);
   });
 });
 
@@ -188,6 +227,13 @@ describe('trap: segments beside the visit', () => {
       coverage: [{ coverage: {} }],
       guarantor: [{ party: {} }],
     });
+  });
+
+  it('trap: mother and child with one account number each have their own', () => {
+    const of = (id: string): string => segment('PID', { 3: `${id}^^^HOSP^MR`, 5: 'Doe^J', 18: 'A-9^^^HOSP^AN' });
+    const record = new MemoryRecord(at('A28', [of('1')]), at('A28', [of('2')]));
+    valid(record);
+    expect(record.all('Account')).toHaveLength(2);
   });
 
   it('a newborn: the number of the mother is who she is, not a number of the child', () => {
