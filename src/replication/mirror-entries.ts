@@ -80,10 +80,8 @@ export async function takeEntries(deps: TakeEntriesDeps, body: AsyncIterable<Uin
   }
   const next = await intake.keep();
   if (wrong) return { status: 422, reason: 'a package is not part of the pending checkpoint' };
-  if (next < end) {
-    if (intake.taken === 0) return { status: 400, reason: 'there is no whole package in the body' };
-    return { status: 202, info: infoOf(deps, pending, next) };
-  }
+  if (start < end && intake.taken === 0) return { status: 400, reason: 'there is no whole package in the body' };
+  if (next < end) return { status: 202, info: infoOf(deps, pending, next) };
   return finish(deps, state, pending, conflict);
 }
 

@@ -4,7 +4,7 @@
  */
 import { raw, Router, type Response } from 'express';
 import { GatewayError } from '../../../core/errors.ts';
-import type { Witness, WitnessAnswer } from '../../../services/peer-services.ts';
+import { TLOG_SIZE, type Witness, type WitnessAnswer } from '../../../services/peer-services.ts';
 
 export interface WitnessRouterDeps {
   readonly witness: Witness;
@@ -40,6 +40,6 @@ export function witnessRouter({ witness, maxBytes }: WitnessRouterDeps): Router 
 export function sendCheckpointAnswer(response: Response, answer: WitnessAnswer): void {
   response.status(answer.status).set('Cache-Control', 'no-store');
   if (answer.status === 200) response.type(TEXT).send(answer.body);
-  else if (answer.status === 409) response.set('Content-Type', 'text/x.tlog.size').end(`${answer.size}\n`);
+  else if (answer.status === 409) response.set('Content-Type', TLOG_SIZE).end(`${answer.size}\n`);
   else response.type(TEXT).send(`${answer.reason}\n`);
 }
