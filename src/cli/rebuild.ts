@@ -14,6 +14,7 @@ import { rebuiltKeys } from '../services/rebuilt-keys.ts';
 import { startEmbeddedPostgres, type SocketConnection } from '../storage/embedded-postgres/embedded-postgres.ts';
 import { commitStore } from '../storage/pg/commit-store.ts';
 import { withLedgerSource } from '../storage/pg/ledger-source.ts';
+import { copyNetworkState } from '../storage/pg/copy-network.ts';
 import { administerDatabases } from '../storage/pg/databases.ts';
 import { migrate } from '../storage/pg/migrate.ts';
 import { openLog } from '../storage/pg/open-log.ts';
@@ -101,7 +102,7 @@ async function fill(config: Config, keys: KeySet, from: Pool, into: Pool): Promi
   const now = (): number => systemClock.now();
   let bar: ReturnType<typeof progressBar> | undefined;
   try {
-    return await withLedgerSource(from, (source) =>
+    const summary = await withLedgerSource(from, (source) =>
       rebuildLedger({
         source,
         target: commitStore(into),
@@ -112,6 +113,8 @@ async function fill(config: Config, keys: KeySet, from: Pool, into: Pool): Promi
         progress: (done) => (bar ??= progressBar(process.stderr, done.size, now)).update(done.leaf, 'leaves replayed'),
       }),
     );
+    await copyNetworkState(from, into);
+    return summary;
   } finally {
     bar?.end();
   }

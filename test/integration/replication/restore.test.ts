@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { exportLog, importLog } from '../../../src/cli/archive.ts';
+import { rebuild } from '../../../src/cli/rebuild.ts';
 import { restore } from '../../../src/cli/restore.ts';
 import { sampleCtFile, sampleCtStudy } from '../../../src/cli/samples/dicom.ts';
 import { sampleOru } from '../../../src/cli/samples/hl7v2.ts';
@@ -182,6 +183,18 @@ describe('a site that is destroyed', () => {
     await settled(a);
     expect((await fetch(`${a.url}/ledger/checkpoint`)).status).toBe(200);
     await network.stop(a);
+  });
+});
+
+describe('a rebuilt database', () => {
+  it('still knows what its witness and mirror have accepted of others', async () => {
+    const target = await fresh();
+    const env = network.environment(a);
+    expect(await runInProcess(rebuild, ['--into', target.url], env)).toMatchObject({ code: 0 });
+    const state = 'select role, origin, size, root, note, frozen from accepted_checkpoint order by role, origin';
+    expect((await rows(target, state)).length).toBeGreaterThan(0);
+    expect(await rows(target, state)).toEqual(await rows(a.database, state));
+    expect(await rows(target, TRUTH.record)).toEqual(await rows(a.database, TRUTH.record));
   });
 });
 
