@@ -117,9 +117,8 @@ function labelled(resource: Resource): Resource {
   });
   const security = [...known, ...added];
   const { resourceType, meta, ...elements } = resource;
-  return security.length === 0 && meta === undefined
-    ? resource
-    : { resourceType, meta: { ...meta, ...(security.length > 0 && { security }) }, ...elements };
+  const marked = { ...meta, ...(security.length > 0 && { security }) };
+  return { resourceType, ...(Object.keys(marked).length > 0 && { meta: marked }), ...elements };
 }
 
 /** The same message gives the same Bundle: ids come from the message (RFC 9562 version 8). */

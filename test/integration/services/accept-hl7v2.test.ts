@@ -35,7 +35,12 @@ describe('HL7 v2 on a real database', () => {
   it('a stay: each message is taken, and makes the versions it should', async () => {
     for (const { text } of SAMPLE_STAY) expect(await code(text)).toBe('AA');
     const [admission, report, correction, discharge] = accepted.map(outcomes);
-    expect(admission).toEqual({ 'Patient created': 1, 'Practitioner created': 1, 'Encounter created': 1 });
+    expect(admission).toEqual({
+      'Patient created': 1,
+      'Practitioner created': 1,
+      'Encounter created': 1,
+      'RelatedPerson created': 1,
+    });
     expect(report).toEqual({
       'Patient unchanged': 1,
       'Practitioner unchanged': 1,
