@@ -41,7 +41,7 @@ describe('a message', () => {
     ['garbage', 'AE', '100'],
     ['', 'AE', '100'],
     [adt('A40', ['PID|1||1']), 'AR', '201'],
-    [MESSAGE.replace('ORU^R01^ORU_R01', 'SIU^S12'), 'AR', '200'],
+    [MESSAGE.replace('ORU^R01^ORU_R01', 'QBP^Q11'), 'AR', '200'],
     [oru({ obx: ['OBX|1|NM|||1'] }), 'AE', '101'],
   ])('%j is %s %s', async (message, code, condition) => {
     expect(parseAck(Buffer.from(await answerTo(message)))).toMatchObject({ code, condition });
