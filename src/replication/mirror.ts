@@ -32,8 +32,6 @@ export interface MirrorStatus {
   readonly receipt: string;
 }
 
-export type StoredAnswer = DataOutcome & { readonly receipt: string };
-
 export interface Mirror {
   /** The verifier key (type 0x04), one line without newline. */
   readonly vkey: string;
@@ -41,7 +39,7 @@ export interface Mirror {
   addCheckpoint(body: string): Promise<WitnessAnswer>;
   addEntries(body: AsyncIterable<Uint8Array>): Promise<AddEntriesAnswer>;
   /** Takes documents and sealed payloads of an origin from a leaf on. */
-  addData(origin: string, from: number, body: AsyncIterable<Uint8Array>): Promise<StoredAnswer>;
+  addData(origin: string, from: number, body: AsyncIterable<Uint8Array>): Promise<DataOutcome>;
   /** Takes one missing blob. Throws `not-found` when no log here misses it, `integrity` when it is another. */
   addBlob(origin: string, digest: Buffer, body: AsyncIterable<Uint8Array>): Promise<void>;
   status(origin: string): Promise<MirrorStatus>;
@@ -109,8 +107,7 @@ export function createMirror(deps: MirrorDeps): Mirror {
     addEntries: (body) => takeEntries(entriesDeps, body),
     async addData(origin, from, body) {
       checkRoom(0);
-      const outcome = await takeData({ store, hasBlob, checkRoom }, origin, trust.logKeys(origin), from, body);
-      return { ...outcome, receipt: (await receiptOf(origin, await store.load(origin))).receipt };
+      return takeData({ store, hasBlob, checkRoom }, origin, trust.logKeys(origin), from, body);
     },
     async addBlob(origin, digest, body) {
       checkRoom(0);

@@ -51,7 +51,7 @@ export interface KeptSignatures {
   readonly published: Published | undefined;
 }
 
-/** What others have signed of the own log. All writes are durable on return and never go back to a smaller size. */
+/** What others have signed of the own log. Writes never go back to a smaller size; the last ones may be lost in a crash, and are asked for again. */
 export interface SignatureStore {
   load(): Promise<KeptSignatures>;
   keepCosignature(cosignature: KeptCosignature): Promise<void>;

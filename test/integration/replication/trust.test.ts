@@ -41,8 +41,11 @@ async function witnessed(member: Member): Promise<number> {
   });
 }
 
-const post = (url: string, body: BodyInit, headers: Record<string, string> = {}): Promise<Response> =>
-  fetch(url, { method: 'POST', body, headers });
+const post = (
+  url: string,
+  body: string | Uint8Array<ArrayBuffer>,
+  headers: Record<string, string> = {},
+): Promise<Response> => fetch(url, { method: 'POST', body, headers });
 
 function tokenOf(member: Member, audience: Member): string {
   const { origin, keys } = member;
@@ -80,7 +83,7 @@ describe('uploads that lie', () => {
     expect((await entries({}, lie)).status).toBe(422);
     expect((await entries({}, lie.subarray(0, 40))).status).toBe(400);
     expect((await post(`${b.url}/mirror/add-entries`, 'x')).status).toBe(400);
-    const data = (body: BodyInit, from: number, authorization: string): Promise<Response> =>
+    const data = (body: string | Uint8Array<ArrayBuffer>, from: number, authorization: string): Promise<Response> =>
       post(`${b.url}/mirror/${hash}/data?from=${from}`, body, { authorization });
     expect((await data('x', size, '')).status).toBe(401);
     expect((await data('nonsense that is no frame', 0, tokenOf(a, b))).status).toBe(409);
