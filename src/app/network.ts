@@ -42,7 +42,7 @@ import type { Teardown } from './teardown.ts';
 const PEER_DEADLINE_MS = 30_000;
 /** Milliseconds that a peer has to answer the restore rule, and after which too few answers are asked again. */
 const RULE_DEADLINE_MS = 5_000;
-const RULE_AGAIN_MS = 5_000;
+const RULE_AGAIN_MS = 2_000;
 /** How often a process looks at what others of this gateway have learnt, milliseconds. */
 const REFRESH_MS = 1_000;
 

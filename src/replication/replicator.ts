@@ -198,7 +198,8 @@ class Loops implements Replicator {
       this.#target = { size: block.size, root: block.root, checkpoint: block.checkpoint, since: now };
       for (const peer of this.#peers) peer.wake();
     } catch (thrown) {
-      this.#report('replication.look-failed', thrown);
+      // The gate and the database say themselves that they are closed or away; this is asked at every commit.
+      if (asGatewayError(thrown).code !== 'unavailable') this.#report('replication.look-failed', thrown);
     }
   }
 
