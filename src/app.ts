@@ -12,7 +12,7 @@ import { makeSourceProfile } from './normalize/hl7v2/source-profile.ts';
 import { guardIntake } from './services/guard-intake.ts';
 import { openFileBlobStore } from './storage/blobs/fs.ts';
 import { isBlobNamed } from './storage/pg/follower-store.ts';
-import { loadKeys, openDatabase, openWriting, watchDisk } from './app/database.ts';
+import { keysOf, loadKeys, openDatabase, openWriting, watchDisk } from './app/database.ts';
 import { startHttp } from './app/http.ts';
 import { startDimse, startMllp, startStudies } from './app/intake.ts';
 import { openNetwork } from './app/network.ts';
@@ -25,6 +25,8 @@ export interface Gateway {
   readonly database: string;
   /** What the operator has to know: protections that the database does not give. */
   readonly warnings: readonly string[];
+  /** Resolves when the keys were rotated by another process: nothing can be written any more, and a new start takes the new keys. */
+  readonly fenced: Promise<void>;
   /** Stops taking work, finishes what is in flight, closes everything in order. Idempotent. */
   close(): Promise<void>;
 }
@@ -41,15 +43,18 @@ export async function startGateway(config: Config, log: Log): Promise<Gateway> {
 }
 
 async function start(config: Config, log: Log, teardown: Teardown): Promise<Gateway> {
-  const keys = await loadKeys(config);
+  const loaded = await loadKeys(config);
   const database = await openDatabase(config, log, teardown);
   const { pool } = database;
+  const keys = await keysOf(loaded, pool);
   const blobs = await openFileBlobStore(join(config.dataDir, 'blobs'));
   const metrics = createMetrics();
   const unprotected = await watchProtections(database, metrics, log, teardown);
   const disk = await watchDisk(config, teardown);
   const network = await openNetwork({ config, keys, pool, blobs, hasRoom: disk.hasRoom, metrics, log, teardown });
-  const opened = await openWriting(config, keys, pool, metrics, log, network);
+  let fence = (): void => {};
+  const fenced = new Promise<void>((resolve) => (fence = resolve));
+  const opened = await openWriting(config, keys, pool, metrics, log, network, fence);
   teardown.add('commits', () => opened.committer.idle());
   const writer = guardIntake(opened.writer, disk.hasRoom);
   const profile = makeSourceProfile(config.source);
@@ -92,6 +97,7 @@ async function start(config: Config, log: Log, teardown: Teardown): Promise<Gate
     },
     database: database.description,
     warnings: unprotected.map(({ name, without }) => `WARNING: not protected (${name}): ${without}.`),
+    fenced,
     close: () => teardown.close(),
   };
 }

@@ -10,7 +10,9 @@ import type { KeySet } from '../keys/key-set.ts';
 import { startEmbeddedPostgres } from '../storage/embedded-postgres/embedded-postgres.ts';
 import { fileKeyProvider } from '../storage/key-file.ts';
 import { commitStore } from '../storage/pg/commit-store.ts';
-import { openLog } from '../storage/pg/open-log.ts';
+import { TOKEN_LIFE_MS } from '../identity/sign-token.ts';
+import { keySetFor } from '../keys/rotate.ts';
+import { logFingerprint, openLog } from '../storage/pg/open-log.ts';
 import { openPool, type Pool } from '../storage/pg/pool.ts';
 import { prepareDatabase, type DatabaseAccess } from '../storage/pg/prepare-database.ts';
 import { keyStore, prepareStore } from '../storage/pg/prepare-store.ts';
@@ -28,6 +30,11 @@ export async function loadKeys(config: Config): Promise<KeySet> {
   const passphrase = config.keyPassphraseFile === undefined ? {} : { passphraseFile: config.keyPassphraseFile };
   const provider = fileKeyProvider({ path: config.keyFile, ...passphrase, random: systemRandom });
   return (await provider.load({ create: true })).keySet;
+}
+
+/** The key set that this database was written with, where a rotation was interrupted between key file and ledger. */
+export async function keysOf(loaded: KeySet, pool: Pool): Promise<KeySet> {
+  return keySetFor(loaded, await logFingerprint(pool), TOKEN_LIFE_MS);
 }
 
 export interface Database {
@@ -69,6 +76,7 @@ export async function openWriting(
   metrics: GatewayMetrics,
   log: Log,
   network: Pick<Network, 'gate' | 'onCommitted'>,
+  onFenced: () => void,
 ): Promise<OpenedWriter> {
   const { secret } = await openLog(pool, config.origin, keys.fingerprint);
   const deps = {
@@ -79,7 +87,9 @@ export async function openWriting(
     log,
     prepareStore: prepareStore(pool),
     keyStore: keyStore(pool),
-    commitStore: guardCommits(commitStore(pool), () => network.gate.checkIntake()),
+    commitStore: guardCommits(commitStore(pool, { fingerprint: keys.fingerprint, onFenced }), () =>
+      network.gate.checkIntake(),
+    ),
     sealedSecret: secret,
     onCommitted({ size, items, leaves, seconds }: Committed): void {
       metrics.commit(items, leaves, seconds);

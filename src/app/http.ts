@@ -66,7 +66,10 @@ export async function startHttp(parts: HttpParts): Promise<HttpListener> {
     origin: config.origin,
     maxCount: config.limits.searchCount,
   });
-  const issuers = [ownIssuer(config.origin, keys.issuer), ...config.trustedIssuers.map(externalIssuer)];
+  const issuers = [
+    ownIssuer(config.origin, keys.issuer, keys.history.issuer, systemClock),
+    ...config.trustedIssuers.map(externalIssuer),
+  ];
   const verifier = createTokenVerifier({ issuers, audience: config.tokenAudience }, systemClock);
   let url = config.publicUrl ?? '';
   const ledger = readLedger({
@@ -102,7 +105,10 @@ export async function startHttp(parts: HttpParts): Promise<HttpListener> {
       ledger: ledgerPeerRouter(peers),
     },
     auth: authRouter({
-      jwks: ownJwks(keys.issuer),
+      jwks: ownJwks(
+        keys.issuer,
+        keys.history.issuer.filter(({ until }) => systemClock.now() < until),
+      ),
       resource: config.tokenAudience,
       externalIssuers: config.trustedIssuers.map(({ issuer }) => issuer),
     }),

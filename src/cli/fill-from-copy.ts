@@ -5,7 +5,7 @@
 import type { Config } from '../config/config.ts';
 import { systemClock } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
-import type { KeySet } from '../keys/key-set.ts';
+import { ed25519PublicKey, firstSignKey, mastersOf, type KeySet } from '../keys/key-set.ts';
 import { rebuild } from '../services/rebuild.ts';
 import { rebuiltKeys } from '../services/rebuilt-keys.ts';
 import { commitStore } from '../storage/pg/commit-store.ts';
@@ -34,10 +34,12 @@ export async function fillFromCopy(
   const summary = await rebuild({
     source: mirrorSource(pool, copy.log, origin),
     target,
-    keys: rebuiltKeys(keyStore(pool), keySet.master, (next) => setNextTags(pool, next)),
+    keys: rebuiltKeys(keyStore(pool), mastersOf(keySet), (next) => setNextTags(pool, next)),
     origin,
     master: keySet.master,
-    signPublicKey: keySet.sign.publicKey,
+    retired: keySet.history.master,
+    renewed: keySet.renewed,
+    signPublicKey: ed25519PublicKey(firstSignKey(keySet)),
     progress: ({ leaf, size: total }) =>
       (bar ??= progressBar(process.stderr, total, () => systemClock.now())).update(leaf, 'leaves replayed'),
   });

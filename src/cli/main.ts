@@ -51,6 +51,12 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     does: 'derive the whole ledger again and say what is wrong, and where',
     load: async () => (await import('./verify.ts')).verify,
   },
+  keys: {
+    usage:
+      'keys show | passphrase --new-file FILE | rotate ROLE | recovery-kit --shares 5 --threshold 3 DIR | recover FILE...',
+    does: 'look after the key file: public keys, passphrase, rotation, recovery kit (docs/keys.md)',
+    load: async () => (await import('./key-care.ts')).keys,
+  },
   'prepare-database': {
     usage: 'prepare-database',
     does: 'apply migrations and put on what keeps the ledger append-only, by DATABASE_ADMIN_URL; start does it as well',

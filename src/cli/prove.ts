@@ -8,7 +8,8 @@ import { GatewayError } from '../core/errors.ts';
 import type { LeafIndex } from '../core/ids.ts';
 import { decodeSecret } from '../keys/grant.ts';
 import { messageKey, resourceKey, type IndexSecret } from '../keys/index-secret.ts';
-import { unsealGroup } from '../record/sealed-group.ts';
+import { mastersOf } from '../keys/key-set.ts';
+import { unwrap } from '../record/unwrap.ts';
 import { receiptOfVersion } from '../services/prove-version.ts';
 import { readLedger, type ReadLedger } from '../services/read-ledger.ts';
 import { versionNumber } from '../services/read-version.ts';
@@ -112,5 +113,5 @@ async function messageReceipt(
 async function gatewaySecret({ pool, keySet }: StoredLedger): Promise<IndexSecret> {
   const [row] = await keyStore(pool).lockboxesByLeaf([0 as LeafIndex]);
   if (row === undefined) throw new GatewayError('not-found', 'nothing is anchored yet');
-  return decodeSecret(unsealGroup(keySet.master, row.wrap).plaintext).secret;
+  return decodeSecret(unwrap(mastersOf(keySet), row.wrap)).secret;
 }

@@ -8,7 +8,7 @@ import type { Config } from '../config/config.ts';
 import { systemClock } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
 import { silentLog } from '../core/log.ts';
-import type { KeySet } from '../keys/key-set.ts';
+import { ed25519PublicKey, firstSignKey, mastersOf, type KeySet } from '../keys/key-set.ts';
 import { rebuild as rebuildLedger, type RebuildSummary } from '../services/rebuild.ts';
 import { rebuiltKeys } from '../services/rebuilt-keys.ts';
 import { startEmbeddedPostgres, type SocketConnection } from '../storage/embedded-postgres/embedded-postgres.ts';
@@ -106,10 +106,12 @@ async function fill(config: Config, keys: KeySet, from: Pool, into: Pool): Promi
       rebuildLedger({
         source,
         target: commitStore(into),
-        keys: rebuiltKeys(keyStore(into), keys.master, (next) => setNextTags(into, next)),
+        keys: rebuiltKeys(keyStore(into), mastersOf(keys), (next) => setNextTags(into, next)),
         origin: config.origin,
         master: keys.master,
-        signPublicKey: keys.sign.publicKey,
+        retired: keys.history.master,
+        renewed: keys.renewed,
+        signPublicKey: ed25519PublicKey(firstSignKey(keys)),
         progress: (done) => (bar ??= progressBar(process.stderr, done.size, now)).update(done.leaf, 'leaves replayed'),
       }),
     );

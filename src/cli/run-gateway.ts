@@ -22,6 +22,8 @@ export interface RunningGateway {
   readonly database: string;
   /** What the operator has to know, one line each. */
   readonly warnings: readonly string[];
+  /** Resolves when this process can write no more, since the keys were rotated. */
+  readonly fenced: Promise<void>;
   /** Stops taking work, finishes what is in flight, closes everything in order. Idempotent. */
   close(): Promise<void>;
 }
@@ -86,9 +88,14 @@ export async function runGateway(
   });
   const starting = startGateway(config, log);
   const first = await Promise.race([starting, stop]);
+  let code: number = EXIT.ok;
   if (typeof first !== 'string') {
     for (const line of [...table(first, config), ...warnings(config), ...first.warnings, 'ready']) context.out(line);
-    await stop;
+    const why = await Promise.race([stop, first.fenced]);
+    if (why === undefined) {
+      context.err('anamnesis: the keys of this gateway were rotated; start it again to take the new ones');
+      code = EXIT.unavailable;
+    }
   }
   log.info({ event: 'draining' });
   const deadline = setTimeout(
@@ -102,5 +109,5 @@ export async function runGateway(
   await (await starting).close();
   clearTimeout(deadline);
   log.info({ event: 'stopped' });
-  return EXIT.ok;
+  return code;
 }

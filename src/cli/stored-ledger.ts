@@ -8,7 +8,9 @@ import { join } from 'node:path';
 import type { Config } from '../config/config.ts';
 import { GatewayError } from '../core/errors.ts';
 import { silentLog } from '../core/log.ts';
-import type { KeySet } from '../keys/key-set.ts';
+import { TOKEN_LIFE_MS } from '../identity/sign-token.ts';
+import { firstSignKey, type KeySet } from '../keys/key-set.ts';
+import { keySetFor } from '../keys/rotate.ts';
 import type { LedgerKeys } from '../ledger/verify.ts';
 import type { BlobStore } from '../record/blob-store.ts';
 import type { HashSource } from '../services/verify-hashes.ts';
@@ -19,6 +21,7 @@ import { ensureSocketDir, placeCluster } from '../storage/embedded-postgres/clus
 import { startEmbeddedPostgres } from '../storage/embedded-postgres/embedded-postgres.ts';
 import { hasLedger } from '../storage/pg/has-ledger.ts';
 import { withLedgerSource } from '../storage/pg/ledger-source.ts';
+import { logFingerprint } from '../storage/pg/open-log.ts';
 import { sessionUser, WRITER } from '../storage/pg/protect.ts';
 import { openPool, type Pool } from '../storage/pg/pool.ts';
 import { keyProvider } from './keys.ts';
@@ -40,15 +43,25 @@ export interface StoredLedger {
  * Opens without changing anything of the ledger. Throws `not-found` where no gateway was ever started with this
  * configuration, the errors of the key file, `unavailable` when the database cannot be reached.
  */
-export async function openStoredLedger(config: Config): Promise<StoredLedger> {
-  const { keySet } = await keyProvider(config).load({ create: false });
-  const database = await openDatabase(config);
+export async function openStoredLedger(
+  config: Config,
+  { admin = false }: { /** By the administering account. */ readonly admin?: boolean } = {},
+): Promise<StoredLedger> {
+  const { keySet: loaded } = await keyProvider(config).load({ create: false });
+  const url = admin ? (config.databaseAdminUrl ?? config.databaseUrl) : config.databaseUrl;
+  const database = await openDatabase(config, url);
   try {
     if (!(await hasLedger(database.pool))) {
       throw new GatewayError('not-found', 'the database holds no ledger: start the gateway once');
     }
+    const keySet = keySetFor(loaded, await logFingerprint(database.pool), TOKEN_LIFE_MS);
     return {
-      keys: { origin: config.origin, log: keySet.log.rawPublicKey, sign: keySet.sign.rawPublicKey },
+      keys: {
+        origin: config.origin,
+        log: keySet.log.rawPublicKey,
+        sign: firstSignKey(keySet),
+        signNow: keySet.sign.rawPublicKey,
+      },
       keySet,
       pool: database.pool,
       login: config.databaseUrl === undefined ? WRITER : await sessionUser(database.pool),
@@ -67,7 +80,7 @@ interface Database {
   close(): Promise<void>;
 }
 
-async function openDatabase(config: Config): Promise<Database> {
+async function openDatabase(config: Config, url: string | undefined): Promise<Database> {
   const settings = { max: 2, statementTimeoutMs: 0 };
   const from = (connection: Parameters<typeof openPool>[0], stop?: () => Promise<void>): Database => {
     const pool = openPool(connection, settings, () => {});
@@ -78,7 +91,7 @@ async function openDatabase(config: Config): Promise<Database> {
     };
     return { pool, close: () => (closing ??= close()) };
   };
-  if (config.databaseUrl !== undefined) return from({ connectionString: config.databaseUrl });
+  if (url !== undefined) return from({ connectionString: url });
   if (!existsSync(config.dataDir)) throw new GatewayError('not-found', `there is no data directory ${config.dataDir}`);
   try {
     const postgres = await startEmbeddedPostgres({ dataDir: config.dataDir, log: silentLog });

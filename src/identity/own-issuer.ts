@@ -1,15 +1,24 @@
 /**
  * The built-in issuer: its name, its public keys as a JWK Set (RFC 7517), and the trust that the gateway puts in it. One
- * ES256 key, which is in this process; its id is the RFC 7638 thumbprint.
+ * ES256 key signs, and is in this process; its id is the RFC 7638 thumbprint. Keys that it replaced are accepted until the
+ * last token of theirs has expired.
  */
 import { createHash, createPublicKey, type KeyObject } from 'node:crypto';
 import { ROLES } from './claims.ts';
+import type { Clock } from '../core/clock.ts';
 import type { TokenIssuer } from './verify-token.ts';
 
 /** The issuer's ES256 key pair, as the key set holds it. */
 export interface IssuerKeys {
   readonly privateKey: KeyObject;
   readonly publicKey: KeyObject;
+}
+
+/** A key that signed tokens before it was replaced. */
+export interface EarlierKey {
+  readonly publicKey: KeyObject;
+  /** Until when a token of it can be valid, milliseconds since 1970. */
+  readonly until: number;
 }
 
 /** Public part of the issuer's key (RFC 7517, RFC 7518 section 6.2). */
@@ -40,20 +49,41 @@ export function thumbprint(publicKey: KeyObject): string {
 }
 
 /** The JWK Set that anyone may fetch to check tokens of this issuer. No private part. */
-export function ownJwks(pair: Pick<IssuerKeys, 'publicKey'>): { readonly keys: readonly PublicJwk[] } {
-  const publicKey = pair.publicKey.type === 'public' ? pair.publicKey : createPublicKey(pair.publicKey);
-  const kid = thumbprint(publicKey);
-  return { keys: [{ kty: 'EC', crv: 'P-256', ...coordinates(publicKey), kid, alg: 'ES256', use: 'sig' }] };
+export function ownJwks(
+  pair: Pick<IssuerKeys, 'publicKey'>,
+  earlier: readonly EarlierKey[] = [],
+): { readonly keys: readonly PublicJwk[] } {
+  const all = [pair, ...earlier].map(({ publicKey }) =>
+    publicKey.type === 'public' ? publicKey : createPublicKey(publicKey),
+  );
+  return {
+    keys: all.map((publicKey) => {
+      const kid = thumbprint(publicKey);
+      return { kty: 'EC', crv: 'P-256', ...coordinates(publicKey), kid, alg: 'ES256', use: 'sig' };
+    }),
+  };
 }
 
 /** The built-in issuer as one of the allow-list. It may assert every role; only access tokens of type `at+jwt` count. */
-export function ownIssuer(origin: string, pair: Pick<IssuerKeys, 'publicKey'>): TokenIssuer {
+export function ownIssuer(
+  origin: string,
+  pair: Pick<IssuerKeys, 'publicKey'>,
+  earlier: readonly EarlierKey[] = [],
+  clock?: Clock,
+): TokenIssuer {
+  const known = new Map(earlier.map((key) => [thumbprint(key.publicKey), key]));
   return {
     issuer: ownIssuerName(origin),
     ownInstitution: true,
     roles: ROLES,
     algorithms: ['ES256'],
     types: ['at+jwt'],
-    keys: pair.publicKey,
+    keys:
+      known.size === 0
+        ? pair.publicKey
+        : ({ kid = '' }) => {
+            const old = known.get(kid);
+            return old !== undefined && clock !== undefined && clock.now() < old.until ? old.publicKey : pair.publicKey;
+          },
   };
 }

@@ -16,6 +16,8 @@ import { parseScopes } from './scopes.ts';
 export const TOKEN_DEFAULT_TTL = 3600;
 /** Seconds for which a token can be valid at most: a week, since a token cannot be called back. */
 export const TOKEN_MAX_TTL = 7 * 86_400;
+/** Milliseconds after which no token of a replaced key can be valid. */
+export const TOKEN_LIFE_MS = (TOKEN_MAX_TTL + 60) * 1000;
 
 /** Scopes of a token that asks for none. */
 export const DEFAULT_SCOPES: Readonly<Record<Role, string>> = {

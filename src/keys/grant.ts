@@ -5,7 +5,7 @@
 import { createHmac } from 'node:crypto';
 import { u64be } from '../core/bytes.ts';
 import { GatewayError } from '../core/errors.ts';
-import type { ResourceKey } from '../core/ids.ts';
+import type { LeafIndex, ResourceKey } from '../core/ids.ts';
 import type { LabelSet } from '../labels/label.ts';
 import { makeLockbox, type Lockbox } from './lockbox.ts';
 import type { IndexSecret } from './index-secret.ts';
@@ -57,6 +57,21 @@ export function decodeSecret(plaintext: Buffer): { secret: IndexSecret; patient:
   const secret = Buffer.from(String(content.secret), 'base64url');
   if (secret.length !== 32) throw new GatewayError('integrity', 'a secret document has no secret');
   return { secret: secret as IndexSecret, patient: content.patient as ResourceKey | undefined };
+}
+
+/** The sealed part of a `rewrap`: what a grant or secret says, and the leaf of the document that it renews. */
+export function encodeRewrap(content: Buffer, of: number): Buffer {
+  const fields: unknown = JSON.parse(content.toString());
+  return Buffer.from(JSON.stringify({ ...(typeof fields === 'object' ? fields : {}), of }));
+}
+
+/** Leaf of the document that a `rewrap` renews, and whether that is a grant or a secret. Throws `integrity`. */
+export function decodeRewrap(plaintext: Buffer): { readonly of: LeafIndex; readonly kind: 'grant' | 'secret' } {
+  const content = JSON.parse(plaintext.toString()) as Partial<GrantContent & SecretContent & { of: LeafIndex }>;
+  if (content.of === undefined || !Number.isSafeInteger(content.of) || content.of < 0) {
+    throw new GatewayError('integrity', 'a renewed key does not say what it renews');
+  }
+  return { of: content.of, kind: content.secret === undefined ? 'grant' : 'secret' };
 }
 
 /** The secret from which a gateway's own recipient tags come: bound to its origin and its index secret. */

@@ -16,4 +16,9 @@ export interface KeyProvider {
    * `forbidden` (open to others, or the passphrase is wrong or missing), `integrity` (damaged).
    */
   load(options: { readonly create: boolean }): Promise<LoadedKeySet>;
+  /**
+   * Replaces the key set (rotation, recovery, another passphrase); with `create` only where there is none. Durable and atomic: a
+   * crash leaves the old one or the new one. Not retried. Throws `conflict` (`create`, and there is one), `unavailable`.
+   */
+  save(keySet: KeySet, how: 'create' | 'replace'): Promise<void>;
 }

@@ -15,7 +15,7 @@ import {
 import { fromBase64url, toBase64url } from '../core/bytes.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { Random } from '../core/random.ts';
-import type { KeyPair, KeySet } from './key-set.ts';
+import { ROTATABLE_ROLES, type KeyHistory, type KeyPair, type KeySet, type PendingRotation } from './key-set.ts';
 
 /** Roles with a key pair and the curve of each, in the order in which the fingerprint takes them. */
 const CURVES = {
@@ -73,7 +73,13 @@ function fingerprintOf(pairs: Readonly<Record<Role, KeyPair>>, master: KeyObject
 
 const ROLES = ['sign', 'log', 'witness', 'mirror', 'encrypt', 'issuer'] as const satisfies readonly Role[];
 
-function keySetOf(pair: (role: Role) => KeyPair, master: KeyObject): KeySet {
+/** What a key set has besides its current keys. */
+type KeyCare = Pick<KeySet, 'history' | 'renewed' | 'pending'>;
+
+const NO_HISTORY: KeyHistory = { sign: [], issuer: [], encrypt: [], master: [] };
+
+/** A key set of these current keys, with its fingerprint. */
+export function keySetOf(pair: (role: Role) => KeyPair, master: KeyObject, care: KeyCare): KeySet {
   const pairs = {
     sign: pair('sign'),
     log: pair('log'),
@@ -82,21 +88,58 @@ function keySetOf(pair: (role: Role) => KeyPair, master: KeyObject): KeySet {
     encrypt: pair('encrypt'),
     issuer: pair('issuer'),
   };
-  return { ...pairs, master, fingerprint: fingerprintOf(pairs, master) };
+  return { ...pairs, master, fingerprint: fingerprintOf(pairs, master), ...care };
 }
 
 /** A fresh key set: every role its own key. */
 export function generateKeySet(random: Random): KeySet {
   const master = random.bytes(32);
-  const keySet = keySetOf((role) => generatePair(CURVES[role], random), createSecretKey(master));
+  const care = { history: NO_HISTORY, renewed: false, pending: undefined };
+  const keySet = keySetOf((role) => generatePair(CURVES[role], random), createSecretKey(master), care);
   master.fill(0);
   return keySet;
+}
+
+/** A fresh key for one role. */
+export function generateKey(role: Role | 'master', random: Random): KeyPair | KeyObject {
+  if (role !== 'master') return generatePair(CURVES[role], random);
+  const master = random.bytes(32);
+  try {
+    return createSecretKey(master);
+  } finally {
+    master.fill(0);
+  }
 }
 
 /** The key set as JWK Set text, private parts included. */
 export function encodeKeySet(keySet: KeySet): string {
   const pairs = ROLES.map((role) => ({ kid: role, ...keySet[role].privateKey.export({ format: 'jwk' }) }));
-  return JSON.stringify({ keys: [...pairs, { kid: 'master', ...keySet.master.export({ format: 'jwk' }) }] });
+  const master = {
+    kid: 'master',
+    ...keySet.master.export({ format: 'jwk' }),
+    ...(keySet.renewed ? { renewed: true } : {}),
+  };
+  return JSON.stringify({
+    keys: [...pairs, master, ...encodeHistory(keySet.history), ...encodePending(keySet.pending)],
+  });
+}
+
+/** Replaced keys: `kid` is the role and `/retired`; of `sign` and `issuer` the public part alone. */
+function encodeHistory({ sign, issuer, encrypt, master }: KeyHistory): object[] {
+  const jwk = (key: KeyObject): object => key.export({ format: 'jwk' });
+  return [
+    ...sign.map((raw) => ({ kid: 'sign/retired', kty: 'OKP', crv: 'Ed25519', x: toBase64url(raw) })),
+    ...issuer.map(({ publicKey, until }) => ({ kid: 'issuer/retired', ...jwk(publicKey), until })),
+    ...encrypt.map(({ privateKey }) => ({ kid: 'encrypt/retired', ...jwk(privateKey) })),
+    ...master.map((key) => ({ kid: 'master/retired', ...jwk(key) })),
+  ];
+}
+
+function encodePending(pending: PendingRotation | undefined): object[] {
+  if (pending === undefined) return [];
+  const { role, key, begunAt } = pending;
+  const secret = 'privateKey' in key ? key.privateKey : key;
+  return [{ kid: `${role}/pending`, ...secret.export({ format: 'jwk' }), begunAt }];
 }
 
 /** Throws `integrity` when the text is not a whole key set; the message never repeats any of it. */
@@ -108,17 +151,64 @@ export function decodeKeySet(text: string): KeySet {
       if (found.length !== 1) throw new Error(`${found.length} keys for the role ${role}`);
       return found[0];
     };
-    const master = fromBase64url(one('master').k ?? '');
-    if (master?.length !== 32) throw new Error('master is not an AES-256 key');
-    return keySetOf((role) => {
-      const jwk = one(role);
-      if (jwk.crv !== CURVES[role]) throw new Error(`wrong curve for the role ${role}`);
-      return pairOf(createPrivateKey({ key: jwk, format: 'jwk' }), CURVES[role]);
-    }, createSecretKey(master));
+    const care = {
+      history: {
+        sign: all(keys, 'sign/retired').map((jwk) => rawEd25519(jwk)),
+        issuer: all(keys, 'issuer/retired').map((jwk) => ({
+          publicKey: createPublicKey({ key: jwk, format: 'jwk' }),
+          until: numberOf(jwk, 'until'),
+        })),
+        encrypt: all(keys, 'encrypt/retired').map((jwk) => decodePair(jwk, 'encrypt')),
+        master: all(keys, 'master/retired').map(decodeMaster),
+      },
+      renewed: 'renewed' in one('master'),
+      pending: decodePending(keys),
+    };
+    return keySetOf((role) => decodePair(one(role), role), decodeMaster(one('master')), care);
   } catch {
     // The cause is left out on purpose: errors of parsers quote their input, which is key material here.
     throw new GatewayError('integrity', 'the key file does not hold a whole key set of this version');
   }
+}
+
+function all(keys: readonly JsonWebKey[], kid: string): JsonWebKey[] {
+  return keys.filter((key) => 'kid' in key && key.kid === kid);
+}
+
+function decodePair(jwk: JsonWebKey, role: Role): KeyPair {
+  if (jwk.crv !== CURVES[role]) throw new Error(`wrong curve for the role ${role}`);
+  return pairOf(createPrivateKey({ key: jwk, format: 'jwk' }), CURVES[role]);
+}
+
+function decodeMaster(jwk: JsonWebKey): KeyObject {
+  const master = fromBase64url(jwk.k ?? '');
+  if (master?.length !== 32) throw new Error('master is not an AES-256 key');
+  return createSecretKey(master);
+}
+
+function rawEd25519(jwk: JsonWebKey): Buffer {
+  const raw = fromBase64url(jwk.x ?? '');
+  if (raw?.length !== 32) throw new Error('not a public key of 32 bytes');
+  return raw;
+}
+
+function numberOf(jwk: JsonWebKey, name: string): number {
+  const value: unknown = new Map<string, unknown>(Object.entries(jwk)).get(name);
+  if (typeof value !== 'number' || !Number.isSafeInteger(value)) throw new Error(`${name} is not a number`);
+  return value;
+}
+
+function decodePending(keys: readonly JsonWebKey[]): PendingRotation | undefined {
+  for (const role of ROTATABLE_ROLES) {
+    const [jwk] = all(keys, `${role}/pending`);
+    if (jwk === undefined) continue;
+    return {
+      role,
+      key: role === 'master' ? decodeMaster(jwk) : decodePair(jwk, role),
+      begunAt: numberOf(jwk, 'begunAt'),
+    };
+  }
+  return undefined;
 }
 
 function parseKeys(text: string): JsonWebKey[] {

@@ -2,7 +2,7 @@
  * The gateway's key set (DESIGN section 5): one key a role, never shared between roles. Held by a KeyProvider; this file
  * knows the roles, not where they are kept.
  */
-import type { KeyObject } from 'node:crypto';
+import { createPublicKey, type KeyObject } from 'node:crypto';
 
 /** An asymmetric key pair with its raw public key bytes. */
 export interface KeyPair {
@@ -10,6 +10,31 @@ export interface KeyPair {
   readonly publicKey: KeyObject;
   /** Ed25519 and X25519: the 32 raw bytes. ES256: the uncompressed point, 65 bytes. */
   readonly rawPublicKey: Buffer;
+}
+
+/** Keys that were replaced and are still needed. Oldest first. */
+export interface KeyHistory {
+  /** Raw public keys of `sign`: what they signed before they were replaced stays valid. */
+  readonly sign: readonly Buffer[];
+  /** Issuer keys, and until when (milliseconds since 1970) a token of theirs can be valid. */
+  readonly issuer: readonly { readonly publicKey: KeyObject; readonly until: number }[];
+  /** Pairs of `encrypt`: grants to them still have to be opened. */
+  readonly encrypt: readonly KeyPair[];
+  /** Masters under which wraps still stand; none once all wraps are renewed, after which nothing opens under them. */
+  readonly master: readonly KeyObject[];
+}
+
+/** Roles whose key can be replaced. Another `log` key would be another log: a new origin. */
+export const ROTATABLE_ROLES = ['sign', 'witness', 'mirror', 'encrypt', 'issuer', 'master'] as const;
+export type RotatableRole = (typeof ROTATABLE_ROLES)[number];
+
+/** A replacement that has begun: the new key is kept, the old one in use until the ledger says that it was replaced. */
+export interface PendingRotation {
+  readonly role: RotatableRole;
+  /** The new key; for `master` a KeyObject. */
+  readonly key: KeyPair | KeyObject;
+  /** Milliseconds since 1970. */
+  readonly begunAt: number;
 }
 
 export interface KeySet {
@@ -29,4 +54,24 @@ export interface KeySet {
   readonly master: KeyObject;
   /** SHA-256 over all public keys and a keyed check value of master, base64url: kept in the database so that a wrong key file is noticed. */
   readonly fingerprint: string;
+  readonly history: KeyHistory;
+  /** True once a master was replaced: documents sealed before that open only through those that renewed them. */
+  readonly renewed: boolean;
+  readonly pending: PendingRotation | undefined;
+}
+
+/** All masters under which something of this gateway may be sealed, the current one first. */
+export function mastersOf(keySet: KeySet): readonly KeyObject[] {
+  return [keySet.master, ...keySet.history.master.toReversed()];
+}
+
+/** The `sign` key with which this gateway's log began, raw. */
+export function firstSignKey(keySet: KeySet): Buffer {
+  return keySet.history.sign[0] ?? keySet.sign.rawPublicKey;
+}
+
+/** The key object of a raw Ed25519 public key of 32 bytes. */
+export function ed25519PublicKey(raw: Uint8Array): KeyObject {
+  const x = Buffer.from(raw).toString('base64url');
+  return createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x }, format: 'jwk' });
 }

@@ -25,6 +25,7 @@ export const FAULTS = {
   'document-digest': 'the document is not the one whose digest was stored',
   'document-malformed': 'the document is not a signed document of version 1',
   'document-signature': 'the document is not signed by the sign key of the gateway',
+  'sign-key': 'the sign key of the gateway is not the one that the ledger names last',
   'document-unexpected': 'a document stands beyond the last block',
   'payload-missing': 'a payload that the document names is missing',
   'payload-digest': 'the payload is not the one that the document names',
@@ -57,8 +58,10 @@ export interface LedgerKeys {
   readonly origin: string;
   /** Signs checkpoints under the name of the origin. */
   readonly log: Uint8Array;
-  /** Signs documents. */
+  /** Signed the first documents; a `key` document hands over to the next key. */
   readonly sign: Uint8Array;
+  /** The key that should sign now; absent: not compared. */
+  readonly signNow?: Uint8Array;
 }
 
 export interface BlockCheck {
@@ -104,7 +107,12 @@ export interface NamedPayload {
 
 export type DocumentCheck =
   | { readonly fault: 'document-malformed' }
-  | { readonly fault?: 'document-signature'; readonly payloads: readonly NamedPayload[] };
+  | {
+      readonly fault?: 'document-signature';
+      readonly payloads: readonly NamedPayload[];
+      /** The key that signs the documents after this one, where this one says so. */
+      readonly nextSign?: Buffer;
+    };
 
 /** Reads a document (compact JWS, RFC 7515, EdDSA) and checks its signature by the gateway's `sign` key. */
 export function checkDocument(bytes: Buffer, keys: LedgerKeys, check: Ed25519Check): DocumentCheck {
@@ -126,7 +134,22 @@ export function checkDocument(bytes: Buffer, keys: LedgerKeys, check: Ed25519Che
   const keyId = Buffer.from(sha256(keys.sign)).toString('hex', 0, 8);
   const message = bytes.subarray(0, bytes.lastIndexOf('.'));
   if (header.kid !== keyId || !check(signature, message, keys.sign)) return { fault: 'document-signature', payloads };
-  return { payloads };
+  if (body.typ !== 'key' || body.role !== 'sign') return { payloads };
+  const nextSign = handedOver(body, keys.origin, keyId, check);
+  return nextSign === undefined ? { fault: 'document-malformed' } : { payloads, nextSign };
+}
+
+/** The new sign key of a `key` document that shows, by its own signature, that it is there. */
+function handedOver(
+  body: Record<string, unknown>,
+  origin: string,
+  replaced: string,
+  check: Ed25519Check,
+): Buffer | undefined {
+  const key = Buffer.from(String(body.publicKey), 'base64url');
+  const proof = Buffer.from(String(body.proof), 'base64url');
+  const text = Buffer.from(`anamnesis key\n${origin}\nsign\n${replaced}\n`);
+  return key.length === 32 && check(proof, text, key) ? key : undefined;
 }
 
 /** A base64url segment that holds a JSON object. */

@@ -2,11 +2,11 @@
  * Documents: what the ledger anchors (DESIGN section 2). A document is a compact JWS (RFC 7515, EdDSA) by the gateway's
  * `sign` key; its SHA-256 stands in the leaf. To members it shows digests and sizes of payloads; the rest is sealed.
  */
-import { createHash, sign, verify, type KeyObject } from 'node:crypto';
+import { createHash, createPublicKey, sign, verify, type KeyObject } from 'node:crypto';
 import { GatewayError } from '../core/errors.ts';
 import type { KeyPair } from '../keys/key-set.ts';
 
-export type DocumentKind = 'manifest' | 'access' | 'grant' | 'secret';
+export type DocumentKind = 'manifest' | 'access' | 'grant' | 'secret' | 'rewrap' | 'key';
 
 /** A payload as members see it. */
 export interface PayloadEntry {
@@ -23,6 +23,17 @@ export interface DocumentBody {
   readonly payloads: readonly PayloadEntry[];
   /** Compact JWE of everything else: under the gateway's MANIFEST or AUDIT lockbox, or under the recipient's key (grants, secrets). */
   readonly sealed: string;
+  /** Of a `key` document, whose `sealed` is empty: the role whose key is another one from here on. */
+  readonly role?: string;
+  /** Of a `key` document: the new public key, raw, base64url; absent for `master`. */
+  readonly publicKey?: string;
+  /** Of a `key` document of role `sign`: signature of the new key over `keyProofText`, base64url. */
+  readonly proof?: string;
+}
+
+/** What the new `sign` key signs to show that its private part is there: bound to the log and to the key it replaces. */
+export function keyProofText(origin: string, replacedKeyId: string): Buffer {
+  return Buffer.from(`anamnesis key\n${origin}\nsign\n${replacedKeyId}\n`);
 }
 
 export interface SignedDocument {
@@ -67,4 +78,20 @@ export function verifyDocument(bytes: Buffer, publicKey: KeyObject): boolean {
   const at = bytes.lastIndexOf('.');
   if (at < 0) return false;
   return verify(null, bytes.subarray(0, at), publicKey, Buffer.from(bytes.toString('ascii', at + 1), 'base64url'));
+}
+
+/**
+ * The key that signs the documents after this one: another than `current` where this is a `key` document of the role `sign`,
+ * whose signature was checked. Throws `integrity` when the new key does not show that it is there.
+ */
+export function nextSignKey(bytes: Buffer, origin: string, current: KeyObject): KeyObject {
+  const { typ, role, publicKey = '', proof = '' } = parseDocument(bytes);
+  if (typ !== 'key' || role !== 'sign') return current;
+  const key = createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x: publicKey }, format: 'jwk' });
+  const { x = '' } = current.export({ format: 'jwk' });
+  const text = keyProofText(origin, documentKeyId(Buffer.from(x, 'base64url')));
+  if (!verify(null, text, key, Buffer.from(proof, 'base64url'))) {
+    throw new GatewayError('integrity', 'a new sign key in the ledger does not prove itself');
+  }
+  return key;
 }

@@ -7,7 +7,7 @@ import { GatewayError } from '../core/errors.ts';
 import { ordinalOfGroup, leafOfGroup, type LeafIndex, type ResourceKey } from '../core/ids.ts';
 import { TAG_GAP } from '../core/limits.ts';
 import { isTombstone } from '../formats/fhir/resource.ts';
-import { decodeGrant, decodeSecret, recipientSecret, recipientTag } from '../keys/grant.ts';
+import { decodeGrant, decodeRewrap, decodeSecret, recipientSecret, recipientTag } from '../keys/grant.ts';
 import { lockboxSlot, resourceKey, sourceNumber, type IndexSecret, type LockboxSlot } from '../keys/index-secret.ts';
 import { lockboxTag, type Lockbox } from '../keys/lockbox.ts';
 import { labelSet, type LabelSet } from '../labels/label.ts';
@@ -15,6 +15,7 @@ import { parseDocument } from '../record/document.ts';
 import { decodeManifest, type ManifestContent } from '../record/manifest.ts';
 import { parseLine, splitLines } from '../record/open.ts';
 import { groupTag, packCompact, unsealGroup } from '../record/sealed-group.ts';
+import { tryUnwrap, unwrap } from '../record/unwrap.ts';
 import { gatewayTokens, patientTokens, TokenRows, type Keyed } from '../write/token-rows.ts';
 import { emptyItem, type CommitItem, type NewDocument } from '../write/ports.ts';
 import type { PayloadRow } from './verify-ledger.ts';
@@ -28,11 +29,15 @@ export interface RebuiltKeys {
   setNextTags(next: ReadonlyMap<LeafIndex, number>): Promise<void>;
 }
 
+/** The packed sealed part of the newest document that renews the grant or secret at a leaf. */
+export type Renewal = (leaf: LeafIndex) => Promise<Buffer | undefined>;
+
 const GENESIS = 0 as LeafIndex;
 
 export class ItemReader {
   readonly #origin: string;
-  readonly #master: KeyObject;
+  readonly #masters: readonly KeyObject[];
+  readonly #renewal: Renewal;
   readonly #keys: RebuiltKeys;
   #secret: IndexSecret | undefined;
   #gatewayToken: Keyed | undefined;
@@ -45,9 +50,16 @@ export class ItemReader {
   #item = emptyItem();
   #itemLeaf = 0;
 
-  constructor(origin: string, master: KeyObject, keys: RebuiltKeys) {
+  /** `masters`: the current one first. */
+  constructor(
+    origin: string,
+    masters: readonly KeyObject[],
+    keys: RebuiltKeys,
+    renewal: Renewal = async () => undefined,
+  ) {
     this.#origin = origin;
-    this.#master = master;
+    this.#masters = masters;
+    this.#renewal = renewal;
     this.#keys = keys;
   }
 
@@ -64,14 +76,16 @@ export class ItemReader {
     payload: () => Promise<PayloadRow>,
   ): Promise<CommitItem | undefined> {
     const body = parseDocument(bytes);
-    const sealed = packCompact(body.sealed);
     this.#leaf = leaf + 1;
     const document = this.#item.documents.push({ digest, body: bytes }) - 1;
+    if (body.typ === 'key') return this.#take();
+    const sealed = packCompact(body.sealed);
     switch (body.typ) {
       case 'secret': {
-        const { secret, patient } = decodeSecret(unsealGroup(this.#master, sealed).plaintext);
+        const { plaintext, wrap } = await this.#open(leaf, sealed);
+        const { secret, patient } = decodeSecret(plaintext);
         if (patient !== undefined) {
-          this.#item.patients.push({ document, patient, wrap: sealed });
+          this.#item.patients.push({ document, patient, wrap });
           this.#newSecrets.set(patient, secret);
           this.#countRecipientTag(groupTag(sealed));
           return undefined;
@@ -80,19 +94,30 @@ export class ItemReader {
         this.#item.lockboxes.push({
           document,
           slot: lockboxSlot(secret, undefined, '' as LabelSet, 0),
-          wrap: sealed,
+          wrap,
           nextTag: 1,
         });
         this.#countRecipientTag(groupTag(sealed));
         return this.#take();
       }
       case 'grant': {
-        const lockbox = decodeGrant(unsealGroup(this.#master, sealed).plaintext);
+        const { plaintext, wrap } = await this.#open(leaf, sealed);
+        const lockbox = decodeGrant(plaintext);
         const slot = lockboxSlot(this.#gatewaySecret(), lockbox.patient, lockbox.labels, lockbox.epoch);
-        this.#item.lockboxes.push({ document, slot, wrap: sealed, nextTag: 0 });
+        this.#item.lockboxes.push({ document, slot, wrap, nextTag: 0 });
         this.#newLockboxes.set(leaf, { slot, lockbox });
         this.#countRecipientTag(groupTag(sealed));
         return undefined;
+      }
+      case 'rewrap': {
+        this.#countRecipientTag(groupTag(sealed));
+        const plaintext = tryUnwrap(this.#masters, sealed);
+        // Under a master that is destroyed: a later one has renewed it.
+        if (plaintext === undefined) return this.#take();
+        const { of, kind } = decodeRewrap(plaintext);
+        const { patient } = kind === 'secret' ? decodeSecret(plaintext) : { patient: undefined };
+        this.#item.rewraps = [patient === undefined ? { lockbox: of, wrap: sealed } : { patient, wrap: sealed }];
+        return this.#take();
       }
       case 'manifest':
       case 'access': {
@@ -106,6 +131,17 @@ export class ItemReader {
         return this.#take();
       }
     }
+  }
+
+  /** A grant's or secret's content and the wrap to keep: its own, or that of the document that renewed it. */
+  async #open(leaf: LeafIndex, sealed: Buffer): Promise<{ readonly plaintext: Buffer; readonly wrap: Buffer }> {
+    const own = tryUnwrap(this.#masters, sealed);
+    if (own !== undefined) return { plaintext: own, wrap: sealed };
+    const renewed = await this.#renewal(leaf);
+    if (renewed === undefined) {
+      throw new GatewayError('integrity', `document ${leaf} is sealed under a master that is not in the key file`);
+    }
+    return { plaintext: unwrap(this.#masters, renewed), wrap: renewed };
   }
 
   /** After the commit of all items read so far: their keys are in the database now. */

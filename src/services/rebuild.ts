@@ -7,10 +7,13 @@ import type { KeyObject } from 'node:crypto';
 import { GatewayError } from '../core/errors.ts';
 import type { LeafIndex } from '../core/ids.ts';
 import type { Block } from '../ledger/block.ts';
-import { verifyDocument } from '../record/document.ts';
+import { decodeRewrap } from '../keys/grant.ts';
+import { nextSignKey, parseDocument, verifyDocument } from '../record/document.ts';
+import { packCompact } from '../record/sealed-group.ts';
+import { tryUnwrap } from '../record/unwrap.ts';
 import { logAppender, type Appender } from '../write/append.ts';
 import type { CommitItem, CommitStore } from '../write/ports.ts';
-import { ItemReader, type RebuiltKeys } from './rebuild-item.ts';
+import { ItemReader, type RebuiltKeys, type Renewal } from './rebuild-item.ts';
 import type { DocumentEntry, LedgerSource, PayloadRow } from './verify-ledger.ts';
 
 export interface RebuildDeps {
@@ -23,7 +26,11 @@ export interface RebuildDeps {
   readonly keys: RebuiltKeys;
   readonly origin: string;
   readonly master: KeyObject;
-  /** Public key of the gateway's `sign` role. */
+  /** Earlier masters that are not destroyed yet. */
+  readonly retired?: readonly KeyObject[];
+  /** True when a master was replaced before: what it sealed opens through the documents that renewed it. */
+  readonly renewed?: boolean;
+  /** Public key of the gateway's `sign` role with which its log began. */
   readonly signPublicKey: KeyObject;
   readonly progress: (done: { readonly leaf: number; readonly size: number }) => void;
 }
@@ -59,7 +66,10 @@ export async function rebuild(deps: RebuildDeps): Promise<RebuildSummary> {
     (from) => deps.source.payloads(from, PAGE),
     (row) => row.group,
   );
-  const reader = new ItemReader(deps.origin, deps.master, deps.keys);
+  const masters = [deps.master, ...(deps.retired ?? [])];
+  const renewal = deps.renewed === true ? await findRenewals(deps.source, masters) : undefined;
+  const reader = new ItemReader(deps.origin, masters, deps.keys, renewal);
+  const signer = { key: deps.signPublicKey };
   let records = 0;
   let blocks = 0;
   const written = (await deps.target.head()).block;
@@ -69,7 +79,7 @@ export async function rebuild(deps: RebuildDeps): Promise<RebuildSummary> {
   )) {
     block = next;
     const items: CommitItem[] = [];
-    while (reader.leaf < next.size) items.push(await readItem(deps, reader, documents, payloads));
+    while (reader.leaf < next.size) items.push(await readItem(deps.origin, signer, reader, documents, payloads));
     if (next.number > written) await replay(deps.target, appender, items, next);
     for (const item of items) records += item.records.length;
     reader.committed();
@@ -82,7 +92,8 @@ export async function rebuild(deps: RebuildDeps): Promise<RebuildSummary> {
 
 /** One item: documents up to and with the manifest or access batch that ends it (the genesis secret stands alone). */
 async function readItem(
-  deps: RebuildDeps,
+  origin: string,
+  signer: { key: KeyObject },
   reader: ItemReader,
   documents: AsyncIterator<DocumentEntry>,
   payloads: AsyncIterator<PayloadRow>,
@@ -92,12 +103,13 @@ async function readItem(
     if (done === true || document.leaf !== reader.leaf) {
       throw new GatewayError('integrity', `document ${reader.leaf} is missing; run \`anamnesis verify\``);
     }
-    if (!verifyDocument(document.bytes, deps.signPublicKey)) {
+    if (!verifyDocument(document.bytes, signer.key)) {
       throw new GatewayError(
         'integrity',
         `the signature of document ${document.leaf} is wrong; run \`anamnesis verify\``,
       );
     }
+    signer.key = nextSignKey(document.bytes, origin, signer.key);
     const item = await reader.read(document.leaf as LeafIndex, document.digest, document.bytes, async () => {
       const { value: payload, done: none } = await payloads.next();
       if (none === true)
@@ -109,6 +121,30 @@ async function readItem(
     });
     if (item !== undefined) return item;
   }
+}
+
+/**
+ * Where the renewed grants and secrets stand: one pass over the documents, and two numbers for each. Later documents take
+ * the place of earlier ones.
+ */
+async function findRenewals(source: LedgerSource, masters: readonly KeyObject[]): Promise<Renewal> {
+  const newest = new Map<LeafIndex, number>();
+  const documents = pages(
+    (from) => source.documents(from, PAGE),
+    (row) => row.leaf,
+  );
+  for await (const { leaf, bytes } of documents) {
+    const body = parseDocument(bytes);
+    if (body.typ !== 'rewrap') continue;
+    const plaintext = tryUnwrap(masters, packCompact(body.sealed));
+    if (plaintext !== undefined) newest.set(decodeRewrap(plaintext).of, leaf);
+  }
+  return async (leaf) => {
+    const at = newest.get(leaf);
+    if (at === undefined) return undefined;
+    const [document] = await source.documents(at, 1);
+    return document === undefined ? undefined : packCompact(parseDocument(document.bytes).sealed);
+  };
 }
 
 async function replay(

@@ -5,7 +5,7 @@ import { Lru } from '../core/lru.ts';
 import { decodeGrant, decodeSecret } from '../keys/grant.ts';
 import type { IndexSecret, LockboxSlot } from '../keys/index-secret.ts';
 import type { Lockbox } from '../keys/lockbox.ts';
-import { unsealGroup } from '../record/sealed-group.ts';
+import { unwrap } from '../record/unwrap.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { KeyStore, LockboxRow } from '../write/ports.ts';
 import type { RebuiltKeys } from './rebuild-item.ts';
@@ -15,13 +15,14 @@ const CACHE = 50_000;
 /** `setNextTags` stores first unreserved tag numbers; durable on return, idempotent. */
 export function rebuiltKeys(
   store: KeyStore,
-  master: KeyObject,
+  master: KeyObject | readonly KeyObject[],
   setNextTags: (next: ReadonlyMap<LeafIndex, number>) => Promise<void>,
 ): RebuiltKeys {
+  const masters = 'type' in master ? [master] : master;
   const byLeaf = new Lru<LeafIndex, Lockbox>(CACHE);
   const secrets = new Lru<ResourceKey, IndexSecret>(CACHE);
   const open = (row: LockboxRow): Lockbox => {
-    const lockbox = decodeGrant(unsealGroup(master, row.wrap).plaintext);
+    const lockbox = decodeGrant(unwrap(masters, row.wrap));
     byLeaf.set(row.leaf, lockbox);
     return lockbox;
   };
@@ -49,7 +50,7 @@ export function rebuiltKeys(
       if (known !== undefined) return known;
       const [row] = await store.patients([patient]);
       if (row === undefined) return undefined;
-      const { secret } = decodeSecret(unsealGroup(master, row.wrap).plaintext);
+      const { secret } = decodeSecret(unwrap(masters, row.wrap));
       secrets.set(patient, secret);
       return secret;
     },

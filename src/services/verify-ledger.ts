@@ -83,10 +83,12 @@ class LedgerWalk {
   private tree = new IndependentTree();
   private rootsDiffer = false;
   private size = 0;
+  private sign: Uint8Array;
 
   constructor(deps: VerifyDeps) {
     const { source } = deps;
     this.deps = deps;
+    this.sign = deps.keys.sign;
     this.check = deps.independentSignatures === true ? nobleEd25519 : nodeEd25519();
     this.blocks = new RowCursor(
       (from) => source.blocks(from, PAGE.blocks),
@@ -122,6 +124,8 @@ class LedgerWalk {
     await this.beyondLastBlock();
     await this.tiles.end();
     this.head(head, previous, anchored);
+    const { signNow } = this.deps.keys;
+    if (signNow !== undefined && this.count.documents > 0 && !same(signNow, this.sign)) this.fault('sign-key');
     return { size: this.size, ...this.count, tiles: this.tiles.checked };
   }
 
@@ -192,7 +196,8 @@ class LedgerWalk {
     const column = document.digest.length === 32 ? independentLeafHash(document.digest) : undefined;
     const reported = !document.digest.equals(digest);
     if (reported) this.fault('document-digest', { leaf });
-    const outcome = checkDocument(document.bytes, this.deps.keys, this.check);
+    const outcome = checkDocument(document.bytes, { ...this.deps.keys, sign: this.sign }, this.check);
+    if ('nextSign' in outcome && outcome.nextSign !== undefined) this.sign = outcome.nextSign;
     if (outcome.fault !== undefined) this.fault(outcome.fault, { leaf });
     await this.payloadsOf(leaf, 'payloads' in outcome ? outcome.payloads : []);
     const stored = [claimed, column].find((hash) => hash !== undefined && !same(hash, derived));

@@ -64,6 +64,12 @@ export function fileKeyProvider(settings: KeyFileSettings): KeyProvider {
         throw new GatewayError('unavailable', `the key file at ${settings.path} vanished while it was made`);
       return { ...written, created };
     },
+    async save(keySet, how) {
+      const text = await seal(keySet, await readPassphrase(settings.passphraseFile), settings);
+      ensureDataDir(dirname(settings.path));
+      if (await write(settings, text, how)) return;
+      throw new GatewayError('conflict', `there is a key file at ${settings.path}: nothing was changed`);
+    },
   };
 }
 

@@ -14,7 +14,8 @@ import { lockboxSlot, type IndexSecret, type LockboxSlot } from '../keys/index-s
 import { lockboxTag, newLockbox, type Lockbox } from '../keys/lockbox.ts';
 import type { LabelSet } from '../labels/label.ts';
 import type { DocumentBody, SignedDocument } from '../record/document.ts';
-import { compactOf, sealGroup, unsealGroup } from '../record/sealed-group.ts';
+import { compactOf, sealGroup } from '../record/sealed-group.ts';
+import { unwrap } from '../record/unwrap.ts';
 import type { KeyStore, LockboxRow } from './ports.ts';
 import { gatewayTokens, type Keyed } from './token-rows.ts';
 
@@ -44,7 +45,10 @@ export interface NewWrap {
 
 export interface KeyringDeps {
   readonly store: KeyStore;
+  /** Seals new wraps. */
   readonly master: KeyObject;
+  /** Earlier masters under which wraps may still stand. */
+  readonly retired?: readonly KeyObject[];
   readonly sign: (body: DocumentBody) => SignedDocument;
   readonly random: Random;
   readonly origin: string;
@@ -57,6 +61,7 @@ export class Keyring {
   readonly gatewayToken: Keyed;
   readonly #deps: KeyringDeps;
   readonly #recipient: Buffer;
+  readonly #masters: readonly KeyObject[];
   readonly #bySlot = new Lru<LockboxSlot, HeldLockbox>(LOCKBOX_CACHE);
   readonly #byLeaf = new Lru<LeafIndex, Lockbox>(LOCKBOX_CACHE);
   readonly #patients = new Lru<ResourceKey, IndexSecret>(PATIENT_CACHE);
@@ -66,6 +71,7 @@ export class Keyring {
     this.#deps = deps;
     this.gatewaySecret = deps.gatewaySecret;
     this.gatewayToken = gatewayTokens(deps.gatewaySecret);
+    this.#masters = [deps.master, ...(deps.retired ?? [])];
     this.#recipient = recipientSecret(deps.gatewaySecret, deps.origin);
   }
 
@@ -108,7 +114,7 @@ export class Keyring {
   }
 
   #hold(row: LockboxRow): HeldLockbox {
-    const held = { leaf: row.leaf, lockbox: decodeGrant(unsealGroup(this.#deps.master, row.wrap).plaintext) };
+    const held = { leaf: row.leaf, lockbox: decodeGrant(unwrap(this.#masters, row.wrap)) };
     this.learnLockbox(row.slot, held);
     return held;
   }
@@ -124,7 +130,7 @@ export class Keyring {
     }
     if (missing.length > 0) {
       for (const row of await this.#deps.store.patients(missing)) {
-        const { secret } = decodeSecret(unsealGroup(this.#deps.master, row.wrap).plaintext);
+        const { secret } = decodeSecret(unwrap(this.#masters, row.wrap));
         this.learnPatient(row.patient, secret);
         found.set(row.patient, secret);
       }
@@ -195,7 +201,12 @@ export class Keyring {
     return { secret, ...(await this.#wrap('secret', encodeSecret(secret, patient))) };
   }
 
-  async #wrap(typ: 'grant' | 'secret', content: Buffer): Promise<NewWrap> {
+  /** A document that renews the wrap of an older one under the current master. `content` is wiped. */
+  async rewrap(content: Buffer): Promise<NewWrap> {
+    return this.#wrap('rewrap', content);
+  }
+
+  async #wrap(typ: 'grant' | 'secret' | 'rewrap', content: Buffer): Promise<NewWrap> {
     const n = await this.#draw(0 as LeafIndex, GATEWAY_TAG_BLOCK);
     return wrapForSelf(this.#deps, this.#recipient, n, typ, content);
   }
@@ -205,7 +216,7 @@ function wrapForSelf(
   deps: Pick<KeyringDeps, 'master' | 'sign' | 'random'>,
   recipient: Buffer,
   n: number,
-  typ: 'grant' | 'secret',
+  typ: 'grant' | 'secret' | 'rewrap',
   content: Buffer,
 ): NewWrap {
   const { packed } = sealGroup(deps.master, recipientTag(recipient, n), 'application/json', content, deps.random);

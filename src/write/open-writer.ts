@@ -10,10 +10,10 @@ import type { Random } from '../core/random.ts';
 import { validateResource } from '../formats/fhir/validate.ts';
 import { decodeSecret } from '../keys/grant.ts';
 import type { IndexSecret } from '../keys/index-secret.ts';
-import type { KeySet } from '../keys/key-set.ts';
+import { mastersOf, type KeySet } from '../keys/key-set.ts';
 import { signCheckpoint } from '../ledger/checkpoint.ts';
 import { documentSigner, type DocumentBody, type SignedDocument } from '../record/document.ts';
-import { unsealGroup } from '../record/sealed-group.ts';
+import { unwrap } from '../record/unwrap.ts';
 import { logAppender, type Appender } from './append.ts';
 import { groupCommitter, type Committed, type GroupCommitter } from './group-commit.ts';
 import { genesisSecret, Keyring } from './keyring.ts';
@@ -51,10 +51,11 @@ export async function openWriter(deps: OpenWriterDeps): Promise<OpenedWriter> {
   const gatewaySecret =
     deps.sealedSecret === undefined
       ? await beginLog(deps, sign, appender)
-      : decodeSecret(unsealGroup(deps.keys.master, deps.sealedSecret).plaintext).secret;
+      : decodeSecret(unwrap(mastersOf(deps.keys), deps.sealedSecret)).secret;
   const keyring = new Keyring({
     store: deps.keyStore,
     master: deps.keys.master,
+    retired: deps.keys.history.master,
     sign,
     random: deps.random,
     origin: deps.origin,

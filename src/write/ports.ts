@@ -109,6 +109,12 @@ export interface CommitItem {
   /** payload: ordinal in `payloads`; token as signed 64-bit. */
   readonly tokens: readonly { token: bigint; sortTime: number; payload: number; mask: bigint }[];
   readonly message: MessageKey | undefined;
+  /** Wraps that take the place of older ones, after another master key: of a lockbox by its leaf, or of a patient. */
+  readonly rewraps?: readonly (
+    { readonly lockbox: LeafIndex; wrap: Buffer } | { readonly patient: ResourceKey; wrap: Buffer }
+  )[];
+  /** Fingerprint of the key set that the log belongs to from here on: processes with another one commit nothing more. */
+  readonly fingerprint?: string;
 }
 
 /** A commit item while it is put together. */

@@ -21,7 +21,16 @@ const LOCK_HEAD = statement('lock-head');
 const READ_HEAD = statement('read-head');
 const FIND_BLOCK = statement('find-block');
 
-export function commitStore(pool: Pool): CommitStore {
+/** What keeps a process with outdated keys from writing. */
+export interface KeyFence {
+  /** Of the process's key set. */
+  readonly fingerprint: string;
+  /** Called when the head row names another one: the keys were rotated, and this process must start again. */
+  readonly onFenced: () => void;
+}
+
+/** Without `fence` (rebuild, restore) commits are made under whatever keys the head row names. */
+export function commitStore(pool: Pool, fence?: KeyFence): CommitStore {
   return {
     async head() {
       const { rows } = await pool.query<LogHead>(READ_HEAD).catch(storeError);
@@ -33,7 +42,7 @@ export function commitStore(pool: Pool): CommitStore {
       let broken: Error | undefined;
       let appended: GroupAppend | undefined;
       try {
-        const head = await lockHead(client);
+        const head = await lockHead(client, fence);
         const { parts, ending } = groupRows(items, head.size);
         const copying = copyBatch(client, parts, []);
         const [copied, grown] = await Promise.allSettled([
@@ -73,11 +82,15 @@ function isUniqueViolation(error: unknown): boolean {
   return typeof error === 'object' && error !== null && 'code' in error && error.code === '23505';
 }
 
-async function lockHead(client: Client): Promise<LogHead> {
+async function lockHead(client: Client, fence: KeyFence | undefined): Promise<LogHead> {
   // One simple query of two statements: pg gives one result for each.
   const results: unknown = await client.query(`begin; ${LOCK_HEAD}`);
-  const [, locked] = results as readonly pg.QueryResult<LogHead>[];
+  const [, locked] = results as readonly pg.QueryResult<LogHead & { readonly fingerprint: string }>[];
   if (locked.rows.length === 0) throw new GatewayError('integrity', 'the log has no head row');
+  if (fence !== undefined && locked.rows[0].fingerprint !== fence.fingerprint) {
+    fence.onFenced();
+    throw new GatewayError('unavailable', 'the keys of this gateway were rotated: this process has to start again');
+  }
   return locked.rows[0];
 }
 
@@ -141,6 +154,7 @@ function groupRows(items: readonly CommitItem[], firstLeaf: number): { parts: Co
   const tokens = new CopyRows();
   const messages = new CopyRows();
   const consented: { patient: string; leaf: number }[] = [];
+  const care: string[] = [];
 
   let first = firstLeaf;
   for (const item of items) {
@@ -175,6 +189,7 @@ function groupRows(items: readonly CommitItem[], firstLeaf: number): { parts: Co
       else messages.uuid(item.message.thread);
     }
     for (const patient of item.consentPatients) consented.push({ patient, leaf: manifest });
+    care.push(...keyCare(item));
     first += item.documents.length;
   }
   const parts = [
@@ -190,7 +205,20 @@ function groupRows(items: readonly CommitItem[], firstLeaf: number): { parts: Co
   const ending = consented.map(
     ({ patient, leaf }) => `update patient set consent_leaf = ${Number(leaf)} where patient = '${hex(patient)}'`,
   );
-  return { parts, ending };
+  return { parts, ending: [...ending, ...care] };
+}
+
+/** What a rotation of keys changes besides the ledger. */
+function keyCare({ rewraps = [], fingerprint }: CommitItem): string[] {
+  const statements = rewraps.map((row) => {
+    const wrap = `'\\x${row.wrap.toString('hex')}'`;
+    return 'lockbox' in row
+      ? `update lockbox set wrap = ${wrap} where leaf = ${Number(row.lockbox)}`
+      : `update patient set wrap = ${wrap} where patient = '${hex(row.patient)}'`;
+  });
+  if (fingerprint === undefined) return statements;
+  if (!/^[\w-]{43}$/.test(fingerprint)) throw new TypeError('not a fingerprint');
+  return [...statements, `update log_head set fingerprint = '${fingerprint}'`];
 }
 
 /** Tiles and block of a group, and the statements that end its transaction. */

@@ -18,6 +18,11 @@ export interface OpenedLog {
   readonly secret: Buffer | undefined;
 }
 
+/** Fingerprint of the key set that the log belongs to; undefined while there is no log. */
+export async function logFingerprint(pool: Pool): Promise<string | undefined> {
+  return (await pool.query<{ fingerprint: string }>(READ).catch(storeError)).rows[0]?.fingerprint;
+}
+
 /** Idempotent. Throws `integrity` when origin or key file are not those the log was begun with. */
 export async function openLog(pool: Pool, origin: string, fingerprint: string): Promise<OpenedLog> {
   await pool.query(CREATE, [origin, fingerprint, EMPTY_ROOT]).catch(storeError);

@@ -401,6 +401,14 @@ describe('damage is reported with its place, and nothing else is', () => {
     expect(kinds.slice(0, 3)).toEqual(['checkpoint-signature', 'document-missing', 'root-mismatch']);
   });
 
+  it('a sign key in use that the ledger does not name', async () => {
+    const ledger = await memoryLedger(GROUPS);
+    ledger.keys = { ...ledger.keys, signNow: noteSigner(ORIGIN).rawPublicKey };
+    expect((await verify(ledger)).faults).toEqual([{ kind: 'sign-key' }]);
+    ledger.keys = { ...ledger.keys, signNow: ledger.keys.sign };
+    expect((await verify(ledger)).faults).toEqual([]);
+  });
+
   it('every kind of fault has its test', () => {
     expect([...seen].sort()).toEqual(Object.keys(FAULTS).sort());
   });

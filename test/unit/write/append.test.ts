@@ -36,7 +36,7 @@ function check(rows: MemoryRows): void {
   expect(rows.head.root.equals(tree.root())).toBe(true);
   expect(rows.head.compact.equals(tree.compact())).toBe(true);
   let level = 0;
-  let hashes = rows.digests.map((digest) => Buffer.from(independentLeafHash(digest)));
+  let hashes: Buffer[] = rows.digests.map((digest) => Buffer.from(independentLeafHash(digest)));
   let expected = 0;
   for (; hashes.length >= 256; level += 1) {
     const above: Buffer[] = [];

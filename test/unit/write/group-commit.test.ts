@@ -8,7 +8,7 @@ import {
   type GroupCommitter,
   type ItemOutcome,
 } from '../../../src/write/group-commit.ts';
-import type { CommitItem, CommitStore, GroupAppend, LogHead } from '../../../src/write/ports.ts';
+import type { CommitItem, CommitStore, GrownTree, LogHead } from '../../../src/write/ports.ts';
 
 function item(control: string, over: Partial<CommitItem> = {}): CommitItem {
   return {
@@ -42,21 +42,23 @@ class MemoryStore implements CommitStore {
 
   async commit(
     items: readonly CommitItem[],
-    append: (head: LogHead, log: never) => Promise<GroupAppend>,
+    append: (head: LogHead, log: never) => Promise<GrownTree>,
   ): ReturnType<CommitStore['commit']> {
     const controls = items.map(controlOf);
     this.groups.push(controls);
     await this.fault(controls);
     const losers = this.losers(controls);
     if (losers.length > 0) return { kind: 'conflict', losers: new Set(losers) };
-    const { firstLeaf } = await append({ ...HEAD, size: this.stored.length }, undefined as never);
+    const { firstLeaf } = (await append({ ...HEAD, size: this.stored.length }, undefined as never)).sign();
     this.stored.push(...controls);
     return { kind: 'committed', firstLeaf };
   }
 }
 
 const appender: Appender = {
-  append: async (head) => ({ head, firstLeaf: head.size, root: head.root, prev: Buffer.alloc(32), tiles: [] }),
+  append: async (head) => ({
+    sign: () => ({ head, firstLeaf: head.size, root: head.root, prev: Buffer.alloc(32), tiles: [] }),
+  }),
 };
 
 function setUp(): { store: MemoryStore; committer: GroupCommitter; commits: Committed[] } {
