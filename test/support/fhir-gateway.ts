@@ -62,7 +62,8 @@ export async function startFhirGateway(
   const { beside } = options;
   const shared = beside === undefined ? {} : { database: beside.writer.database, keys: beside.writer.keys };
   const writer = await openTestWriter(shared);
-  const recordAccess = options.recordAccess?.(writer.writer.recordAccess) ?? writer.writer.recordAccess;
+  const anchored: AccessWriter['recordAccess'] = (record) => writer.writer.recordAccess(record);
+  const recordAccess = options.recordAccess?.(anchored) ?? anchored;
   const issuerKeys = writer.keys.issuer;
   const verifier = createTokenVerifier({ issuers: [ownIssuer(ORIGIN, issuerKeys)], audience: AUDIENCE }, clock);
   const limits = { bodyBytes: 16 * 1024 * 1024, entries: 5000, count: 500, requestMs: 60_000, ...options.limits };

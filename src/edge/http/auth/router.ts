@@ -58,9 +58,3 @@ export function authRouter(deps: AuthRouterDeps): Router {
   });
   return router;
 }
-
-/** Method and path of every route, for the test that compares them with the OpenAPI document. */
-export const AUTH_ROUTES: readonly { readonly method: 'get'; readonly path: string }[] = PATHS.map((path) => ({
-  method: 'get',
-  path,
-}));
