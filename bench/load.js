@@ -27,7 +27,7 @@ process.on('message', (job) => {
 });
 process.on('disconnect', () => process.exit(0));
 
-/** Warms up, measures, and waits for the last answers. Latencies in milliseconds of answers that came in the window. */
+/** Warms up, measures, and waits for the last answers. `times`: milliseconds of every answer that came in the window. */
 async function run({ request, protocol, address, connections, warmUp, seconds, ...rest }) {
   const make = REQUESTS[request](rest);
   const connect = protocol === 'mllp' ? mllpConnection : httpConnection;
@@ -61,16 +61,5 @@ async function run({ request, protocol, address, connections, warmUp, seconds, .
   process.send({ kind: 'measured' });
   await all;
   for (const client of clients) client.close();
-  times.sort((a, b) => a - b);
-  const at = (share) => times[Math.min(times.length - 1, Math.floor(times.length * share))] ?? 0;
-  return {
-    operations: times.length,
-    sent: next,
-    seconds: elapsed,
-    perSecond: times.length / elapsed,
-    p50: at(0.5),
-    p99: at(0.99),
-    bytes: times.length === 0 ? 0 : bytes / times.length,
-    loadCpu: user + system,
-  };
+  return { operations: times.length, sent: next, seconds: elapsed, times, bytes, loadCpu: user + system };
 }

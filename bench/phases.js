@@ -31,10 +31,31 @@ async function load(subject, job) {
   }
 }
 
-/** Microseconds of CPU for each operation of a phase. */
-function perOperation({ usage, operations }) {
-  if (usage === undefined || operations === 0) return {};
-  return { nodeUs: usage.nodeCpu / operations, postgresUs: usage.postgresCpu / operations };
+/** Several parts of one phase and subject as one result. Latencies in milliseconds, CPU in microseconds an operation. */
+function together(parts) {
+  const sum = (of) => parts.reduce((total, part) => total + of(part), 0);
+  const operations = sum((part) => part.operations);
+  const times = Float64Array.from(parts.flatMap((part) => part.times)).sort();
+  const at = (share) => times[Math.min(times.length - 1, Math.floor(times.length * share))] ?? 0;
+  const measured = parts.every(({ usage }) => usage !== undefined) && operations > 0;
+  const peak = (of) => Math.max(...parts.map(({ usage }) => of(usage)));
+  return {
+    operations,
+    sent: sum((part) => part.sent),
+    perSecond: operations / sum((part) => part.seconds),
+    p50: at(0.5),
+    p99: at(0.99),
+    answerBytes: sum((part) => part.bytes) / Math.max(1, operations),
+    loadUs: sum((part) => part.loadCpu) / Math.max(1, operations),
+    ...(measured
+      ? {
+          nodeUs: sum(({ usage }) => usage.nodeCpu) / operations,
+          postgresUs: sum(({ usage }) => usage.postgresCpu) / operations,
+          nodeBytes: peak((usage) => usage.nodeBytes),
+          postgresBytes: peak((usage) => usage.postgresBytes),
+        }
+      : {}),
+  };
 }
 
 async function sizes(subject) {
@@ -47,27 +68,19 @@ const TABLES = `select coalesce(sum(pg_total_relation_size(c.oid)), 0) as bytes
 const SIZE_OF_PRODUCT = `select (${TABLES}) as bytes, (select count(*) from record) as rows`;
 const SIZE_OF_BASELINE = `select (${TABLES}) as bytes, (select count(*) from version) as rows`;
 
-async function oru(subject, settings, state) {
-  const before = await sizes(subject);
-  const result = await load(subject, {
+/** One part of the intake phase: reports of patients that were never seen before, 12 new resources each. */
+async function oru(subject, settings) {
+  const part = await load(subject, {
     request: 'oru',
     protocol: 'mllp',
     address: subject.mllp,
     connections: settings.mllpConnections,
     warmUp: settings.warmUp,
-    seconds: settings.seconds,
-    first: state.messages,
+    seconds: settings.seconds / settings.rounds,
+    first: subject.messages,
   });
-  state.messages += result.sent;
-  const after = await sizes(subject);
-  const resources = after.resources - before.resources;
-  return {
-    ...result,
-    ...perOperation(result),
-    resourcesPerMessage: resources / result.sent,
-    resourcesPerSecond: (result.perSecond * resources) / result.sent,
-    bytesPerResource: (after.bytes - before.bytes) / resources,
-  };
+  subject.messages += part.sent;
+  return part;
 }
 
 async function json(subject, path, options = {}) {
@@ -81,23 +94,22 @@ async function json(subject, path, options = {}) {
 }
 
 /** Finds patients and their records through the subject's own search, spread over all messages; writes some Consents. */
-async function discover(subject, state) {
-  if (state.patients !== undefined) return;
+async function discover(subject) {
   subject.bearer = subject.token();
-  state.patients = [];
-  state.records = [];
-  const step = Math.max(1, Math.floor(state.messages / PATIENTS));
-  for (let n = 0; n < state.messages && state.patients.length < PATIENTS; n += step) {
+  subject.patients = [];
+  subject.records = [];
+  const step = Math.max(1, Math.floor(subject.messages / PATIENTS));
+  for (let n = 0; n < subject.messages && subject.patients.length < PATIENTS; n += step) {
     const number = String(n).padStart(7, '0');
     const { entry: [found] = [] } = await json(subject, `/Patient?identifier=BENCH-${number}`);
     if (found === undefined) continue;
     const { id } = found.resource;
-    state.patients.push(id);
+    subject.patients.push(id);
     const { entry = [] } = await json(subject, `/Observation?patient=${id}&_count=50`);
-    for (const { resource } of entry) state.records.push(`Observation/${resource.id}`);
+    for (const { resource } of entry) subject.records.push(`Observation/${resource.id}`);
     const reports = await json(subject, `/DiagnosticReport?patient=${id}`);
-    for (const { resource } of reports.entry ?? []) state.records.push(`DiagnosticReport/${resource.id}`);
-    if (subject.name === 'gateway' && state.patients.length % CONSENT_EVERY === 0) {
+    for (const { resource } of reports.entry ?? []) subject.records.push(`DiagnosticReport/${resource.id}`);
+    if (subject.name === 'gateway' && subject.patients.length % CONSENT_EVERY === 0) {
       await json(subject, '/Consent', { method: 'POST', body: JSON.stringify(consentOf(id)) });
     }
   }
@@ -121,50 +133,79 @@ function consentOf(patient) {
 
 async function get(subject, settings, paths) {
   const { hostname, port, pathname } = new URL(subject.fhir);
-  const result = await load(subject, {
+  return load(subject, {
     request: 'get',
     protocol: 'http',
     address: { host: hostname, port: Number(port) },
     connections: settings.httpConnections,
     warmUp: settings.warmUp,
-    seconds: settings.seconds,
+    seconds: settings.seconds / settings.rounds,
     token: subject.bearer,
     paths: paths.map((path) => pathname + path),
   });
-  return { ...result, ...perOperation(result) };
 }
 
+/** One part of each phase. */
 const PHASES = {
   oru,
-  read: (subject, settings, state) =>
+  read: (subject, settings) =>
     get(
       subject,
       settings,
-      state.records.map((record) => `/${record}`),
+      subject.records.map((record) => `/${record}`),
     ),
-  'search-code': (subject, settings, state) =>
+  'search-code': (subject, settings) =>
     get(
       subject,
       settings,
-      state.patients.map((id) => `/Observation?patient=${id}&code=http://loinc.org%7C718-7`),
+      subject.patients.map((id) => `/Observation?patient=${id}&code=http://loinc.org%7C718-7`),
     ),
-  'search-category': (subject, settings, state) =>
+  'search-category': (subject, settings) =>
     get(
       subject,
       settings,
-      state.patients.map((id) => `/Observation?patient=${id}&category=laboratory`),
+      subject.patients.map((id) => `/Observation?patient=${id}&category=laboratory`),
     ),
 };
 
-/** Runs the phases in order; `report` is told of each as it ends. */
-export async function measure(subject, settings, report) {
-  const state = { messages: 0, patients: undefined, records: [] };
-  const results = {};
-  for (const name of settings.phases) {
-    if (!Object.hasOwn(PHASES, name)) throw new TypeError(`there is no phase ${name}`);
-    if (name !== 'oru') await discover(subject, state);
-    results[name] = await PHASES[name](subject, settings, state);
-    report(name, results[name]);
+/**
+ * Runs the phases in order, in each the subjects in turns; `report` is told of each phase and subject as it ends. Resolves
+ * with the results by subject and phase.
+ */
+export async function measure(subjects, settings, report) {
+  const results = Object.fromEntries(subjects.map(({ name }) => [name, {}]));
+  for (const subject of subjects) subject.messages = 0;
+  for (const phase of settings.phases) {
+    if (!Object.hasOwn(PHASES, phase)) throw new TypeError(`there is no phase ${phase}`);
+    const before = new Map();
+    for (const subject of subjects) {
+      before.set(subject, await sizes(subject));
+      if (phase !== 'oru' && subject.patients === undefined) await discover(subject);
+    }
+    const parts = new Map(subjects.map((subject) => [subject, []]));
+    for (let round = 0; round < settings.rounds; round += 1) {
+      for (const subject of round % 2 === 0 ? subjects : subjects.toReversed()) {
+        parts.get(subject).push(await PHASES[phase](subject, settings));
+      }
+    }
+    for (const subject of subjects) {
+      const result = together(parts.get(subject));
+      results[subject.name][phase] =
+        phase === 'oru' ? { ...result, ...(await growth(subject, before, result)) } : result;
+      report(subject.name, phase, results[subject.name][phase]);
+    }
   }
   return results;
+}
+
+/** What the messages of the intake phase, warm-up included, have become. */
+async function growth(subject, before, { sent, perSecond }) {
+  const after = await sizes(subject);
+  const from = before.get(subject);
+  const resources = after.resources - from.resources;
+  return {
+    resourcesPerMessage: resources / sent,
+    resourcesPerSecond: (perSecond * resources) / sent,
+    bytesPerResource: (after.bytes - from.bytes) / resources,
+  };
 }

@@ -10,20 +10,19 @@ import { bars, table } from './table.js';
 async function main(argv) {
   const settings = readSettings(argv);
   if (settings.help) return console.log(USAGE);
-  const results = {};
-  for (const name of settings.subjects) {
-    console.error(`${name}: starting`);
-    const subject = await startSubject(name, settings);
-    const stop = () => void subject.stop().then(() => process.exit(130));
-    process.once('SIGINT', stop);
-    try {
-      results[name] = await measure(subject, settings, (phase, { perSecond }) =>
-        console.error(`${name}: ${phase} ${Math.round(perSecond)}/s`),
-      );
-    } finally {
-      process.off('SIGINT', stop);
-      await subject.stop();
-    }
+  const subjects = [];
+  const stop = () => Promise.all(subjects.map((subject) => subject.stop()));
+  const interrupted = () => void stop().then(() => process.exit(130));
+  process.once('SIGINT', interrupted);
+  let results;
+  try {
+    for (const name of settings.subjects) subjects.push(await startSubject(name, settings));
+    results = await measure(subjects, settings, (name, phase, { perSecond }) =>
+      console.error(`${name}: ${phase} ${Math.round(perSecond)}/s`),
+    );
+  } finally {
+    process.off('SIGINT', interrupted);
+    await stop();
   }
   const machine = {
     node: process.version,
@@ -32,7 +31,8 @@ async function main(argv) {
     cpu: cpus()[0]?.model ?? '',
     memory: totalmem(),
   };
-  const report = { at: new Date().toISOString(), machine, settings, results, bars: bars(results) };
+  const { help: _help, profileDir: _dir, json: _json, ...asked } = settings;
+  const report = { at: new Date().toISOString(), machine, settings: asked, results, bars: bars(results) };
   console.log(table(report));
   if (settings.json !== '') writeFileSync(settings.json, `${JSON.stringify(report, undefined, 2)}\n`);
 }

@@ -7,7 +7,8 @@ export function readSettings(argv) {
     args: argv,
     options: {
       seconds: { type: 'string', default: '15' },
-      'warm-up': { type: 'string', default: '4' },
+      'warm-up': { type: 'string', default: '2' },
+      rounds: { type: 'string', default: '3' },
       connections: { type: 'string', default: '16' },
       'http-connections': { type: 'string', default: '32' },
       only: { type: 'string', default: '' },
@@ -25,6 +26,7 @@ export function readSettings(argv) {
   return {
     seconds: number('seconds'),
     warmUp: number('warm-up'),
+    rounds: number('rounds'),
     mllpConnections: number('connections'),
     httpConnections: number('http-connections'),
     subjects: ['gateway', 'baseline'].filter((name) => values.only === '' || values.only === name),
@@ -36,8 +38,9 @@ export function readSettings(argv) {
 }
 
 export const USAGE = `npm run bench -- [options]
-  --seconds 15           measured time of each phase
-  --warm-up 4            time before it that does not count
+  --seconds 15           measured time of each phase and subject
+  --rounds 3             parts of that time, in which product and baseline take turns: the machine's mood meets both
+  --warm-up 2            seconds before each part that do not count
   --connections 16       MLLP connections
   --http-connections 32  HTTP connections, keep-alive
   --only gateway|baseline

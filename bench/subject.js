@@ -10,6 +10,9 @@ import pg from 'pg';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const PRODUCT = join(ROOT, 'bin', 'anamnesis.js');
+/** Flags of node as `npm start` gives them; the baseline runs with the same. */
+const FLAGS =
+  JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')).scripts.start.match(/ --\S+(?=.* bin\/)/g) ?? [];
 const BASELINE = join(ROOT, 'bench', 'baseline.js');
 
 /** Starts `gateway` or `baseline`; resolves when it is ready. Throws with its output when it ends before. */
@@ -17,7 +20,8 @@ export async function startSubject(name, { profileDir }) {
   const dataDir = mkdtempSync(join(tmpdir(), `anamnesis-bench-${name}-`));
   const env = { ...process.env, DATA_DIR: dataDir, HTTP_PORT: '0', MLLP_PORT: '0', DICOM_PORT: '0', LOG_LEVEL: 'warn' };
   const command = name === 'gateway' ? [PRODUCT, 'start'] : [BASELINE];
-  const flags = profileDir === '' ? [] : ['--cpu-prof', '--cpu-prof-dir', profileDir];
+  const profiled = profileDir === '' || name !== 'gateway' ? [] : ['--cpu-prof', '--cpu-prof-dir', profileDir];
+  const flags = [...FLAGS.map((flag) => flag.trim()), ...profiled];
   const child = spawn(process.execPath, [...flags, ...command], { cwd: ROOT, env, stdio: ['ignore', 'pipe', 'pipe'] });
   const remove = () => rmSync(dataDir, { recursive: true, force: true });
   try {

@@ -33,7 +33,7 @@ export function table({ results, bars: reached, machine, settings }) {
     ),
   );
   const lines = [
-    `${machine.cpus} CPUs (${machine.cpu}), Node ${machine.node}; ${settings.seconds} s a phase after ${settings.warmUp} s; ` +
+    `${machine.cpus} CPUs (${machine.cpu}), Node ${machine.node}; ${settings.seconds} s a phase in ${settings.rounds} rounds; ` +
       `${settings.mllpConnections} MLLP and ${settings.httpConnections} HTTP connections`,
     '',
     ...aligned([COLUMNS, ...rows]),
@@ -49,7 +49,6 @@ export function table({ results, bars: reached, machine, settings }) {
 }
 
 function rowOf(phase, subject, result) {
-  const { usage, operations } = result;
   return [
     NAMES[phase] ?? phase,
     subject,
@@ -58,9 +57,9 @@ function rowOf(phase, subject, result) {
     result.p99.toFixed(1),
     round(result.nodeUs),
     round(result.postgresUs),
-    usage === undefined ? '-' : round(usage.nodeBytes / 1e6),
-    usage === undefined ? '-' : round(usage.postgresBytes / 1e6),
-    round(result.loadCpu / Math.max(1, operations)),
+    round(result.nodeBytes / 1e6),
+    round(result.postgresBytes / 1e6),
+    round(result.loadUs),
   ];
 }
 
@@ -77,14 +76,17 @@ function storage(results) {
 
 function ratios(phases, { gateway, baseline }) {
   const lines = phases.flatMap((phase) => {
-    const ratio = share(gateway?.[phase]?.perSecond, baseline?.[phase]?.perSecond);
-    return ratio === undefined ? [] : [`${NAMES[phase] ?? phase}: ${ratio.toFixed(2)} of the baseline`];
+    const [ours, theirs] = [gateway?.[phase], baseline?.[phase]];
+    const rate = share(ours?.perSecond, theirs?.perSecond);
+    if (rate === undefined) return [];
+    const cpu = share(theirs.nodeUs + theirs.postgresUs, ours.nodeUs + ours.postgresUs);
+    return [`${NAMES[phase] ?? phase}: ${rate.toFixed(2)} of the baseline's rate, ${round(cpu)} by CPU time`];
   });
   return lines.length === 0 ? [] : ['', ...lines];
 }
 
 function round(value) {
-  if (value === undefined || Number.isNaN(value)) return '-';
+  if (value === undefined || !Number.isFinite(value)) return '-';
   return Math.abs(value) < 10 ? value.toFixed(2) : String(Math.round(value));
 }
 
