@@ -27,3 +27,17 @@ export class UsageError extends Error {
     this.exitCode = exitCode;
   }
 }
+
+/**
+ * Arguments with the value of each named option joined to it (`--name=value`): keys are base64url and may begin with a dash,
+ * which `parseArgs` of node:util would take for an option.
+ */
+export function joinOptionValues(args: readonly string[], names: readonly string[]): string[] {
+  const joined: string[] = [];
+  for (let at = 0; at < args.length; at += 1) {
+    const takesValue = names.some((name) => args[at] === `--${name}`) && at + 1 < args.length;
+    joined.push(takesValue ? `${args[at]}=${args[at + 1]}` : args[at]);
+    if (takesValue) at += 1;
+  }
+  return joined;
+}

@@ -9,7 +9,7 @@ import { parseArgs } from 'node:util';
 import { fromBase64url } from '../core/bytes.ts';
 import { checkReceiptText, readNoteKey, type NoteKey } from '../ledger/independent-receipt.ts';
 import { nobleEd25519 } from '../ledger/signature-check.ts';
-import { EXIT, UsageError, type CliContext, type Command } from './command.ts';
+import { EXIT, joinOptionValues, UsageError, type CliContext, type Command } from './command.ts';
 import { openReceipt } from './open-receipt.ts';
 
 /** Without one of these a receipt shows nothing. */
@@ -18,7 +18,7 @@ const MARK = { ok: 'ok   ', wrong: 'WRONG', open: 'open ' } as const;
 
 export const verifyReceipt: Command = async (args, context) => {
   const { values, positionals } = parseArgs({
-    args: [...args],
+    args: joinOptionValues(args, ['vkey', 'sign-key', 'cosigner']),
     allowPositionals: true,
     options: {
       vkey: { type: 'string' },
