@@ -27,7 +27,7 @@ async function load(subject, job) {
     });
   } finally {
     child.removeAllListeners('exit');
-    child.disconnect();
+    if (child.connected) child.disconnect();
   }
 }
 
