@@ -108,6 +108,8 @@ export function checkpointAcceptor(deps: AcceptDeps): (body: string) => Promise<
       await deps.store.convict(evidence);
       origin.state = undefined;
       deps.onEquivocation(evidence);
+      // "If [the old size] doesn't match, the witness MUST respond with a 409": that comes before the roots, which are a 422.
+      if (state.size !== request.oldSize) return { status: 409, size: state.size };
       return refuse(422, 'the tree of this size has another root');
     }
     if (state.size !== request.oldSize) return { status: 409, size: state.size };

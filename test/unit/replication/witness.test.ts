@@ -95,15 +95,18 @@ describe('witness', () => {
     expect((await witness.addCheckpoint(encodeAddCheckpoint(0, [], wrong))).status).toBe(403);
   });
 
-  it('keeps both notes of two trees, alarms, and cosigns nothing more of the origin until a person lifts it', async () => {
+  it.each([
+    { claims: 'the last cosigned size', size: 100, answer: { status: 422 } },
+    { claims: 'another size', size: 0, answer: { status: 409, size: 100 } },
+  ])('keeps both notes of two trees and cosigns nothing more until a person lifts it: old $claims', async (lie) => {
     const { log, store, witness, alarms } = setup();
     const fork = new TestLog(ORIGIN, 0, {
       signer: log.signer,
       digests: [...log.digests.slice(0, 99), Buffer.alloc(32)],
     });
     await witness.addCheckpoint(await log.addCheckpoint(0, 100));
-    // Whatever old size the liar claims: the notes are the proof.
-    expect((await witness.addCheckpoint(await fork.addCheckpoint(0, 100))).status).toBe(422);
+    // Whatever old size the liar claims: the notes are the proof, and the answer is that of the specification.
+    expect(await witness.addCheckpoint(await fork.addCheckpoint(lie.size, 100))).toMatchObject(lie.answer);
     expect(alarms).toHaveLength(1);
     expect(await witness.evidence()).toEqual(alarms);
     for (const text of [alarms[0]?.first ?? '', alarms[0]?.second ?? '']) {
