@@ -10,6 +10,7 @@ import { createMetrics } from './edge/http/metrics.ts';
 import { startSweep, SWEEP_DEFAULTS } from './followers/sweep.ts';
 import { makeSourceProfile } from './normalize/hl7v2/source-profile.ts';
 import { guardIntake } from './services/guard-intake.ts';
+import { onlySource } from './services/sources.ts';
 import { openFileBlobStore } from './storage/blobs/fs.ts';
 import { isBlobNamed } from './storage/pg/follower-store.ts';
 import { keysOf, loadKeys, openDatabase, openWriting, watchDisk } from './app/database.ts';
@@ -77,7 +78,7 @@ async function start(config: Config, log: Log, teardown: Teardown): Promise<Gate
     }),
   });
   teardown.add('http', () => http.close(config.limits.shutdownMs));
-  const mllp = await startMllp(config, log, metrics, writer, profile);
+  const mllp = await startMllp(config, log, metrics, writer, onlySource(profile));
   teardown.add('mllp', () => mllp.close());
   const studies = startStudies(config, log, pool, opened, writer, profile);
   teardown.add('studies', () => studies.close());

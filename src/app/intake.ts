@@ -15,6 +15,7 @@ import { type SourceProfile } from '../normalize/hl7v2/source-profile.ts';
 import type { BlobStore } from '../record/blob-store.ts';
 import { acceptHl7v2, refuseHl7v2, type AcceptHl7v2Deps } from '../services/accept-hl7v2.ts';
 import { messagesOfThread } from '../services/instance-feed.ts';
+import type { Sources } from '../services/sources.ts';
 import { storeInstance, type StoreInstanceDeps } from '../services/store-instance.ts';
 import { cursorStore, isBlobNamed, threadStore } from '../storage/pg/follower-store.ts';
 import { type Pool } from '../storage/pg/pool.ts';
@@ -26,18 +27,22 @@ export async function startMllp(
   log: Log,
   metrics: GatewayMetrics,
   writer: Writer,
-  profile: SourceProfile,
+  sources: Sources,
 ): Promise<MllpListener> {
   const deps: AcceptHl7v2Deps = {
     writer,
     clock: systemClock,
     random: systemRandom,
     log,
-    profile,
+    sources,
     observe: (outcome, seconds) => metrics.message('hl7v2', outcome, seconds),
   };
   return startMllpListener(
-    { accept: (bytes) => acceptHl7v2(deps, bytes), refuse: (head, error) => refuseHl7v2(deps, head, error), log },
+    {
+      accept: (bytes, client) => acceptHl7v2(deps, bytes, client),
+      refuse: (head, error) => refuseHl7v2(deps, head, error),
+      log,
+    },
     {
       ...MLLP_DEFAULTS,
       ...socketOf(config.mllp),

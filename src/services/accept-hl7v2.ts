@@ -10,8 +10,8 @@ import { ackHeader, buildAck, buildBatchAnswer, type AckHeader } from '../format
 import { splitBatch } from '../formats/hl7v2/batch.ts';
 import { parseHl7v2 } from '../formats/hl7v2/message.ts';
 import { normalizeHl7v2 } from '../normalize/hl7v2/normalize.ts';
-import type { SourceProfile } from '../normalize/hl7v2/source-profile.ts';
 import type { Writer } from '../write/submission.ts';
+import type { ClientCertificate, Sources } from './sources.ts';
 
 export type Hl7Outcome = 'accepted' | 'duplicate' | 'refused' | 'failed';
 
@@ -20,17 +20,22 @@ export interface AcceptHl7v2Deps {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
-  readonly profile: SourceProfile;
+  readonly sources: Sources;
   /** Told of every message, with the seconds from its last byte to its answer. Must not throw. */
   readonly observe?: (outcome: Hl7Outcome, seconds: number) => void;
 }
 
 /**
- * Takes what one frame or file holds: a message, or a batch. Returns the answer, durable facts first; empty when the sender
- * wants none (MSH-15 and MSH-16 `NE`). Never throws. The bytes are kept until it resolves: the caller must not change them.
+ * Takes what one frame or file holds: a message, or a batch. Returns the answers in their order, durable facts first; none when
+ * the sender wants none (MSH-15 and MSH-16 `NE`). `client`: the certificate of the connection. Never throws. The bytes are
+ * kept until it resolves: the caller must not change them.
  */
-export async function acceptHl7v2(deps: AcceptHl7v2Deps, bytes: Buffer): Promise<Buffer> {
-  if (!isBatch(bytes)) return toBytes(await acceptMessage(deps, bytes));
+export async function acceptHl7v2(
+  deps: AcceptHl7v2Deps,
+  bytes: Buffer,
+  client?: ClientCertificate,
+): Promise<readonly Buffer[]> {
+  if (!isBatch(bytes)) return toBytes(await acceptMessage(deps, bytes, client));
   const batch = splitBatch(bytes);
   const { declaredCount, messages } = batch;
   // A batch whose count does not agree was cut or damaged: nothing of it is taken, and a resend of the whole repeats nothing.
@@ -43,7 +48,7 @@ export async function acceptHl7v2(deps: AcceptHl7v2Deps, bytes: Buffer): Promise
   const answers: string[] = [];
   for (const message of messages) {
     const answer =
-      damaged === undefined ? await acceptMessage(deps, message) : refuse(deps, ackHeader(message), damaged);
+      damaged === undefined ? await acceptMessage(deps, message, client) : refuse(deps, ackHeader(message), damaged);
     if (answer !== undefined) answers.push(answer);
   }
   return toBytes(
@@ -52,7 +57,7 @@ export async function acceptHl7v2(deps: AcceptHl7v2Deps, bytes: Buffer): Promise
 }
 
 /** The answer to a message that was not read to its end: `head` is what there is of it. */
-export function refuseHl7v2(deps: AcceptHl7v2Deps, head: Buffer, error: GatewayError): Buffer {
+export function refuseHl7v2(deps: AcceptHl7v2Deps, head: Buffer, error: GatewayError): readonly Buffer[] {
   deps.observe?.('refused', 0);
   return toBytes(refuse(deps, ackHeader(head), error));
 }
@@ -64,13 +69,19 @@ function isBatch(bytes: Buffer): boolean {
   return id === 'FHS' || id === 'BHS' || bytes.includes('\rMSH') || bytes.includes('\nMSH');
 }
 
-async function acceptMessage(deps: AcceptHl7v2Deps, bytes: Buffer): Promise<string | undefined> {
+async function acceptMessage(
+  deps: AcceptHl7v2Deps,
+  bytes: Buffer,
+  client: ClientCertificate | undefined,
+): Promise<string | undefined> {
   const startedAt = performance.now();
   const done = (outcome: Hl7Outcome): void => deps.observe?.(outcome, (performance.now() - startedAt) / 1000);
   const header = ackHeader(bytes);
   try {
     const receivedAt = deps.clock.now();
-    const { profile } = deps;
+    const chosen = deps.sources.choose(header, client);
+    if ('refused' in chosen) throw chosen.refused;
+    const { profile } = chosen;
     const normalized = normalizeHl7v2(parseHl7v2(bytes, profile.charset), profile, receivedAt);
     const accepted = await deps.writer.submit({
       kind: 'hl7v2',
@@ -106,6 +117,6 @@ function refuse(deps: AcceptHl7v2Deps, header: AckHeader, error: GatewayError): 
   return buildAck({ header, error, now: deps.clock.now(), random: deps.random });
 }
 
-function toBytes(text: string | undefined): Buffer {
-  return Buffer.from(text ?? '');
+function toBytes(text: string | undefined): readonly Buffer[] {
+  return text === undefined || text === '' ? [] : [Buffer.from(text)];
 }

@@ -3,6 +3,7 @@ import { systemRandom } from '../../src/core/random.ts';
 import { silentLog } from '../../src/core/log.ts';
 import type { LeafIndex } from '../../src/core/ids.ts';
 import type { AcceptHl7v2Deps } from '../../src/services/accept-hl7v2.ts';
+import { onlySource } from '../../src/services/sources.ts';
 import type { Submission, Writer } from '../../src/write/submission.ts';
 import { profile, RECEIVED_AT } from './hl7v2.ts';
 
@@ -32,5 +33,11 @@ export function fakeWriter(): FakeWriter {
 }
 
 export function serviceDeps(writer: Writer): AcceptHl7v2Deps {
-  return { writer, clock: { now: () => RECEIVED_AT }, random: systemRandom, log: silentLog, profile: profile() };
+  return {
+    writer,
+    clock: { now: () => RECEIVED_AT },
+    random: systemRandom,
+    log: silentLog,
+    sources: onlySource(profile()),
+  };
 }

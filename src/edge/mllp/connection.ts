@@ -7,13 +7,18 @@ import type { Socket } from 'node:net';
 import { asGatewayError, GatewayError } from '../../core/errors.ts';
 import { describeError, type Log } from '../../core/log.ts';
 import { encodeFrame, MllpDecoder, type FrameEvent } from '../../formats/hl7v2/mllp-frame.ts';
+import type { ClientCertificate } from '../../services/sources.ts';
+import { certificateOf } from './client-certificate.ts';
 import type { MllpSettings } from './settings.ts';
 
 export interface MllpDeps {
-  /** Takes one frame's bytes; resolves with the answer when it is durable, empty for none. Must not throw. */
-  readonly accept: (bytes: Buffer) => Promise<Buffer>;
-  /** The answer to a frame that was not read; `head` is its beginning. */
-  readonly refuse: (head: Buffer, error: GatewayError) => Buffer;
+  /**
+   * Takes one frame's bytes; resolves with the answers, each for a frame of its own, when what they say is durable. `client`:
+   * the certificate that the peer has shown. Must not throw.
+   */
+  readonly accept: (bytes: Buffer, client: ClientCertificate | undefined) => Promise<readonly Buffer[]>;
+  /** The answers to a frame that was not read; `head` is its beginning. */
+  readonly refuse: (head: Buffer, error: GatewayError) => readonly Buffer[];
   readonly log: Log;
 }
 
@@ -35,6 +40,7 @@ const LINGER_MS = 1_000;
 
 /** Serves a socket until it is closed. */
 export function serveConnection(deps: MllpDeps, settings: MllpSettings, socket: Socket, budget: Budget): Connection {
+  const client = certificateOf(socket);
   const decoder = new MllpDecoder(settings.maxMessageBytes);
   const queue: FrameEvent[] = [];
   let running = false;
@@ -74,9 +80,9 @@ export function serveConnection(deps: MllpDeps, settings: MllpSettings, socket: 
     linger ??= setTimeout(() => socket.destroy(), LINGER_MS);
   }
 
-  async function write(answer: Buffer): Promise<void> {
-    if (answer.length === 0 || socket.destroyed) return;
-    if (socket.write(encodeFrame(answer))) return;
+  async function write(answers: readonly Buffer[]): Promise<void> {
+    if (answers.length === 0 || socket.destroyed) return;
+    if (socket.write(Buffer.concat(answers.map(encodeFrame)))) return;
     await new Promise<void>((resolve) => {
       const timer = setTimeout(() => {
         warn('peer-does-not-read');
@@ -105,9 +111,9 @@ export function serveConnection(deps: MllpDeps, settings: MllpSettings, socket: 
     }
   }
 
-  async function answerOf(bytes: Buffer): Promise<Buffer> {
+  async function answerOf(bytes: Buffer): Promise<readonly Buffer[]> {
     try {
-      return await deps.accept(bytes);
+      return await deps.accept(bytes, client);
     } catch (thrown) {
       deps.log.error({ event: 'mllp.accept-failed', listener: 'mllp', ...describeError(thrown) });
       return deps.refuse(bytes, asGatewayError(thrown));

@@ -23,7 +23,7 @@ beforeAll(async () => {
 afterAll(() => database.close());
 
 const code = async (text: string): Promise<string | undefined> =>
-  parseAck(await acceptHl7v2(deps, Buffer.from(text)))?.code;
+  parseAck((await acceptHl7v2(deps, Buffer.from(text)))[0])?.code;
 const outcomes = (result: Accepted | undefined): Record<string, number> => {
   const counts: Record<string, number> = {};
   for (const { type, outcome } of result?.results ?? [])

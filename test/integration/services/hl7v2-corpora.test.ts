@@ -13,7 +13,7 @@ if (corpora === undefined) console.log('CORPORA_DIR is not set: the HL7 v2 corpo
 /** Sends one message; the answer's code, and its ERR where there is one. */
 async function send(database: TestWriter, bytes: Buffer): Promise<{ code: string | undefined; error: string }> {
   const deps = serviceDeps({ submit: async (submission) => await database.writer.submit(submission) });
-  const answer = await acceptHl7v2(deps, bytes);
+  const [answer] = await acceptHl7v2(deps, bytes);
   return { code: parseAck(answer)?.code, error: /ERR[^\r]*/.exec(String(answer))?.[0] ?? '' };
 }
 

@@ -8,6 +8,7 @@ import { MLLP_DEFAULTS } from '../../../src/edge/mllp/settings.ts';
 import { validateResource } from '../../../src/formats/fhir/validate.ts';
 import { parseAck } from '../../../src/formats/hl7v2/ack.ts';
 import { acceptHl7v2, refuseHl7v2 } from '../../../src/services/accept-hl7v2.ts';
+import { onlySource } from '../../../src/services/sources.ts';
 import { startFhirGateway, type Client, type FhirGateway } from '../../support/fhir-gateway.ts';
 import { denyAll, observationOf, patientOf } from '../../support/fhir-samples.ts';
 import { profile } from '../../support/hl7v2.ts';
@@ -24,7 +25,8 @@ beforeAll(async () => {
   doctor = gateway.practitioner;
   system = await gateway.as({ role: 'system', subject: 'ehr' });
   const { writer } = gateway.writer;
-  const deps = { writer, clock: systemClock, random: systemRandom, log: silentLog, profile: profile({ name: 'lab' }) };
+  const sources = onlySource(profile({ name: 'lab' }));
+  const deps = { writer, clock: systemClock, random: systemRandom, log: silentLog, sources };
   mllp = await startMllpListener(
     {
       accept: (bytes) => acceptHl7v2(deps, bytes),
