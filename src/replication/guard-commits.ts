@@ -10,7 +10,7 @@ import type { CommitStore } from '../write/ports.ts';
 export function guardCommits(store: CommitStore, check: () => void): CommitStore {
   let seen = 0;
   return {
-    head: () => store.head(),
+    ...store,
     commit(items, append) {
       return store.commit(items, (head, log) => {
         check();

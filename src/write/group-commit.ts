@@ -5,8 +5,9 @@
  */
 import { asGatewayError, GatewayError } from '../core/errors.ts';
 import { describeError, type Log } from '../core/log.ts';
+import { HASH_BYTES } from '../ledger/merkle.ts';
 import type { Appender } from './append.ts';
-import type { CommitItem, CommitOutcome, CommitStore } from './ports.ts';
+import type { CommitItem, CommitOutcome, CommitStore, PackedItem } from './ports.ts';
 
 /** Items and bytes of one group at most; a larger one is split over several commits. */
 const MAX_ITEMS = 1024;
@@ -18,13 +19,13 @@ export type ItemOutcome =
 
 export interface GroupCommitter {
   /** Resolves when the item is durable and anchored, or lost its race; rejects when it cannot be written. */
-  commit(item: CommitItem): Promise<ItemOutcome>;
+  commit(item: CommitItem | PackedItem): Promise<ItemOutcome>;
   /** Resolves when nothing waits and nothing runs. */
   idle(): Promise<void>;
 }
 
 interface Waiting {
-  readonly item: CommitItem;
+  readonly item: PackedItem;
   readonly resolve: (outcome: ItemOutcome) => void;
   readonly reject: (error: GatewayError) => void;
 }
@@ -62,7 +63,7 @@ export function groupCommitter(deps: GroupCommitDeps): GroupCommitter {
   return {
     commit(item) {
       return new Promise((resolve, reject) => {
-        queue.push({ item, resolve, reject });
+        queue.push({ item: 'layout' in item ? item : deps.store.pack(item), resolve, reject });
         // Started on the next turn, so that what becomes ready in this one shares the commit.
         running ??= new Promise<void>((done) => setImmediate(done)).then(run);
       });
@@ -77,28 +78,17 @@ function takeGroup(queue: Waiting[]): Waiting[] {
   let bytes = 0;
   let count = 0;
   while (count < queue.length && count < MAX_ITEMS && (count === 0 || bytes < MAX_BYTES)) {
-    for (const payload of queue[count].item.payloads) bytes += payload.body?.length ?? 0;
+    bytes += queue[count].item.rows.length;
     count += 1;
   }
   return queue.splice(0, count);
 }
 
-/** What an item claims to be the first to write; two items of one group with a claim in common cannot both stand. */
-function claims(item: CommitItem): string[] {
-  return [
-    ...item.aliases.map(({ hash }) => `a${hash}`),
-    ...item.records.map(({ resource, version }) => `r${resource}${version}`),
-    ...item.lockboxes.map(({ slot }) => `l${slot}`),
-    ...item.patients.map(({ patient }) => `p${patient}`),
-    ...(item.message === undefined ? [] : [`m${item.message.control}${item.message.digest}`]),
-  ];
-}
-
 async function commitGroup(deps: GroupCommitDeps, group: readonly Waiting[]): Promise<void> {
-  const claimed = new Set<string>();
+  const claimed = new Set<number>();
   const standing: Waiting[] = [];
   for (const waiting of group) {
-    const mine = claims(waiting.item);
+    const mine = waiting.item.claims;
     if (mine.some((claim) => claimed.has(claim))) {
       waiting.resolve({ kind: 'conflict' });
       continue;
@@ -115,7 +105,7 @@ async function commitStanding(deps: GroupCommitDeps, group: readonly Waiting[]):
   const startedAt = performance.now();
   let outcome: CommitOutcome;
   try {
-    const digests = items.flatMap((item) => item.documents.map(({ digest }) => digest));
+    const digests = items.flatMap(digestsOf);
     outcome = await deps.store.commit(items, (head, log) => deps.appender.append(head, log, digests));
   } catch (thrown) {
     await refuseOrBisect(deps, group, thrown);
@@ -133,10 +123,17 @@ async function commitStanding(deps: GroupCommitDeps, group: readonly Waiting[]):
   let leaf = outcome.firstLeaf;
   for (const waiting of group) {
     waiting.resolve({ kind: 'committed', firstLeaf: leaf });
-    leaf += waiting.item.documents.length;
+    leaf += waiting.item.digests.length / HASH_BYTES;
   }
   const seconds = (performance.now() - startedAt) / 1000;
   deps.onCommitted({ size: leaf, items: group.length, leaves: leaf - outcome.firstLeaf, seconds });
+}
+
+function digestsOf({ digests }: PackedItem): Buffer[] {
+  const { buffer, byteOffset, length } = digests;
+  return Array.from({ length: length / HASH_BYTES }, (_, i) =>
+    Buffer.from(buffer, byteOffset + i * HASH_BYTES, HASH_BYTES),
+  );
 }
 
 async function refuseOrBisect(deps: GroupCommitDeps, group: readonly Waiting[], thrown: unknown): Promise<void> {

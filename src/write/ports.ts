@@ -55,6 +55,8 @@ export interface PrepareStore {
   /** Messages accepted before under this control id: keyed digest of the content, and leaf of the manifest. */
   findMessages(control: string): Promise<readonly { digest: string; leaf: LeafIndex }[]>;
   document(leaf: LeafIndex): Promise<Buffer | undefined>;
+  /** Leaf of the manifest that reprocessed the quarantined message of a leaf; undefined while nothing did. */
+  reprocessed(leaf: LeafIndex): Promise<LeafIndex | undefined>;
 }
 
 /** Keys at rest. Idempotent reads; `reserveTags` moves the counter and never hands out a number twice. */
@@ -109,6 +111,10 @@ export interface CommitItem {
   /** payload: ordinal in `payloads`; token as signed 64-bit. */
   readonly tokens: readonly { token: bigint; sortTime: number; payload: number; mask: bigint }[];
   readonly message: MessageKey | undefined;
+  /** The message is kept in quarantine. reason: code; source: number of the source; at: received, milliseconds. */
+  readonly quarantine?: { readonly reason: string; readonly source: number; readonly at: number };
+  /** Leaf of the quarantined message that this one takes out of quarantine. */
+  readonly reprocessOf?: LeafIndex;
   /** Wraps that take the place of older ones, after another master key: of a lockbox by its leaf, or of a patient. */
   readonly rewraps?: readonly (
     { readonly lockbox: LeafIndex; wrap: Buffer } | { readonly patient: ResourceKey; wrap: Buffer }
@@ -141,6 +147,30 @@ export function emptyItem(): CommitItemDraft {
 /** A document of the same item, by its position in `documents`. */
 export interface NewDocument {
   readonly document: number;
+}
+
+/**
+ * A commit item as the store's own rows, places relative to its first leaf: made where the item is prepared, so that the
+ * commit only puts the places in. Survives structured cloning; all views are of one ArrayBuffer, which can be transferred.
+ */
+export interface PackedItem {
+  /** Position of the manifest among the documents. */
+  readonly manifest: number;
+  /** SHA-256 of each document in order, 32 bytes each. */
+  readonly digests: Uint8Array;
+  /**
+   * What the item is the first to write, as 52 bits of each unique key: two items of one group with a claim in common are
+   * not committed together. Equal by chance costs one of them another try.
+   */
+  readonly claims: Float64Array;
+  /** Known to the store alone. */
+  readonly rows: Uint8Array;
+  /** Known to the store alone: how `rows` is divided. */
+  readonly layout: readonly number[];
+  /** Patients whose consents the item changes. */
+  readonly consentPatients: readonly ResourceKey[];
+  readonly rewraps: NonNullable<CommitItem['rewraps']>;
+  readonly fingerprint: string | undefined;
 }
 
 /** Rows of the log for one group, made from the locked head. */
@@ -177,8 +207,10 @@ export type CommitOutcome =
  */
 export interface CommitStore {
   head(): Promise<LogHead>;
+  /** Pure; done once for an item, before it waits for its commit. */
+  pack(item: CommitItem): PackedItem;
   commit(
-    items: readonly CommitItem[],
+    items: readonly (CommitItem | PackedItem)[],
     append: (head: LogHead, log: LogReader) => Promise<GrownTree>,
   ): Promise<CommitOutcome>;
 }

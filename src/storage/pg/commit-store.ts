@@ -8,12 +8,12 @@
  */
 import type pg from 'pg';
 import { GatewayError } from '../../core/errors.ts';
-import { groupNumber, type LeafIndex } from '../../core/ids.ts';
-import type { CommitItem, CommitOutcome, CommitStore, GroupAppend, LogHead, LogReader } from '../../write/ports.ts';
+import type { CommitOutcome, CommitStore, GroupAppend, LogHead, LogReader, PackedItem } from '../../write/ports.ts';
 import { copyBatch, type CopyPart } from './copy-batch.ts';
 import { CopyRows } from './copy-binary.ts';
 import { storeError } from './errors.ts';
 import { findLosers } from './find-losers.ts';
+import { documentsOf, itemPacker, placeItems } from './packed-item.ts';
 import type { Client, Pool } from './pool.ts';
 import { statement } from './statement.ts';
 
@@ -31,20 +31,22 @@ export interface KeyFence {
 
 /** Without `fence` (rebuild, restore) commits are made under whatever keys the head row names. */
 export function commitStore(pool: Pool, fence?: KeyFence): CommitStore {
+  const pack = itemPacker();
   return {
+    pack,
     async head() {
       const { rows } = await pool.query<LogHead>(READ_HEAD).catch(storeError);
       if (rows.length === 0) throw new GatewayError('integrity', 'the log has no head row');
       return rows[0];
     },
-    async commit(items, append) {
+    async commit(given, append) {
+      const items = given.map((item) => ('layout' in item ? item : pack(item)));
       const client = await pool.connect().catch(storeError);
       let broken: Error | undefined;
       let appended: GroupAppend | undefined;
       try {
         const head = await lockHead(client, fence);
-        const { parts, ending } = groupRows(items, head.size);
-        const copying = copyBatch(client, parts, []);
+        const copying = copyBatch(client, placeItems(items, head.size), []);
         const [copied, grown] = await Promise.allSettled([
           copying,
           (async () => append(head, logReader(client, copying)))(),
@@ -54,7 +56,7 @@ export function commitStore(pool: Pool, fence?: KeyFence): CommitStore {
         if (copied.status === 'rejected') throw copied.reason;
         if (grown.status === 'rejected') throw grown.reason;
         appended = grown.value.sign();
-        await copyBatch(client, ...headRows(appended, ending));
+        await copyBatch(client, ...headRows(appended, endingOf(items, head.size)));
         return { kind: 'committed', firstLeaf: appended.firstLeaf };
       } catch (error) {
         broken = error instanceof Error ? error : new Error('unknown');
@@ -143,75 +145,26 @@ function logReader(client: Client, copying: Promise<void>): LogReader {
   };
 }
 
-/** The rows of a group that begins at `firstLeaf`, and the statements about them that come before the head moves. */
-function groupRows(items: readonly CommitItem[], firstLeaf: number): { parts: CopyPart[]; ending: string[] } {
-  const documents = new CopyRows();
-  const payloads = new CopyRows();
-  const lockboxes = new CopyRows();
-  const patients = new CopyRows();
-  const aliases = new CopyRows();
-  const records = new CopyRows();
-  const tokens = new CopyRows();
-  const messages = new CopyRows();
-  const consented: { patient: string; leaf: number }[] = [];
+/** The statements about the rows of a group that come before the head moves. */
+function endingOf(items: readonly PackedItem[], firstLeaf: number): string[] {
+  const consented: string[] = [];
   const care: string[] = [];
-
   let first = firstLeaf;
   for (const item of items) {
-    const leafOf = (document: number): LeafIndex => (first + document) as LeafIndex;
-    const manifest = leafOf(item.manifest);
-    item.documents.forEach((document, i) =>
-      documents.row(3).int8(leafOf(i)).bytes(document.digest).bytes(document.body),
-    );
-    item.payloads.forEach((payload, ordinal) => {
-      const row = payloads.row(5).int8(groupNumber(manifest, ordinal));
-      if (payload.lockbox === undefined) row.null();
-      else row.int8(typeof payload.lockbox === 'number' ? payload.lockbox : leafOf(payload.lockbox.document));
-      row.bytes(payload.digest).int8(payload.size);
-      if (payload.body === undefined) row.null();
-      else row.bytes(payload.body);
-    });
-    for (const box of item.lockboxes)
-      lockboxes.row(4).int8(leafOf(box.document)).uuid(box.slot).bytes(box.wrap).int8(box.nextTag);
-    for (const row of item.patients) patients.row(3).uuid(row.patient).int8(leafOf(row.document)).bytes(row.wrap);
-    for (const alias of item.aliases) aliases.row(2).bytes(Buffer.from(alias.hash, 'base64url')).uuid(alias.resource);
-    for (const record of item.records) {
-      records.row(6).uuid(record.resource).int4(record.version).int8(groupNumber(manifest, record.payload));
-      records.int2(record.line).int4(record.source).int8(record.sourceTime);
+    for (const patient of item.consentPatients) {
+      const leaf = first + item.manifest;
+      consented.push(`update patient set consent_leaf = ${leaf} where patient = '${hex(patient)}'`);
     }
-    for (const token of item.tokens) {
-      tokens.row(4).int8(token.token).int8(token.sortTime).int8(groupNumber(manifest, token.payload));
-      tokens.int8(BigInt.asIntN(64, token.mask));
-    }
-    if (item.message !== undefined) {
-      messages.row(4).uuid(item.message.control).uuid(item.message.digest).int8(manifest);
-      if (item.message.thread === undefined) messages.null();
-      else messages.uuid(item.message.thread);
-    }
-    for (const patient of item.consentPatients) consented.push({ patient, leaf: manifest });
     care.push(...keyCare(item));
-    first += item.documents.length;
+    first += documentsOf(item);
   }
-  const parts = [
-    { target: 'document (leaf, digest, body)', rows: documents },
-    { target: 'payload (grp, lockbox, digest, size, body)', rows: payloads },
-    { target: 'lockbox (leaf, slot, wrap, next_tag)', rows: lockboxes },
-    { target: 'patient (patient, leaf, wrap)', rows: patients },
-    { target: 'alias (hash, resource)', rows: aliases },
-    { target: 'record (resource, version, grp, line, source, source_time)', rows: records },
-    { target: 'token (token, sort_time, grp, mask)', rows: tokens },
-    { target: 'message (control, digest, leaf, thread)', rows: messages },
-  ];
-  const ending = consented.map(
-    ({ patient, leaf }) => `update patient set consent_leaf = ${Number(leaf)} where patient = '${hex(patient)}'`,
-  );
-  return { parts, ending: [...ending, ...care] };
+  return [...consented, ...care];
 }
 
 /** What a rotation of keys changes besides the ledger. */
-function keyCare({ rewraps = [], fingerprint }: CommitItem): string[] {
+function keyCare({ rewraps, fingerprint }: PackedItem): string[] {
   const statements = rewraps.map((row) => {
-    const wrap = `'\\x${row.wrap.toString('hex')}'`;
+    const wrap = `'\\x${Buffer.from(row.wrap).toString('hex')}'`;
     return 'lockbox' in row
       ? `update lockbox set wrap = ${wrap} where leaf = ${Number(row.lockbox)}`
       : `update patient set wrap = ${wrap} where patient = '${hex(row.patient)}'`;

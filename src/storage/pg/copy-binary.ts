@@ -6,12 +6,22 @@
 /** Signature, flags and header extension length of the binary format. */
 const HEADER = Buffer.from('5047434f50590aff0d0a000000000000000000', 'hex');
 const TRAILER = Buffer.from([0xff, 0xff]);
+/** Weight of the upper half of an int8. */
+const HIGH = 0x1_0000_0000;
+/** Length word of an int8. */
+export const INT8_LENGTH_BYTES = 4;
 
 /** Grows one buffer of binary rows: `row(columns)`, then so many values. */
 export class CopyRows {
-  #buffer = Buffer.allocUnsafe(16_384);
-  #length = HEADER.copy(this.#buffer);
+  #buffer: Buffer;
+  #length: number;
   #rows = 0;
+
+  /** `bytes`: of the rows that are expected. */
+  constructor(bytes = 16_384) {
+    this.#buffer = Buffer.allocUnsafe(HEADER.length + bytes + TRAILER.length);
+    this.#length = HEADER.copy(this.#buffer);
+  }
 
   get rows(): number {
     return this.#rows;
@@ -28,6 +38,39 @@ export class CopyRows {
     return at;
   }
 
+  /** Bytes of the rows so far. */
+  get bytesOfRows(): number {
+    return this.#length - HEADER.length;
+  }
+
+  /** Forgets the rows and keeps the memory. */
+  clear(): void {
+    this.#length = HEADER.length;
+    this.#rows = 0;
+  }
+
+  /** Copies the rows, without header, to a place of `target`. */
+  copyTo(target: Uint8Array, at: number): void {
+    target.set(this.#buffer.subarray(HEADER.length, this.#length), at);
+  }
+
+  /** Adds so many rows that are encoded already. Returns the position of their first byte, for `add`. */
+  encoded(bytes: Uint8Array, rows: number): number {
+    const at = this.#room(bytes.length);
+    this.#buffer.set(bytes, at);
+    this.#rows += rows;
+    return at;
+  }
+
+  /** Adds `delta` to the non-negative int8 whose eight bytes begin at a position. The sum is below 2^53. */
+  add(position: number, delta: number): void {
+    const buffer = this.#buffer;
+    const sum = buffer.readUInt32BE(position) * HIGH + buffer.readUInt32BE(position + 4) + delta;
+    const high = Math.floor(sum / HIGH);
+    buffer.writeUInt32BE(high, position);
+    buffer.writeUInt32BE(sum - high * HIGH, position + 4);
+  }
+
   row(columns: number): this {
     this.#buffer.writeInt16BE(columns, this.#room(2));
     this.#rows += 1;
@@ -37,7 +80,12 @@ export class CopyRows {
   int8(value: number | bigint): this {
     const at = this.#room(12);
     this.#buffer.writeInt32BE(8, at);
-    this.#buffer.writeBigInt64BE(BigInt(value), at + 4);
+    if (typeof value === 'bigint') this.#buffer.writeBigInt64BE(value, at + 4);
+    else {
+      const high = Math.floor(value / HIGH);
+      this.#buffer.writeInt32BE(high, at + 4);
+      this.#buffer.writeUInt32BE(value - high * HIGH, at + 8);
+    }
     return this;
   }
 
@@ -79,7 +127,10 @@ export class CopyRows {
     return this;
   }
 
+  /** Header, rows and trailer; the rows are complete. */
   finish(): Buffer {
-    return Buffer.concat([this.#buffer.subarray(0, this.#length), TRAILER]);
+    const at = this.#room(TRAILER.length);
+    this.#buffer.set(TRAILER, at);
+    return this.#buffer.subarray(0, this.#length);
   }
 }

@@ -27,6 +27,7 @@ const RESOLVE = statement('resolve');
 const PAYLOADS = statement('payloads');
 const MESSAGES = statement('find-messages');
 const DOCUMENT = statement('document');
+const REPROCESSED = statement('reprocessed');
 const BY_SLOT = statement('lockboxes-by-slot');
 const BY_LEAF = statement('lockboxes-by-leaf');
 const PATIENTS = statement('patients');
@@ -109,6 +110,10 @@ export function prepareStore(pool: Pool): PrepareStore {
     async document(leaf) {
       const { rows } = await pool.query<{ body: Buffer }>(DOCUMENT, [leaf]).catch(storeError);
       return rows[0]?.body;
+    },
+    async reprocessed(leaf) {
+      const { rows } = await pool.query<{ leaf: LeafIndex }>(REPROCESSED, [leaf]).catch(storeError);
+      return rows[0]?.leaf;
     },
   };
 }

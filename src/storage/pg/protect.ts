@@ -86,6 +86,8 @@ const APPENDED: ReadonlySet<string> = new Set([
   'record',
   'token',
   'message',
+  'quarantine',
+  'reprocessed',
 ]);
 
 /**

@@ -8,7 +8,14 @@ import {
   type GroupCommitter,
   type ItemOutcome,
 } from '../../../src/write/group-commit.ts';
-import type { CommitItem, CommitStore, GrownTree, LogHead } from '../../../src/write/ports.ts';
+import { columnsOf, itemPacker } from '../../../src/storage/pg/packed-item.ts';
+import type { CommitItem, CommitStore, GrownTree, LogHead, PackedItem } from '../../../src/write/ports.ts';
+
+/** A control id is stored as a UUID: here one that can be read back. */
+const uuidOf = (name: string): string => {
+  const hex = Buffer.from(name.padEnd(16, '.')).toString('hex');
+  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20, 32)].join('-');
+};
 
 function item(control: string, over: Partial<CommitItem> = {}): CommitItem {
   return {
@@ -21,13 +28,13 @@ function item(control: string, over: Partial<CommitItem> = {}): CommitItem {
     aliases: [],
     records: [],
     tokens: [],
-    message: { control, digest: control, thread: undefined },
+    message: { control: uuidOf(control), digest: uuidOf(control), thread: undefined },
     ...over,
   };
 }
 
 const HEAD: LogHead = { size: 0, root: Buffer.alloc(32), compact: Buffer.alloc(0), block: 0, checkpoint: '' };
-const controlOf = ({ message }: CommitItem): string => message?.control ?? '';
+const controlOf = (packed: PackedItem): string => columnsOf(packed, 'message')[0][0].toString().replaceAll('.', '');
 
 /** A store in memory; `fault` decides what becomes of a group before or after it is stored. */
 class MemoryStore implements CommitStore {
@@ -40,8 +47,10 @@ class MemoryStore implements CommitStore {
     return HEAD;
   }
 
+  readonly pack = itemPacker();
+
   async commit(
-    items: readonly CommitItem[],
+    items: readonly PackedItem[],
     append: (head: LogHead, log: never) => Promise<GrownTree>,
   ): ReturnType<CommitStore['commit']> {
     const controls = items.map(controlOf);
@@ -148,7 +157,7 @@ describe('groupCommitter', () => {
 
   it('of two that claim the same in one group the first stands', async () => {
     const { store, committer } = setUp();
-    const alias = [{ hash: 'h' as never, resource: 'r' as never }];
+    const alias = [{ hash: Buffer.alloc(32, 7).toString('base64url') as never, resource: uuidOf('r') as never }];
     const outcomes = await settle(
       [item('a', { aliases: alias }), item('b', { aliases: alias }), item('a')].map((each) => committer.commit(each)),
     );

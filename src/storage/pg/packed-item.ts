@@ -1,0 +1,233 @@
+/**
+ * Commit items as rows of binary COPY, encoded where an item is prepared (any thread) with places relative to its first
+ * leaf; the commit copies them together and adds the places. So the one line that all commits stand in holds no encoding.
+ */
+import { u64be } from '../../core/bytes.ts';
+import { groupNumber, type LeafIndex } from '../../core/ids.ts';
+import type { CommitItem, NewDocument, PackedItem } from '../../write/ports.ts';
+import type { CopyPart } from './copy-batch.ts';
+import { CopyRows, INT8_LENGTH_BYTES } from './copy-binary.ts';
+
+/** Tables of a commit item, in the order in which they are written. */
+const TABLES = {
+  document: 'document (leaf, digest, body)',
+  payload: 'payload (grp, lockbox, digest, size, body)',
+  lockbox: 'lockbox (leaf, slot, wrap, next_tag)',
+  patient: 'patient (patient, leaf, wrap)',
+  alias: 'alias (hash, resource)',
+  record: 'record (resource, version, grp, line, source, source_time)',
+  token: 'token (token, sort_time, grp, mask)',
+  message: 'message (control, digest, leaf, thread)',
+  quarantine: 'quarantine (leaf, reason, source, received)',
+  reprocessed: 'reprocessed (original, leaf)',
+} as const;
+type Table = keyof typeof TABLES;
+const TABLE_NAMES = Object.keys(TABLES) as Table[];
+
+/** Numbers of the layout for each table: rows, bytes, places that are leaves, places that are groups. */
+const LAYOUT = 4;
+const DIGEST_BYTES = 32;
+/** Bytes of a place's offset, and of a claim. */
+const OFFSET_BYTES = 4;
+const CLAIM_BYTES = 8;
+
+/** Rows of one table of one item, and where in them places stand that are relative. */
+class RelativeRows {
+  readonly rows = new CopyRows();
+  readonly leaves: number[] = [];
+  readonly groups: number[] = [];
+
+  clear(): void {
+    this.rows.clear();
+    this.leaves.length = 0;
+    this.groups.length = 0;
+  }
+
+  /** A leaf of this very item, by the position of its document. */
+  leaf(document: number): CopyRows {
+    this.leaves.push(this.rows.bytesOfRows + INT8_LENGTH_BYTES);
+    return this.rows.int8(document);
+  }
+
+  /** A group of this very item. */
+  group(manifest: number, ordinal: number): CopyRows {
+    this.groups.push(this.rows.bytesOfRows + INT8_LENGTH_BYTES);
+    return this.rows.int8(groupNumber(manifest as LeafIndex, ordinal));
+  }
+}
+
+/** A packer of items; keeps its scratch memory between them. */
+export function itemPacker(): (item: CommitItem) => PackedItem {
+  const scratch = Object.fromEntries(TABLE_NAMES.map((name) => [name, new RelativeRows()])) as Record<
+    Table,
+    RelativeRows
+  >;
+  return (item) => {
+    for (const name of TABLE_NAMES) scratch[name].clear();
+    const claims = encodeRows(item, scratch);
+    return assemble(item, scratch, claims);
+  };
+}
+
+/** Fills the rows of an item; returns its claims. */
+function encodeRows(item: CommitItem, to: Record<Table, RelativeRows>): number[] {
+  const claims: number[] = [];
+  item.documents.forEach(({ digest, body }, i) => {
+    to.document.rows.row(3);
+    to.document.leaf(i).bytes(digest).bytes(body);
+  });
+  item.payloads.forEach(({ lockbox, digest, size, body }, ordinal) => {
+    to.payload.rows.row(5);
+    placeOf(to.payload, to.payload.group(item.manifest, ordinal), lockbox).bytes(digest).int8(size);
+    if (body === undefined) to.payload.rows.null();
+    else to.payload.rows.bytes(body);
+  });
+  for (const box of item.lockboxes) {
+    to.lockbox.rows.row(4);
+    to.lockbox.leaf(box.document).uuid(box.slot).bytes(box.wrap).int8(box.nextTag);
+    claims.push(claimOf(uuidBytes(box.slot)));
+  }
+  for (const row of item.patients) {
+    to.patient.rows.row(3).uuid(row.patient);
+    to.patient.leaf(row.document).bytes(row.wrap);
+    claims.push(claimOf(uuidBytes(row.patient)));
+  }
+  for (const { hash, resource } of item.aliases) {
+    const digest = Buffer.from(hash, 'base64url');
+    to.alias.rows.row(2).bytes(digest).uuid(resource);
+    claims.push(claimOf(digest));
+  }
+  for (const record of item.records) {
+    to.record.rows.row(6).uuid(record.resource).int4(record.version);
+    to.record.group(item.manifest, record.payload);
+    to.record.rows.int2(record.line).int4(record.source).int8(record.sourceTime);
+    claims.push(claimOf(uuidBytes(record.resource), record.version));
+  }
+  for (const token of item.tokens) {
+    to.token.rows.row(4).int8(token.token).int8(token.sortTime);
+    to.token.group(item.manifest, token.payload).int8(BigInt.asIntN(64, token.mask));
+  }
+  if (item.message !== undefined) {
+    const { control, digest, thread } = item.message;
+    to.message.rows.row(4).uuid(control).uuid(digest);
+    const rows = to.message.leaf(item.manifest);
+    if (thread === undefined) rows.null();
+    else rows.uuid(thread);
+    claims.push(claimOf(uuidBytes(control), uuidBytes(digest).readUInt32BE()));
+  }
+  if (item.quarantine !== undefined) {
+    const { reason, source, at } = item.quarantine;
+    to.quarantine.rows.row(4);
+    to.quarantine.leaf(item.manifest).text(reason).int4(source).int8(at);
+  }
+  if (item.reprocessOf !== undefined) {
+    to.reprocessed.rows.row(2).int8(item.reprocessOf);
+    to.reprocessed.leaf(item.manifest);
+    claims.push(item.reprocessOf);
+  }
+  if (item.quarantine !== undefined) {
+    const { reason, source, at } = item.quarantine;
+    to.quarantine.rows.row(4);
+    to.quarantine.leaf(item.manifest).text(reason).int4(source).int8(at);
+  }
+  if (item.reprocessOf !== undefined) {
+    to.reprocessed.rows.row(2).int8(item.reprocessOf);
+    to.reprocessed.leaf(item.manifest);
+    claims.push(claimOf(u64be(item.reprocessOf), item.reprocessOf));
+  }
+  return claims;
+}
+
+function placeOf(table: RelativeRows, rows: CopyRows, lockbox: LeafIndex | NewDocument | undefined): CopyRows {
+  if (lockbox === undefined) return rows.null();
+  return typeof lockbox === 'number' ? rows.int8(lockbox) : table.leaf(lockbox.document);
+}
+
+function uuidBytes(uuid: string): Buffer {
+  return Buffer.from(uuid.replaceAll('-', ''), 'hex');
+}
+
+/** 52 bits of a key, which is a keyed digest, told apart by a small number. */
+function claimOf(key: Buffer, number = 0): number {
+  return ((key.readUInt32BE() ^ Math.imul(number, 0x9e3779b1)) >>> 0) * 0x10_0000 + (key.readUInt32BE(4) >>> 12);
+}
+
+/** One ArrayBuffer: rows of all tables, offsets of their places, digests, claims. */
+function assemble(item: CommitItem, from: Record<Table, RelativeRows>, claims: readonly number[]): PackedItem {
+  const tables = TABLE_NAMES.map((name) => from[name]);
+  const rowBytes = tables.reduce((sum, { rows }) => sum + rows.bytesOfRows, 0);
+  const places = tables.reduce((sum, { leaves, groups }) => sum + leaves.length + groups.length, 0);
+  const digestsAt = rowBytes + places * OFFSET_BYTES;
+  const claimsAt = Math.ceil((digestsAt + item.documents.length * DIGEST_BYTES) / CLAIM_BYTES) * CLAIM_BYTES;
+  const bytes = Buffer.from(new ArrayBuffer(claimsAt + claims.length * CLAIM_BYTES));
+  const layout: number[] = [];
+  let at = 0;
+  let offsetAt = rowBytes;
+  for (const { rows, leaves, groups } of tables) {
+    rows.copyTo(bytes, at);
+    at += rows.bytesOfRows;
+    layout.push(rows.rows, rows.bytesOfRows, leaves.length, groups.length);
+    for (const offset of leaves) offsetAt = bytes.writeUInt32LE(offset, offsetAt);
+    for (const offset of groups) offsetAt = bytes.writeUInt32LE(offset, offsetAt);
+  }
+  item.documents.forEach(({ digest }, i) => bytes.set(digest, digestsAt + i * DIGEST_BYTES));
+  const packedClaims = new Float64Array(bytes.buffer, claimsAt, claims.length);
+  packedClaims.set(claims);
+  return {
+    manifest: item.manifest,
+    digests: bytes.subarray(digestsAt, digestsAt + item.documents.length * DIGEST_BYTES),
+    claims: packedClaims,
+    rows: bytes.subarray(0, digestsAt),
+    layout,
+    consentPatients: item.consentPatients,
+    rewraps: item.rewraps ?? [],
+    fingerprint: item.fingerprint,
+  };
+}
+
+/** Documents of a packed item. */
+export function documentsOf(item: PackedItem): number {
+  return item.digests.length / DIGEST_BYTES;
+}
+
+/** The rows of a group of items whose first document becomes the leaf `firstLeaf`. */
+export function placeItems(items: readonly PackedItem[], firstLeaf: number): CopyPart[] {
+  const sizes = TABLE_NAMES.map((_, t) => items.reduce((sum, { layout }) => sum + layout[t * LAYOUT + 1], 0));
+  const parts = TABLE_NAMES.map((name, t) => ({ target: TABLES[name], rows: new CopyRows(sizes[t]) }));
+  let first = firstLeaf;
+  for (const item of items) {
+    const { rows, layout } = item;
+    const view = Buffer.from(rows.buffer, rows.byteOffset, rows.length);
+    let at = 0;
+    let offsetAt = layout.reduce((sum, n, i) => (i % LAYOUT === 1 ? sum + n : sum), 0);
+    const firstGroup = groupNumber(first as LeafIndex, 0);
+    parts.forEach((part, t) => {
+      const [count, bytes, leaves, groups] = layout.slice(t * LAYOUT, (t + 1) * LAYOUT);
+      const base = part.rows.encoded(view.subarray(at, at + bytes), count);
+      at += bytes;
+      for (let i = 0; i < leaves + groups; i += 1, offsetAt += OFFSET_BYTES) {
+        part.rows.add(base + view.readUInt32LE(offsetAt), i < leaves ? first : firstGroup);
+      }
+    });
+    first += documentsOf(item);
+  }
+  return parts;
+}
+
+/** The columns of an item's rows of one table, each as its bytes; null as undefined. */
+export function columnsOf(item: PackedItem, table: Table): Buffer[][] {
+  const t = TABLE_NAMES.indexOf(table);
+  const view = Buffer.from(item.rows.buffer, item.rows.byteOffset, item.rows.length);
+  let at = 0;
+  for (let before = 0; before < t; before += 1) at += item.layout[before * LAYOUT + 1];
+  return Array.from({ length: item.layout[t * LAYOUT] }, () => {
+    const columns = view.readInt16BE(at);
+    at += 2;
+    return Array.from({ length: columns }, () => {
+      const length = Math.max(0, view.readInt32BE(at));
+      const column = view.subarray(at + 4, at + 4 + length);
+      at += 4 + length;
+      return column;
+    });
+  });
+}
