@@ -98,7 +98,7 @@ export async function startHttp(parts: HttpParts): Promise<HttpListener> {
       },
       log,
     }),
-    ledger: ledgerRouter({ ledger, log }),
+    ledger: ledgerRouter({ ledger, levels: peers.levels, waitMs: config.limits.requestMs / 2, log }),
     peers: {
       witness: witnessRouter({ witness: peers.witness, maxBytes: ADD_CHECKPOINT_MAX_BYTES }),
       mirror: mirrorRouter({ peers, maxBytes: ADD_CHECKPOINT_MAX_BYTES }),

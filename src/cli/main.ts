@@ -69,7 +69,7 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
   },
   'verify-receipt': {
     usage:
-      'verify-receipt FILE [--vkey VKEY] [--sign-key KEY]... [--cosigner VKEY]... [--document FILE] [--lockbox-key FILE]',
+      'verify-receipt FILE [--vkey VKEY] [--sign-key KEY]... [--cosigner VKEY]... [--policy FILE] [--document FILE] [--lockbox-key FILE]',
     does: 'check a receipt offline, with nothing of a gateway but its public keys',
     load: async () => (await import('./verify-receipt.ts')).verifyReceipt,
   },

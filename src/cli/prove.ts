@@ -1,6 +1,7 @@
 /**
  * `anamnesis prove`: the receipt of a record version, of a message or of any leaf, from the stored ledger of the configured
- * gateway, whether that runs or not. A receipt holds ciphertext and digests; nothing is opened to make it.
+ * gateway, whether that runs or not: under the newest checkpoint that the policy's quorum has cosigned, or the newest of all where
+ * none of those has come to the leaf yet. A receipt holds ciphertext and digests; nothing is opened to make it.
  */
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -16,6 +17,7 @@ import { versionNumber } from '../services/read-version.ts';
 import { ledgerReader } from '../storage/pg/ledger-reader.ts';
 import { keyStore, prepareStore } from '../storage/pg/prepare-store.ts';
 import { recordStore } from '../storage/pg/record-store.ts';
+import { signatureStore } from '../storage/pg/signature-store.ts';
 import { EXIT, UsageError, type Command } from './command.ts';
 import { readSettings } from './settings.ts';
 import { openStoredLedger, type StoredLedger } from './stored-ledger.ts';
@@ -82,6 +84,7 @@ async function receiptFor(stored: StoredLedger, target: Target): Promise<string>
     reader: ledgerReader(pool),
     origin: keys.origin,
     logPublicKey: Buffer.from(keys.log),
+    published: async () => (await signatureStore(pool).load()).published,
   });
   if (target.kind === 'leaf') return ledger.receiptOf(target.leaf);
   const secret = await gatewaySecret(stored);

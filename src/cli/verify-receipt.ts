@@ -7,12 +7,14 @@ import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { fromBase64url } from '../core/bytes.ts';
-import { checkReceiptText, readNoteKey, type NoteKey } from '../ledger/independent-receipt.ts';
+import { readNoteKey, type NoteKey } from '../ledger/independent-note.ts';
+import { readTrustPolicy, type TrustPolicy } from '../ledger/independent-policy.ts';
+import { checkReceiptText } from '../ledger/independent-receipt.ts';
 import { nobleEd25519 } from '../ledger/signature-check.ts';
 import { EXIT, joinOptionValues, UsageError, type CliContext, type Command } from './command.ts';
 import { openReceipt } from './open-receipt.ts';
 
-/** Without one of these a receipt shows nothing. */
+/** Without one of these a receipt shows nothing; with a policy its quorum is one of them. */
 const NEEDED = ['inclusion', 'checkpoint'];
 const MARK = { ok: 'ok   ', wrong: 'WRONG', open: 'open ' } as const;
 
@@ -24,18 +26,21 @@ export const verifyReceipt: Command = async (args, context) => {
       vkey: { type: 'string' },
       'sign-key': { type: 'string', multiple: true },
       cosigner: { type: 'string', multiple: true },
+      policy: { type: 'string' },
       document: { type: 'string' },
       'lockbox-key': { type: 'string' },
     },
   });
   if (positionals.length !== 1) throw new UsageError('verify-receipt takes one receipt; see `verify-receipt --help`');
   const read = (path: string): Buffer => readInput(context, path);
+  const policy = values.policy === undefined ? undefined : trustPolicy(read(values.policy));
   const report = checkReceiptText(
     read(positionals[0]).toString('utf8'),
     {
       log: values.vkey === undefined ? undefined : noteKey(context, values.vkey),
       sign: (values['sign-key'] ?? []).map((text) => signKey(context, text)),
       cosigners: (values.cosigner ?? []).map((text) => noteKey(context, text)),
+      policy,
     },
     nobleEd25519,
     values.document === undefined ? undefined : read(values.document),
@@ -43,7 +48,8 @@ export const verifyReceipt: Command = async (args, context) => {
   for (const { check, outcome, detail } of report.checks) {
     context.out(`${MARK[outcome]} ${check.padEnd(12)} ${detail}`);
   }
-  const whole = NEEDED.every((name) => report.checks.some(({ check, outcome }) => check === name && outcome === 'ok'));
+  const needed = policy === undefined ? NEEDED : [...NEEDED, 'quorum'];
+  const whole = needed.every((name) => report.checks.some(({ check, outcome }) => check === name && outcome === 'ok'));
   const wrong = report.checks.some(({ outcome }) => outcome === 'wrong');
   let opened = true;
   if (values['lockbox-key'] !== undefined) {
@@ -56,7 +62,7 @@ export const verifyReceipt: Command = async (args, context) => {
     if (line !== undefined) context.out(line);
   }
   context.out(
-    wrong || !opened ? 'The receipt is WRONG.' : whole ? 'The receipt is right.' : 'The receipt shows nothing yet.',
+    wrong || !opened ? 'The receipt is WRONG.' : whole ? 'The receipt is right.' : 'The receipt is not enough yet.',
   );
   return whole && !wrong && opened ? EXIT.ok : EXIT.failed;
 };
@@ -73,6 +79,16 @@ function readInput({ cwd }: CliContext, path: string): Buffer {
 function valueOf(context: CliContext, text: string): string {
   const path = resolve(context.cwd, text);
   return existsSync(path) ? readInput(context, path).toString('utf8').split(/\r?\n/, 1)[0] : text;
+}
+
+function trustPolicy(file: Buffer): TrustPolicy {
+  const policy = readTrustPolicy(file.toString('utf8'));
+  if (typeof policy !== 'number') return policy;
+  throw new UsageError(
+    policy === 0
+      ? 'the policy file has no quorum line'
+      : `line ${policy} of the policy file is not of C2SP tlog-policy`,
+  );
 }
 
 function noteKey(context: CliContext, text: string): NoteKey {

@@ -5,6 +5,14 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import type { Ed25519Check } from './signature-check.ts';
 
+/** A key that signs notes, as a vkey says it. Type 1: Ed25519; type 4: cosignature/v1. */
+export interface NoteKey {
+  readonly name: string;
+  readonly type: number;
+  /** 32 bytes. */
+  readonly publicKey: Buffer;
+}
+
 export interface IndependentCheckpoint {
   readonly origin: string;
   readonly size: number;
@@ -52,4 +60,15 @@ export function readCheckpoint(
     else bad += 1;
   }
   return { origin: lines[0], size, root, signed: good > 0 && bad === 0 };
+}
+
+/** Reads `<name>+<8 hex digits>+<base64>` with an Ed25519 key of type 1 or 4; undefined for anything else. */
+export function readNoteKey(vkey: string): NoteKey | undefined {
+  const [name, id, ...rest] = vkey.trim().split('+');
+  const bytes = Buffer.from(rest.join('+'), 'base64');
+  if (name === '' || /\s/.test(name) || bytes.length !== 33 || bytes.toString('base64') !== rest.join('+'))
+    return undefined;
+  const key = { name, type: bytes[0], publicKey: bytes.subarray(1) };
+  const known = key.type === 1 || key.type === 4;
+  return known && ed25519KeyId(name, key.type, key.publicKey) === id ? key : undefined;
 }

@@ -3,31 +3,27 @@
  * keys, and sharing no code with what makes receipts: no `proof`, `inclusion`, `merkle`, `note`, `checkpoint`.
  */
 import { sha256 } from '@noble/hashes/sha2.js';
-import { ed25519KeyId, readCheckpoint } from './independent-note.ts';
+import { cosignersOf } from './independent-cosignature.ts';
+import { readCheckpoint, type NoteKey } from './independent-note.ts';
+import type { TrustPolicy } from './independent-policy.ts';
 import { independentLeafHash, rootFromPath } from './independent-tree.ts';
 import { parseContents, type ReceiptContents } from './receipt-contents.ts';
 import type { Ed25519Check } from './signature-check.ts';
 import { checkDocument } from './verify.ts';
-
-/** A key that signs notes, as a vkey says it. Type 1: Ed25519; type 4: cosignature/v1. */
-export interface NoteKey {
-  readonly name: string;
-  readonly type: number;
-  /** 32 bytes. */
-  readonly publicKey: Buffer;
-}
 
 export interface ReceiptTrust {
   /** The log's key, from somewhere else than the gateway in doubt. Undefined: nobody's signature is checked. */
   readonly log: NoteKey | undefined;
   /** Raw Ed25519 keys of which one should have signed the document. Empty: its signature is not checked. */
   readonly sign: readonly Uint8Array[];
-  /** Witnesses and mirrors whose cosignatures count. */
+  /** Witnesses and mirrors whose cosignatures count, all of them. */
   readonly cosigners: readonly NoteKey[];
+  /** Whose signatures count and how many: the logs that are trusted, and the quorum. */
+  readonly policy?: TrustPolicy | undefined;
 }
 
 export type ReceiptCheckName =
-  'form' | 'inclusion' | 'checkpoint' | 'cosignatures' | 'document' | 'signature' | 'payload';
+  'form' | 'inclusion' | 'checkpoint' | 'cosignatures' | 'quorum' | 'document' | 'signature' | 'payload';
 
 export interface ReceiptCheck {
   readonly check: ReceiptCheckName;
@@ -40,17 +36,6 @@ export interface ReceiptReport {
   readonly checks: readonly ReceiptCheck[];
   /** Contents, where the receipt carries some and they can be read. */
   readonly contents: ReceiptContents | undefined;
-}
-
-/** Reads `<name>+<8 hex digits>+<base64>` with an Ed25519 key of type 1 or 4; undefined for anything else. */
-export function readNoteKey(vkey: string): NoteKey | undefined {
-  const [name, id, ...rest] = vkey.trim().split('+');
-  const bytes = Buffer.from(rest.join('+'), 'base64');
-  if (name === '' || /\s/.test(name) || bytes.length !== 33 || bytes.toString('base64') !== rest.join('+'))
-    return undefined;
-  const key = { name, type: bytes[0], publicKey: bytes.subarray(1) };
-  const known = key.type === 1 || key.type === 4;
-  return known && ed25519KeyId(name, key.type, key.publicKey) === id ? key : undefined;
 }
 
 interface Parts {
@@ -118,11 +103,9 @@ type Say = (name: ReceiptCheckName, outcome: ReceiptCheck['outcome'], detail: st
 
 function checkTree(parts: Parts, bytes: Buffer | undefined, trust: ReceiptTrust, check: Ed25519Check, say: Say): void {
   const { index, hashes, checkpoint: note } = parts;
-  const nobody = { name: '', publicKey: Buffer.alloc(32) };
-  const log = trust.log?.type === 1 ? trust.log : undefined;
-  const checkpoint = readCheckpoint(note, (log ?? nobody).name, (log ?? nobody).publicKey, check);
+  const checkpoint = readCheckpoint(note, '', Buffer.alloc(32), check);
   if (checkpoint === undefined) return say('form', 'wrong', 'the checkpoint in the receipt cannot be read');
-  const { origin, size, root, signed } = checkpoint;
+  const { origin, size, root } = checkpoint;
   if (bytes === undefined) {
     say('inclusion', 'open', `the receipt of leaf ${index} does not carry its document: give it with --document`);
   } else {
@@ -131,36 +114,50 @@ function checkTree(parts: Parts, bytes: Buffer | undefined, trust: ReceiptTrust,
     const path = `from the document at leaf ${index} to the root of ${size} leaves`;
     say('inclusion', leads ? 'ok' : 'wrong', `${hashes.length} hashes ${leads ? 'lead' : 'do not lead'} ${path}`);
   }
-  if (log === undefined) say('checkpoint', 'open', `who signed for ${origin} is not checked: give the log's vkey`);
-  else if (origin !== log.name) say('checkpoint', 'wrong', `the checkpoint is of ${origin}, not of ${log.name}`);
-  else
-    say('checkpoint', signed ? 'ok' : 'wrong', signed ? `signed by ${origin}` : `not signed by the key of ${origin}`);
-  const cosigned = trust.cosigners.filter((key) => isCosigned(note, key, check));
-  if (trust.cosigners.length > 0) {
-    const names = cosigned.map(({ name }) => name).join(', ');
-    const outcome = cosigned.length === trust.cosigners.length ? 'ok' : cosigned.length === 0 ? 'wrong' : 'open';
-    const count = `${cosigned.length} of ${trust.cosigners.length}`;
-    say('cosignatures', outcome, `cosigned by ${count}${names === '' ? '' : `: ${names}`}`);
-  }
+  checkSigner(note, origin, trust, check, say);
+  if (trust.cosigners.length > 0) checkCosigners(note, trust.cosigners, check, say);
+  if (trust.policy !== undefined) checkQuorum(note, trust.policy, check, say);
 }
 
-/** True when a line of this key stands in the note and verifies (C2SP signed-note; type 4: tlog-cosignature). */
-function isCosigned(note: string, key: NoteKey, check: Ed25519Check): boolean {
-  const separator = note.lastIndexOf('\n\n') + 1;
-  const text = note.slice(0, separator);
-  const id = ed25519KeyId(key.name, key.type, key.publicKey);
-  return note
-    .slice(separator + 1)
-    .split('\n')
-    .some((line) => {
-      const [, name, encoded = ''] = line.split(' ');
-      const bytes = Buffer.from(encoded, 'base64');
-      if (name !== key.name || bytes.toString('hex', 0, 4) !== id) return false;
-      if (key.type === 1) return check(bytes.subarray(4), Buffer.from(text), key.publicKey);
-      if (bytes.length !== 76) return false;
-      const time = bytes.readBigUInt64BE(4);
-      return check(bytes.subarray(12), Buffer.from(`cosignature/v1\ntime ${time}\n${text}`), key.publicKey);
-    });
+/** The log's own signature, by the key that was given, or by one of the policy's for this origin. */
+function checkSigner(note: string, origin: string, trust: ReceiptTrust, check: Ed25519Check, say: Say): void {
+  const { log, policy } = trust;
+  if (log === undefined && policy === undefined) {
+    return say('checkpoint', 'open', `who signed for ${origin} is not checked: give the log's vkey`);
+  }
+  if (log !== undefined && origin !== log.name) {
+    return say('checkpoint', 'wrong', `the checkpoint is of ${origin}, not of ${log.name}`);
+  }
+  const keys = log === undefined ? (policy?.logs ?? []).filter(({ name }) => name === origin) : [log];
+  if (keys.length === 0) return say('checkpoint', 'wrong', `${origin} is not a log of the policy`);
+  const signed = keys.some(
+    ({ type, name, publicKey }) => type === 1 && readCheckpoint(note, name, publicKey, check)?.signed === true,
+  );
+  say('checkpoint', signed ? 'ok' : 'wrong', signed ? `signed by ${origin}` : `not signed by the key of ${origin}`);
+}
+
+function checkCosigners(note: string, keys: readonly NoteKey[], check: Ed25519Check, say: Say): void {
+  const { signed, forged } = cosignersOf(note, keys, check);
+  const names = signed.map(({ name }) => name).join(', ');
+  const right = signed.length === keys.length;
+  const outcome = right ? 'ok' : signed.length === 0 || forged.length > 0 ? 'wrong' : 'open';
+  const count = `${signed.length} of ${keys.length}`;
+  say('cosignatures', outcome, `cosigned by ${count}${names === '' ? '' : `: ${names}`}`);
+}
+
+function checkQuorum(note: string, policy: TrustPolicy, check: Ed25519Check, say: Say): void {
+  const named = [...policy.cosigners];
+  const { signed, forged } = cosignersOf(
+    note,
+    named.map(([, key]) => key),
+    check,
+  );
+  if (forged.length > 0) return say('quorum', 'wrong', `a line of ${forged[0].name} is not its signature`);
+  const names = named.filter(([, key]) => signed.includes(key)).map(([name]) => name);
+  const met = policy.isMet(new Set(names));
+  const by = names.length === 0 ? 'cosigned by nobody' : `cosigned by ${names.join(', ')}`;
+  const rule = policy.quorum === 'none' ? 'the policy asks for nobody' : `the quorum \`${policy.quorum}\` is`;
+  say('quorum', met ? 'ok' : 'open', `${by}: ${rule}${policy.quorum === 'none' ? '' : met ? ' met' : ' not met'}`);
 }
 
 function checkContents(

@@ -11,7 +11,7 @@ import { renderMessage, type RenderDeps } from './render-message.ts';
 export async function readRendered(
   deps: RenderDeps,
   request: ReadRequest,
-  interaction: 'read' | 'vread' | 'history-instance',
+  interaction: 'read' | 'vread' | 'history-instance' | 'operation',
   leaf: LeafIndex,
 ): Promise<ReadVersion> {
   const { principal, type, id, requestId } = request;

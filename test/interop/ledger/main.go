@@ -2,10 +2,14 @@
 //
 //	interop log URL    reads vkey, checkpoint, tiles, entries, blocks and receipts under URL and verifies them all
 //	interop note       prints a fresh vkey and a note signed with its key
+//	interop receipt FILE VKEY COSIGNER-VKEY...
+//	                   verifies a receipt that carries its document, and counts the cosigners under its checkpoint
 package main
 
 import (
+	"crypto/ed25519"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
@@ -27,8 +31,10 @@ func main() {
 		err = checkLog(os.Args[2])
 	case len(os.Args) == 2 && os.Args[1] == "note":
 		err = signNote()
+	case len(os.Args) > 3 && os.Args[1] == "receipt":
+		err = checkCosigned(os.Args[2], os.Args[3], os.Args[4:])
 	default:
-		err = fmt.Errorf("usage: interop log URL | interop note")
+		err = fmt.Errorf("usage: interop log URL | interop note | interop receipt FILE VKEY COSIGNER-VKEY...")
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -198,6 +204,96 @@ func checkReceipt(url string, verifier note.Verifier, leaf int64, record tlog.Ha
 		return err
 	}
 	return tlog.CheckRecord(proof, tree.N, tree.Hash, leaf, record)
+}
+
+// cosigner verifies C2SP cosignature/v1 lines (type 4), which sumdb/note takes as one more kind of Verifier.
+type cosigner struct {
+	name string
+	hash uint32
+	key  ed25519.PublicKey
+}
+
+func newCosigner(vkey string) (cosigner, error) {
+	name, rest, _ := strings.Cut(vkey, "+")
+	id, encoded, _ := strings.Cut(rest, "+")
+	hash, err := strconv.ParseUint(id, 16, 32)
+	if err != nil {
+		return cosigner{}, err
+	}
+	key, err := base64.StdEncoding.DecodeString(encoded)
+	if err != nil || len(key) != 1+ed25519.PublicKeySize || key[0] != 4 {
+		return cosigner{}, fmt.Errorf("%s: not the vkey of a cosigner", name)
+	}
+	return cosigner{name, uint32(hash), key[1:]}, nil
+}
+
+func (c cosigner) Name() string    { return c.name }
+func (c cosigner) KeyHash() uint32 { return c.hash }
+func (c cosigner) Verify(msg, sig []byte) bool {
+	if len(sig) != 8+ed25519.SignatureSize {
+		return false
+	}
+	signed := fmt.Sprintf("cosignature/v1\ntime %d\n%s", binary.BigEndian.Uint64(sig), msg)
+	return ed25519.Verify(c.key, []byte(signed), sig[8:])
+}
+
+func checkCosigned(file, vkey string, cosigners []string) error {
+	verifier, err := note.NewVerifier(vkey)
+	if err != nil {
+		return err
+	}
+	verifiers := []note.Verifier{verifier}
+	for _, vkey := range cosigners {
+		c, err := newCosigner(vkey)
+		if err != nil {
+			return err
+		}
+		verifiers = append(verifiers, c)
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	head, checkpoint, _ := strings.Cut(string(text), "\n\n")
+	lines := strings.Split(head, "\n")
+	if len(lines) < 3 || lines[0] != "c2sp.org/tlog-proof@v1" || !strings.HasPrefix(lines[1], "extra ") {
+		return fmt.Errorf("not a receipt with a document")
+	}
+	extra, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(lines[1], "extra "))
+	if err != nil {
+		return err
+	}
+	var contents struct{ Document string }
+	if err := json.Unmarshal(extra, &contents); err != nil {
+		return err
+	}
+	leaf, err := strconv.ParseInt(strings.TrimPrefix(lines[2], "index "), 10, 64)
+	if err != nil {
+		return err
+	}
+	var proof tlog.RecordProof
+	for _, line := range lines[3:] {
+		hash, err := tlog.ParseHash(line)
+		if err != nil {
+			return err
+		}
+		proof = append(proof, hash)
+	}
+	tree, err := openCheckpoint([]byte(checkpoint), verifier)
+	if err != nil {
+		return err
+	}
+	opened, err := note.Open([]byte(checkpoint), note.VerifierList(verifiers...))
+	if err != nil {
+		return err
+	}
+	digest := sha256.Sum256([]byte(contents.Document))
+	record := tlog.RecordHash(append([]byte{1}, digest[:]...))
+	if err := tlog.CheckRecord(proof, tree.N, tree.Hash, leaf, record); err != nil {
+		return err
+	}
+	fmt.Printf("leaf %d of %d, cosigned by %d\n", leaf, tree.N, len(opened.Sigs)-1)
+	return nil
 }
 
 // checkBlocks proves that the tree of every block is a prefix of the latest.

@@ -1,7 +1,8 @@
 import { sign } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { checkReceiptText, readNoteKey, type ReceiptTrust } from '../../../src/ledger/independent-receipt.ts';
+import { readNoteKey } from '../../../src/ledger/independent-note.ts';
+import { checkReceiptText, type ReceiptTrust } from '../../../src/ledger/independent-receipt.ts';
 import { rootFromPath } from '../../../src/ledger/independent-tree.ts';
 import { inclusionProof } from '../../../src/ledger/inclusion.ts';
 import { formatVkey, KEY_COSIGNATURE_V1, KEY_ED25519, parseVkey, verifierKey } from '../../../src/ledger/note.ts';

@@ -14,6 +14,7 @@ import type { SearchDeps } from '../../../services/search-request.ts';
 import type { WriteDeps } from '../../../services/write-changes.ts';
 import type { Authenticate } from '../authenticate.ts';
 import { errorFromHttp } from '../http-errors.ts';
+import { levelPreference, withLevel } from '../level.ts';
 import { parseQueryString } from '../query-string.ts';
 import { requestIdOf } from '../request-id.ts';
 import type { Answer, Call, Handler, Parameters } from './call.ts';
@@ -21,7 +22,6 @@ import { capabilities, type CapabilityFacts } from './capabilities.ts';
 import { create } from './create.ts';
 import { remove } from './delete.ts';
 import { historyInstance } from './history-instance.ts';
-import { levelPreference, withLevel } from './level.ts';
 import { checkAccept, checkContentType, FHIR_JSON, withoutFormat } from './negotiate.ts';
 import { outcomeOf } from './outcome.ts';
 import { read } from './read.ts';
@@ -70,7 +70,7 @@ interface FhirRoute {
 }
 
 /** Every interaction with a token. The order matters: the first pattern that fits is taken. */
-function routesOf({ services, ledger, limits }: FhirDeps): readonly FhirRoute[] {
+function routesOf({ services, ledger, levels, limits }: FhirDeps): readonly FhirRoute[] {
   const route = (
     method: Method,
     path: string,
@@ -78,6 +78,7 @@ function routesOf({ services, ledger, limits }: FhirDeps): readonly FhirRoute[] 
     handler: Handler,
     body: FhirRoute['body'] = 'none',
   ): FhirRoute => ({ method, path, interaction, body, handler });
+  const proof = receipt({ ...services, ledger, levels, requestMs: limits.requestMs });
   return [
     route('get', '/:type/:id', 'read', read(services)),
     route('post', '/', undefined, transaction(services, limits.entries), 'json'),
@@ -88,7 +89,8 @@ function routesOf({ services, ledger, limits }: FhirDeps): readonly FhirRoute[] 
     route('delete', '/:type/:id', 'delete', remove(services)),
     route('get', '/:type/:id/_history', 'history-instance', historyInstance(services, limits.count)),
     route('get', '/:type/:id/_history/:version', 'vread', vread(services)),
-    { ...route('get', '/:type/:id/_history/:version/$receipt', 'vread', receipt({ ...services, ledger })), text: true },
+    { ...route('get', '/:type/:id/_history/:version/$receipt', 'vread', proof), text: true },
+    { ...route('get', '/:type/:id/$receipt', 'read', proof), text: true },
   ];
 }
 
@@ -166,7 +168,7 @@ function interactionHandler(deps: FhirDeps, route: FhirRoute, readBody: RequestH
       base: deps.base(),
       requestId: requestIdOf(request),
     };
-    const preference = levelPreference(call);
+    const preference = levelPreference(call.header('prefer'));
     const answer = await withDeadline(route.handler(call), deps.limits.requestMs);
     send(response, await withLevel(deps.levels, answer, preference, deps.limits.requestMs));
   };

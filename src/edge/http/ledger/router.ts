@@ -5,10 +5,16 @@
 import { Router, type NextFunction, type Request, type Response } from 'express';
 import { asGatewayError, GatewayError } from '../../../core/errors.ts';
 import { describeError, type Log } from '../../../core/log.ts';
+import type { Levels } from '../../../services/peer-services.ts';
 import { BLOCKS_MAX, type ReadLedger } from '../../../services/read-ledger.ts';
+import { levelHeaders, levelPreference } from '../level.ts';
 
 export interface LedgerRouterDeps {
   readonly ledger: ReadLedger;
+  /** How far leaves have come in the network; absent: `durable` is all there is. */
+  readonly levels?: Pick<Levels, 'of' | 'wait' | 'sizes'>;
+  /** Milliseconds that a receipt may wait for a level. */
+  readonly waitMs?: number;
   readonly log: Log;
 }
 
@@ -17,7 +23,7 @@ const TEXT = 'text/plain; charset=utf-8';
 /** What a checkpoint covers never changes, its tiles neither. */
 const IMMUTABLE = 'public, max-age=31536000, immutable';
 
-export function ledgerRouter({ ledger, log }: LedgerRouterDeps): Router {
+export function ledgerRouter({ ledger, levels, waitMs = 0, log }: LedgerRouterDeps): Router {
   const router = Router({ caseSensitive: true, strict: true });
   router.get('/checkpoint', async (request, response) => {
     const query = new URL(request.url, 'http://localhost').searchParams;
@@ -44,6 +50,11 @@ export function ledgerRouter({ ledger, log }: LedgerRouterDeps): Router {
   router.get('/receipt/:leaf', async (request, response) => {
     const leaf = parseCount(request.params.leaf);
     if (leaf === undefined) throw new GatewayError('invalid-syntax', 'a leaf is a decimal number from 0');
+    const preference = levelPreference(request.headers.prefer?.toString());
+    // A leaf that is not there is not waited for.
+    if (levels !== undefined && leaf < levels.sizes.durable) {
+      response.set(await levelHeaders(levels, leaf, preference, waitMs));
+    }
     response
       .set('Cache-Control', 'no-cache')
       .type(TEXT)
