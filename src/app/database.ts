@@ -87,9 +87,7 @@ export async function openWriting(
     log,
     prepareStore: prepareStore(pool),
     keyStore: keyStore(pool),
-    commitStore: guardCommits(commitStore(pool, { fingerprint: keys.fingerprint, onFenced }), () =>
-      network.gate.checkIntake(),
-    ),
+    commitStore: guardCommits(commitStore(pool, { fingerprint: keys.fingerprint, onFenced }), network.gate),
     sealedSecret: secret,
     onCommitted({ size, items, leaves, seconds }: Committed): void {
       metrics.commit(items, leaves, seconds);

@@ -13,10 +13,12 @@ import { replicationMetrics } from '../edge/http/replication-metrics.ts';
 import type { KeySet } from '../keys/key-set.ts';
 import { KEY_ED25519, verifierKey, type NoteSigner } from '../ledger/note.ts';
 import { EMPTY_POLICY, MIRRORS, NO_QUORUM, parsePolicy, type Policy, type PolicyWitness } from '../ledger/policy.ts';
+import { rangeRoots } from '../ledger/tree-range.ts';
 import type { BlobStore } from '../record/blob-store.ts';
 import type { Equivocation } from '../replication/accept-checkpoint.ts';
 import { MirrorClient, WitnessClient, type CosignerClientDeps } from '../replication/cosigner-client.ts';
 import { dataStream } from '../replication/frames.ts';
+import { guardRoles } from '../replication/guard-roles.ts';
 import { createLevels } from '../replication/levels.ts';
 import { ownMember, peerAuthenticator } from '../replication/member.ts';
 import { createMirror } from '../replication/mirror.ts';
@@ -30,12 +32,12 @@ import { trustOf, type Trust } from '../replication/trust.ts';
 import { blobBytes, type PeerServices } from '../services/peer-services.ts';
 import { readLedger, type ReadLedger } from '../services/read-ledger.ts';
 import { checkpointStore } from '../storage/pg/checkpoint-store.ts';
+import { databaseIdentity } from '../storage/pg/database-identity.ts';
 import { seekLeadership } from '../storage/pg/leader.ts';
 import { mirrorReader, mirrorRows, mirrorStore } from '../storage/pg/mirror-store.ts';
 import { ownLog } from '../storage/pg/own-log.ts';
 import type { Pool } from '../storage/pg/pool.ts';
 import { memberStore, signatureStore, suspensionStore } from '../storage/pg/signature-store.ts';
-import { timelineOf } from '../storage/pg/timeline.ts';
 import type { Teardown } from './teardown.ts';
 
 /** Milliseconds that one exchange with a peer may take. */
@@ -43,6 +45,8 @@ const PEER_DEADLINE_MS = 30_000;
 /** Milliseconds that a peer has to answer the restore rule, and after which too few answers are asked again. */
 const RULE_DEADLINE_MS = 5_000;
 const RULE_AGAIN_MS = 2_000;
+/** How often a process looks whether its database is still the one it was, milliseconds. */
+const WATCH_MS = 1_000;
 /** How often a process looks at what others of this gateway have learnt, milliseconds. */
 const REFRESH_MS = 1_000;
 
@@ -93,10 +97,14 @@ export async function openNetwork(parts: NetworkParts): Promise<Network> {
   const logKey = verifierKey(origin, KEY_ED25519, keys.log.rawPublicKey);
   const own = ownLog(pool);
   const gate = await openReleaseGate({
-    ask: () => askRestoreRule({ policy, http, log: own, logKey, deadlineMs: RULE_DEADLINE_MS }),
-    timeline: () => timelineOf(pool),
+    // Without what is remembered of the tree: it may be of another database than the one that answers now.
+    ask: () => askRestoreRule({ policy, http, log: ownLog(pool), logKey, deadlineMs: RULE_DEADLINE_MS }),
+    identity: () => databaseIdentity(pool),
+    head: () => own.latest(),
+    rootAt: async (size) => (await rangeRoots(ownLog(pool).hashes(size), [{ start: 0, end: size }]))[0],
     log,
     againMs: RULE_AGAIN_MS,
+    watchMs: WATCH_MS,
   });
   teardown.add('release-gate', async () => gate.close());
 
@@ -198,8 +206,7 @@ export async function openNetwork(parts: NetworkParts): Promise<Network> {
       replicator?.wake();
     },
     peers: {
-      witness,
-      mirror,
+      ...guardRoles({ witness, mirror }, () => gate.checkIntake()),
       mirrored,
       ownData: (range) => gated(gate, () => dataStream(own, range)),
       member: member.note,

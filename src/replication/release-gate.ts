@@ -1,12 +1,21 @@
 /**
- * Whether checkpoints may leave this process: only after the restore rule has been kept for the database as it is now. A new
- * timeline of Postgres (a fail-over, a restore from a backup) closes the gate until the rule has been asked again.
+ * Whether checkpoints may leave this process, and whether anything may be written: only while the database is the one for
+ * which the restore rule was kept. Another timeline, cluster or database behind the same address (a fail-over, a restore from
+ * a backup) closes the gate until the rule has been asked again. A database that lacks what this process has seen committed
+ * closes it for good: it was rolled back, and whoever signs on from there forks the log.
  */
+import { equalBytes } from '../core/bytes.ts';
 import { GatewayError } from '../core/errors.ts';
 import { describeError, type Log } from '../core/log.ts';
 import type { RestoreVerdict } from './restore-rule.ts';
 
 export type GateState = 'open' | 'withheld' | 'rolled-back';
+
+/** A committed head of the own log. */
+export interface CommittedHead {
+  readonly size: number;
+  readonly root: Uint8Array;
+}
 
 export interface ReleaseGate {
   readonly state: () => GateState;
@@ -14,16 +23,26 @@ export interface ReleaseGate {
   check(): Promise<void>;
   /** Throws `integrity` when this database is not the one that was cosigned: nothing may be written to it. */
   checkIntake(): void;
+  /** Takes a head that was read from the database. Throws `integrity` when it lacks what this process has seen. */
+  checkHead(head: CommittedHead): void;
+  /** Takes a head that a commit of this process has made. */
+  committed(head: CommittedHead): void;
   close(): void;
 }
 
 export interface ReleaseGateDeps {
   readonly ask: () => Promise<RestoreVerdict>;
-  /** Name of the database's timeline. */
-  readonly timeline: () => Promise<string>;
+  /** Name of the database as it is: cluster, timeline, database. */
+  readonly identity: () => Promise<string>;
+  /** The newest committed head; undefined while nothing is anchored. */
+  readonly head: () => Promise<CommittedHead | undefined>;
+  /** Root of the first `size` leaves as they are stored. */
+  readonly rootAt: (size: number) => Promise<Uint8Array | undefined>;
   readonly log: Log;
   /** Milliseconds between two questions while too few have answered. */
   readonly againMs: number;
+  /** Milliseconds between two looks at the database. */
+  readonly watchMs: number;
 }
 
 export function rolledBack(verdict: { readonly kind: 'behind' | 'forked'; readonly size: number }): GatewayError {
@@ -36,64 +55,141 @@ export function rolledBack(verdict: { readonly kind: 'behind' | 'forked'; readon
 
 /** Asks once before it resolves. Throws `integrity` when the database was rolled back. */
 export async function openReleaseGate(deps: ReleaseGateDeps): Promise<ReleaseGate> {
-  let timeline = await deps.timeline();
-  let state: GateState = 'withheld';
-  let fault: GatewayError | undefined;
-  let asking: Promise<void> | undefined;
-  let timer: NodeJS.Timeout | undefined;
-  let closed = false;
+  const gate = new Gate(deps, await deps.identity());
+  await gate.open();
+  return gate;
+}
 
-  const ask = async (): Promise<void> => {
-    const verdict = await deps.ask();
-    if (verdict.kind === 'go-on') {
-      if (state !== 'open') deps.log.info({ event: 'restore-rule.kept' });
-      state = 'open';
-    } else if (verdict.kind === 'too-few') {
-      state = 'withheld';
-      deps.log.warn({ event: 'restore-rule.too-few-answers', count: verdict.answers });
-      if (!closed) timer = setTimeout(() => void again(), deps.againMs).unref();
-    } else {
-      state = 'rolled-back';
-      fault = rolledBack(verdict);
-      deps.log.error({ event: 'restore-rule.rolled-back', kind: verdict.kind, size: verdict.size });
+class Gate implements ReleaseGate {
+  readonly #deps: ReleaseGateDeps;
+  #identity: string;
+  #state: GateState = 'withheld';
+  #fault: GatewayError | undefined;
+  /** The furthest head that this process has seen committed. */
+  #seen: CommittedHead = { size: 0, root: new Uint8Array() };
+  #asking: Promise<void> | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #watching: NodeJS.Timeout | undefined;
+  #closed = false;
+
+  constructor(deps: ReleaseGateDeps, identity: string) {
+    this.#deps = deps;
+    this.#identity = identity;
+  }
+
+  readonly state = (): GateState => this.#state;
+
+  async open(): Promise<void> {
+    await this.#ask();
+    if (this.#fault !== undefined) throw this.#fault;
+    this.#watch();
+  }
+
+  async check(): Promise<void> {
+    await this.#look();
+    this.checkIntake();
+    if (this.#state !== 'open') {
+      throw new GatewayError(
+        'unavailable',
+        'checkpoints are withheld until enough peers have answered after a restart or a fail-over of the database',
+      );
     }
-  };
-  const again = (): Promise<void> => {
-    clearTimeout(timer);
-    return (asking ??= ask()
-      .catch((error: unknown) => {
-        deps.log.warn({ event: 'restore-rule.failed', ...describeError(error) });
-        if (!closed) timer = setTimeout(() => void again(), deps.againMs).unref();
-      })
-      .finally(() => (asking = undefined)));
-  };
+  }
 
-  await ask();
-  if (fault !== undefined) throw fault;
-  return {
-    state: () => state,
-    async check() {
-      const now = await deps.timeline();
-      if (now !== timeline && state !== 'rolled-back') {
-        deps.log.warn({ event: 'database-timeline-changed' });
-        state = 'withheld';
-        timeline = now;
-        await again();
-      }
-      if (fault !== undefined) throw fault;
-      if (state !== 'open') {
-        throw new GatewayError(
-          'unavailable',
-          'checkpoints are withheld until enough peers have answered after a restart',
-        );
-      }
-    },
-    checkIntake() {
-      if (fault !== undefined) throw fault;
-    },
-    close() {
-      closed = true;
-      clearTimeout(timer);
-    },
-  };
+  checkIntake(): void {
+    if (this.#fault !== undefined) throw this.#fault;
+  }
+
+  checkHead(head: CommittedHead): void {
+    const { size, root } = this.#seen;
+    if (head.size < size || (head.size === size && size > 0 && !equalBytes(head.root, root))) this.#lost();
+    this.checkIntake();
+    this.#seen = head;
+  }
+
+  committed(head: CommittedHead): void {
+    if (head.size > this.#seen.size) this.#seen = head;
+  }
+
+  close(): void {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    clearTimeout(this.#watching);
+  }
+
+  /** What has changed is noticed when a checkpoint is asked for, when something is written, and at the latest by this. */
+  #watch(): void {
+    if (this.#closed) return;
+    this.#watching = setTimeout(() => {
+      // A database that is away says nothing yet: the commits and the next look will.
+      void this.#look()
+        .catch(() => {})
+        .finally(() => this.#watch());
+    }, this.#deps.watchMs).unref();
+  }
+
+  async #look(): Promise<void> {
+    if (this.#state === 'rolled-back') return;
+    const identity = await this.#deps.identity();
+    if (identity !== this.#identity) {
+      this.#deps.log.warn({ event: 'database-changed' });
+      this.#state = 'withheld';
+      this.#identity = identity;
+      await this.#again();
+    }
+    const before = this.#seen.size;
+    const head = await this.#deps.head();
+    if ((head?.size ?? 0) < before) this.#lost();
+  }
+
+  /** What this process saw committed must be in the database that answers now, whatever peers know of it. */
+  async #compare(): Promise<void> {
+    const { size, root } = this.#seen;
+    if (size === 0) return;
+    const stored = ((await this.#deps.head())?.size ?? 0) < size ? undefined : await this.#deps.rootAt(size);
+    if (stored === undefined || !equalBytes(stored, root)) this.#lost();
+  }
+
+  #lost(): void {
+    if (this.#fault !== undefined) return;
+    this.#state = 'rolled-back';
+    this.#fault = new GatewayError(
+      'integrity',
+      'the database has lost commits that this gateway has acknowledged: bring back the replica or backup that has them, or run `anamnesis restore`; then start again',
+    );
+    this.#deps.log.error({ event: 'database-lost-commits', size: this.#seen.size });
+  }
+
+  async #ask(): Promise<void> {
+    await this.#compare();
+    if (this.#fault !== undefined) return;
+    const { log } = this.#deps;
+    const verdict = await this.#deps.ask();
+    if (verdict.kind === 'go-on') {
+      if (this.#state !== 'open') log.info({ event: 'restore-rule.kept' });
+      this.#state = 'open';
+    } else if (verdict.kind === 'too-few') {
+      this.#state = 'withheld';
+      log.warn({ event: 'restore-rule.too-few-answers', count: verdict.answers });
+      this.#later();
+    } else {
+      this.#state = 'rolled-back';
+      this.#fault = rolledBack(verdict);
+      log.error({ event: 'restore-rule.rolled-back', kind: verdict.kind, size: verdict.size });
+    }
+  }
+
+  #again(): Promise<void> {
+    clearTimeout(this.#timer);
+    return (this.#asking ??= this.#ask()
+      .catch((error: unknown) => {
+        this.#deps.log.warn({ event: 'restore-rule.failed', ...describeError(error) });
+        this.#later();
+      })
+      .finally(() => (this.#asking = undefined)));
+  }
+
+  #later(): void {
+    if (!this.#closed) this.#timer = setTimeout(() => void this.#again(), this.#deps.againMs).unref();
+  }
 }

@@ -6,6 +6,8 @@ const NETWORK = new Set(['ECONNREFUSED', 'ECONNRESET', 'ENOENT', 'EPIPE', 'ETIME
 function codeOf(error: unknown): ErrorCode {
   const state = typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : '';
   if (NETWORK.has(state) || state.startsWith('08') || state.startsWith('57P')) return 'unavailable';
+  // A standby: the primary is elsewhere now, and the address will follow it.
+  if (state === '25006') return 'unavailable';
   if (state === '53100' || state === '58030') return 'storage-full';
   if (state.startsWith('53')) return 'busy';
   if (state === '57014') return 'timeout';
