@@ -6,7 +6,7 @@
 /** The only leaf version there is. */
 const LEAF_VERSION = 1;
 /** Bytes of a leaf entry: version byte 1 ‖ SHA-256(document). */
-const LEAF_ENTRY_BYTES = 33;
+export const LEAF_ENTRY_BYTES = 33;
 
 /** The log entry of a document: 33 bytes. `documentDigest` is the 32-byte SHA-256 of its bytes; RangeError otherwise. */
 export function leafEntry(documentDigest: Uint8Array): Buffer {

@@ -15,6 +15,7 @@ export const PACKAGES_PER_REQUEST = 32;
 /** Media type of the 202 and 409 answers. */
 export const MIRROR_INFO = 'text/x.tlog.mirror-info';
 const TICKET_MAX_BYTES = 65_535;
+const ORIGIN_MAX_BYTES = 65_535;
 
 export interface AddEntriesHeader {
   readonly origin: string;
@@ -53,7 +54,7 @@ export function* packageRanges(start: number, end: number): Generator<PackageRan
 /** RangeError when origin or ticket are longer than their length fields can say. */
 export function encodeAddEntriesHeader(header: AddEntriesHeader): Buffer {
   const origin = Buffer.from(header.origin);
-  if (origin.length > 65_535 || header.ticket.length > TICKET_MAX_BYTES)
+  if (origin.length > ORIGIN_MAX_BYTES || header.ticket.length > TICKET_MAX_BYTES)
     throw new RangeError('origin or ticket too long');
   const { ticket } = header;
   return Buffer.concat([
@@ -68,10 +69,10 @@ export function encodeAddEntriesHeader(header: AddEntriesHeader): Buffer {
 
 /** Reads the header; undefined when it is malformed or cut. */
 export async function readAddEntriesHeader(reader: ByteReader): Promise<AddEntriesHeader | undefined> {
-  const origin = await readShort(reader);
-  const numbers = origin === undefined ? undefined : await reader.read(16);
-  const ticket = numbers === undefined ? undefined : await readShort(reader);
-  if (origin === undefined || numbers === undefined || ticket === undefined) return undefined;
+  const origin = await readShort(reader, ORIGIN_MAX_BYTES);
+  const numbers = typeof origin !== 'object' ? undefined : await reader.read(16);
+  const ticket = numbers === undefined ? undefined : await readShort(reader, TICKET_MAX_BYTES);
+  if (typeof origin !== 'object' || numbers === undefined || typeof ticket !== 'object') return undefined;
   const start = Number(numbers.readBigUInt64BE(0));
   const end = Number(numbers.readBigUInt64BE(8));
   if (!Number.isSafeInteger(start) || !Number.isSafeInteger(end) || start > end) return undefined;
@@ -84,12 +85,19 @@ export function encodePackage(entries: readonly Uint8Array[], proof: readonly Ui
   return Buffer.concat([encodeEntryBundle(entries), Buffer.from([proof.length]), ...proof]);
 }
 
-/** Reads the package of a range; undefined when the stream ends in it or its proof is too long. */
-export async function readPackage(reader: ByteReader, range: PackageRange): Promise<EntryPackage | undefined> {
+/**
+ * Reads the package of a range; undefined when the stream ends in it or its proof is too long. `too-long` at the first entry
+ * above `entryMaxBytes`, before its bytes are read: nobody who may send anything here makes a mirror hold 16 MB a request.
+ */
+export async function readPackage(
+  reader: ByteReader,
+  range: PackageRange,
+  entryMaxBytes: number,
+): Promise<EntryPackage | 'too-long' | undefined> {
   const entries: Buffer[] = [];
   for (let at = range.start; at < range.end; at += 1) {
-    const entry = await readShort(reader);
-    if (entry === undefined) return undefined;
+    const entry = await readShort(reader, entryMaxBytes);
+    if (typeof entry !== 'object') return entry;
     entries.push(entry);
   }
   const count = (await reader.read(1))?.[0];
@@ -128,9 +136,10 @@ function u16be(value: number): Buffer {
 }
 
 /** A uint16 length and that many bytes; undefined when the stream ends before. */
-async function readShort(reader: ByteReader): Promise<Buffer | undefined> {
+async function readShort(reader: ByteReader, maxBytes: number): Promise<Buffer | 'too-long' | undefined> {
   const length = reader.take(2) ?? (await reader.read(2));
   if (length === undefined) return undefined;
   const size = length.readUInt16BE(0);
+  if (size > maxBytes) return 'too-long';
   return reader.take(size) ?? (await reader.read(size));
 }

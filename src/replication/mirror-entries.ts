@@ -10,7 +10,7 @@ import { ByteReader } from '../core/byte-reader.ts';
 import { equalBytes } from '../core/bytes.ts';
 import { parseCheckpoint } from '../ledger/checkpoint.ts';
 import { verifySubtreeConsistency } from '../ledger/consistency.ts';
-import { leafEntry, parseLeafEntry } from '../ledger/leaf.ts';
+import { LEAF_ENTRY_BYTES, leafEntry, parseLeafEntry } from '../ledger/leaf.ts';
 import { appendLeaves, HASH_BYTES, leafHash } from '../ledger/merkle.ts';
 import { formatNote, formatSignatureLine, type NoteSignature } from '../ledger/note.ts';
 import {
@@ -69,11 +69,11 @@ export async function takeEntries(deps: TakeEntriesDeps, body: AsyncIterable<Uin
   const intake = new PackageIntake(deps.store, state, pending);
   let wrong = false;
   for (const range of packageRanges(start, end)) {
-    const entries = await readPackage(reader, range).catch((error: unknown) =>
+    const entries = await readPackage(reader, range, LEAF_ENTRY_BYTES).catch((error: unknown) =>
       intake.keep().then(() => Promise.reject(error)),
     );
     if (entries === undefined) break;
-    if (!(await intake.take(entries))) {
+    if (entries === 'too-long' || !(await intake.take(entries))) {
       wrong = true;
       break;
     }

@@ -40,7 +40,7 @@ export interface Mirror {
   addEntries(body: AsyncIterable<Uint8Array>): Promise<AddEntriesAnswer>;
   /** Takes documents and sealed payloads of an origin from a leaf on. */
   addData(origin: string, from: number, body: AsyncIterable<Uint8Array>): Promise<DataOutcome>;
-  /** Takes one missing blob. Throws `not-found` when no log here misses it, `integrity` when it is another. */
+  /** Takes one missing blob. Throws `not-found` when no log here misses it, `invalid-content` when it is another. */
   addBlob(origin: string, digest: Buffer, body: AsyncIterable<Uint8Array>): Promise<void>;
   status(origin: string): Promise<MirrorStatus>;
   /** The mirror checkpoint, cosigned; undefined when there is none. */
@@ -114,7 +114,7 @@ export function createMirror(deps: MirrorDeps): Mirror {
       const { log } = await store.load(origin);
       const missing = (await store.missingBlobs(log, MISSING_LISTED)).find((blob) => blob.digest.equals(digest));
       if (missing === undefined) throw new GatewayError('not-found', 'no log here misses this blob');
-      await keepBlob(deps.blobs, missing, body);
+      await keepBlob(deps.blobs, missing, body).catch(asRefusal);
       await store.blobArrived(digest);
     },
     async status(origin) {
@@ -133,6 +133,12 @@ export function createMirror(deps: MirrorDeps): Mirror {
       return dataStream(deps.rows(log), { ...range, to: Math.min(range.to, held) });
     },
   };
+}
+
+/** Wrong bytes are the sender's fault here, not one of what this gateway holds. */
+function asRefusal(thrown: unknown): never {
+  const wrong = thrown instanceof GatewayError && thrown.code === 'integrity';
+  throw wrong ? new GatewayError('invalid-content', thrown.message, { cause: thrown }) : thrown;
 }
 
 /** Streams a blob into the store and checks that it is the one. Throws `integrity`, or what the store throws. */

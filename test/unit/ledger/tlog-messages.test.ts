@@ -133,7 +133,7 @@ describe('add-entries', () => {
           const reader = new ByteReader(inPieces(body, cuts));
           expect(await readAddEntriesHeader(reader)).toEqual(header);
           for (const range of ranges) {
-            expect(await readPackage(reader, range)).toEqual({ ...range, entries: entries(range), proof });
+            expect(await readPackage(reader, range, 65_535)).toEqual({ ...range, entries: entries(range), proof });
           }
           expect(await reader.ended()).toBe(true);
         },
@@ -146,14 +146,14 @@ describe('add-entries', () => {
     const range = { subtreeStart: 0, start: 0, end: 2 };
     const bytes = encodePackage([Buffer.from('a'), Buffer.from('bc')], [Buffer.alloc(32)]);
     for (let length = 0; length < bytes.length; length += 1) {
-      expect(await readPackage(new ByteReader(inPieces(bytes.subarray(0, length), [7])), range)).toBeUndefined();
+      expect(await readPackage(new ByteReader(inPieces(bytes.subarray(0, length), [7])), range, 65_535)).toBeUndefined();
     }
     const header = encodeAddEntriesHeader({ origin: 'a', start: 0, end: 1, ticket: Buffer.from('t') });
     for (let length = 0; length < header.length; length += 1) {
       expect(await readAddEntriesHeader(new ByteReader(inPieces(header.subarray(0, length), [3])))).toBeUndefined();
     }
     const long = Buffer.concat([Buffer.from([0, 0, 64]), Buffer.alloc(64 * 32)]);
-    expect(await readPackage(new ByteReader(inPieces(long, [999])), { ...range, end: 1 })).toBeUndefined();
+    expect(await readPackage(new ByteReader(inPieces(long, [999])), { ...range, end: 1 }, 65_535)).toBeUndefined();
   });
 
   it('refuses impossible bounds', async () => {

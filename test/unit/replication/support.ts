@@ -7,7 +7,7 @@ import type {
 } from '../../../src/replication/accept-checkpoint.ts';
 import type { EvidenceStore } from '../../../src/replication/witness.ts';
 import { signCheckpoint } from '../../../src/ledger/checkpoint.ts';
-import { consistencyProof } from '../../../src/ledger/consistency.ts';
+import { subtreeConsistencyProof } from '../../../src/ledger/consistency.ts';
 import { leafEntry } from '../../../src/ledger/leaf.ts';
 import { appendLeaves, EMPTY_ROOT, leafHash } from '../../../src/ledger/merkle.ts';
 import { KEY_ED25519, verifierKey, type NoteSigner, type VerifierKey } from '../../../src/ledger/note.ts';
@@ -42,12 +42,16 @@ export class TestLog {
   }
 
   async proof(from: number, to: number): Promise<Buffer[]> {
-    if (from === 0 || from === to) return [];
+    return from === 0 || from === to ? [] : this.subtreeProof(0, from, to);
+  }
+
+  /** That the leaves [start, end) are a subtree of the tree of `size` leaves. */
+  async subtreeProof(start: number, end: number, size: number): Promise<Buffer[]> {
     const source = { digests: async (a: number, b: number) => this.digests.slice(a, b), tile: async () => undefined };
-    const read = tileHashReader(to, (level, index, width) =>
+    const read = tileHashReader(size, (level, index, width) =>
       readTile(source, level, index, Math.min(width, TILE_WIDTH)),
     );
-    return consistencyProof(read, from, to);
+    return subtreeConsistencyProof(read, start, end, size);
   }
 
   async addCheckpoint(from: number, to: number): Promise<string> {

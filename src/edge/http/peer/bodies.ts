@@ -1,7 +1,7 @@
 /** Request bodies of other gateways as streams, unpacked where they are gzip, and streams as answers, with backpressure. */
 import type { Request, Response } from 'express';
 import { once } from 'node:events';
-import { createGunzip } from 'node:zlib';
+import { createGunzip, type Gunzip } from 'node:zlib';
 import { GatewayError } from '../../../core/errors.ts';
 
 /** The decoded body. Rejects with `invalid-syntax` where the encoding is broken or the sender goes away. */
@@ -10,12 +10,19 @@ export async function* bodyOf(request: Request): AsyncGenerator<Buffer, void> {
   if (encoding !== 'identity' && encoding !== 'gzip') {
     throw new GatewayError('unsupported-media-type', 'Content-Encoding must be identity or gzip');
   }
-  const source = encoding === 'gzip' ? request.pipe(createGunzip()) : request;
+  const source = encoding === 'gzip' ? unpacked(request) : request;
   try {
     for await (const piece of source) if (Buffer.isBuffer(piece)) yield piece;
   } catch (cause) {
     throw new GatewayError('invalid-syntax', 'the body ended too early or is not in its encoding', { cause });
   }
+}
+
+/** `pipe` does not pass on that the sender is gone: without this, the reader of what was packed would wait for ever. */
+function unpacked(request: Request): Gunzip {
+  const gunzip = createGunzip();
+  request.once('error', (cause) => gunzip.destroy(cause));
+  return request.pipe(gunzip);
 }
 
 /** Writes pieces as fast as the reader takes them; ends the answer. When the reader is gone it stops reading. */
