@@ -36,6 +36,7 @@ export async function startMllp(
     log,
     sources,
     observe: (outcome, seconds) => metrics.message('hl7v2', outcome, seconds),
+    onQuarantined: (reason) => metrics.quarantined(reason),
   };
   return startMllpListener(
     {

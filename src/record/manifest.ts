@@ -12,6 +12,16 @@ export type ManifestKind = 'hl7v2' | 'fhir' | 'dicom-instance' | 'dicom-study' |
 /** A JSON object about the message. No PHI of a patient in it: erasure does not reach it. */
 export type Details = Readonly<Record<string, unknown>>;
 
+/** Why a message was kept without anything being made of it. No PHI. */
+export interface QuarantineReason {
+  /** A code of `core/errors`, or of whoever quarantines: lower case, digits and dashes. */
+  readonly code: string;
+  /** Where in the message: `OBX[3]-5`, or in what it became: `Observation.status`. */
+  readonly expression?: string;
+  /** For the person who looks after it. */
+  readonly text: string;
+}
+
 /** Version 1 of the sealed part. Short names: it is stored once for each message. */
 export interface ManifestContent {
   readonly kind: ManifestKind;
@@ -37,6 +47,10 @@ export interface ManifestContent {
   readonly aliases?: readonly (readonly [AliasHash, ResourceKey])[];
   /** Stored answer to the sender. */
   readonly answer?: string;
+  /** The message was taken and nothing made of it. */
+  readonly quarantine?: QuarantineReason;
+  /** Leaf of the manifest of the quarantined message that this one makes records of: its raw bytes stand there. */
+  readonly reprocessOf?: number;
   readonly details: Details;
 }
 

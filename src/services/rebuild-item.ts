@@ -211,6 +211,8 @@ export class ItemReader {
       const [control, digest, thread] = content.message;
       item.message = { control, digest, thread: thread ?? undefined };
     }
+    if (content.quarantine !== undefined) item.quarantine = { reason: content.quarantine.code, source, at: content.at };
+    if (content.reprocessOf !== undefined) item.reprocessOf = content.reprocessOf as LeafIndex;
   }
 
   async #readGroup(

@@ -51,7 +51,11 @@ export async function prepare(deps: PrepareDeps, submission: Submission): Promis
   const source = sourceNumber(secret, submission.source);
   const [resolved, replay] = await Promise.all([
     store.resolve([...new Set([...hashes.flat(), ...about])], explicitKeys(secret, submission), source),
-    message === undefined ? undefined : findReplay(store, message, submission.uniqueControl === true),
+    submission.reprocessOf !== undefined
+      ? store.reprocessed(submission.reprocessOf)
+      : message === undefined
+        ? undefined
+        : findReplay(store, message, submission.uniqueControl === true),
   ]);
   if (replay !== undefined) return { replayOf: replay };
 
@@ -114,9 +118,15 @@ export async function prepare(deps: PrepareDeps, submission: Submission): Promis
       ? {}
       : { aliases: draft.item.aliases.map(({ hash, resource }) => [hash, resource] as const) }),
     ...(answer === undefined ? {} : { answer }),
+    ...(submission.quarantine === undefined ? {} : { quarantine: submission.quarantine }),
+    ...(submission.reprocessOf === undefined ? {} : { reprocessOf: submission.reprocessOf }),
     details: submission.details,
   };
   draft.item.message = message;
+  if (submission.quarantine !== undefined) {
+    draft.item.quarantine = { reason: submission.quarantine.code, source, at: submission.receivedAt };
+  }
+  if (submission.reprocessOf !== undefined) draft.item.reprocessOf = submission.reprocessOf;
   const item = await draft.finish('manifest', MANIFEST_LABELS, encodeManifest(content));
   return {
     item,

@@ -6,7 +6,7 @@ import type { GroupNumber, LeafIndex, ResourceKey } from '../core/ids.ts';
 import type { BusinessKey, Change } from '../formats/fhir/change.ts';
 import type { StoredResource } from '../formats/fhir/resource.ts';
 import type { LabelSet } from '../labels/label.ts';
-import type { Details, ManifestKind } from '../record/manifest.ts';
+import type { Details, ManifestKind, QuarantineReason } from '../record/manifest.ts';
 import type { ContentType } from '../record/sealed-group.ts';
 
 export type SubmissionKind = Exclude<ManifestKind, 'access'>;
@@ -73,6 +73,10 @@ export interface Submission {
   readonly details: Details;
   /** Makes the answer that is stored with the message and replayed to a resend (an HL7 acknowledgement, ASCII or UTF-8). */
   readonly answer?: (results: readonly Result[]) => string;
+  /** The message is kept as it came, without changes: anchored and listed, to be reprocessed later. */
+  readonly quarantine?: QuarantineReason;
+  /** Leaf of a quarantined message, which this submission makes records of. The second of two is answered as a replay. */
+  readonly reprocessOf?: LeafIndex;
   /** Decides on every target of the message; throws GatewayError to refuse the whole message. Absent for trusted sources. */
   readonly authorize?: (targets: readonly WriteTarget[]) => Promise<void>;
   /** True: resources that fail R4 validation refuse the message (`invalid-content`). */

@@ -118,14 +118,16 @@ describe('what is sent', () => {
     const outcomes = new Map<string, number>();
     for (const message of wrongMessages(canaries)) {
       const answer = (await client.send(Buffer.from(message))).toString();
-      const outcome = /\rMSA\|(..)\|/.exec(answer)?.[1] ?? 'none';
+      const outcome = `${/\rMSA\|(..)\|/.exec(answer)?.[1] ?? 'none'}${answer.includes('|W|') ? ' kept' : ''}`;
       outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
       // The header is the sender's own, swapped; nothing else of the message comes back.
       refusals.push(...answer.split('\r').filter((line) => !/^(MSH|MSA|FHS|BHS)/.test(line)));
     }
     client.close();
     expect(outcomes.get('AA')).toBeGreaterThan(50);
-    expect((outcomes.get('AE') ?? 0) + (outcomes.get('AR') ?? 0)).toBeGreaterThan(8);
+    // Some are kept as they are, in quarantine; the others the sender has to mend.
+    expect(outcomes.get('AA kept')).toBeGreaterThan(4);
+    expect((outcomes.get('AE') ?? 0) + (outcomes.get('AR') ?? 0)).toBeGreaterThan(3);
   });
 
   it('DICOM: objects with a canary in every text, private element and pixel, and hostile associations', async () => {

@@ -58,7 +58,7 @@ test('sent again, everything is acknowledged again and nothing changes', async (
 });
 
 test('what is refused is named with its reason, and the exit code is 1', async () => {
-  writeFileSync(join(root, 'bad.hl7'), 'MSH|^~\\&|A|B|C|D|20250311||ZZZ^Z99|1|P|2.5.1\r');
+  writeFileSync(join(root, 'bad.hl7'), 'MSH|^~\\&|A|B|C|D|20250311||ZZZ^Z99|1|P|9.9\r');
   writeFileSync(join(root, 'cut.hl7'), `BHS|^~\\&|A\r${sampleOru(9)}BTS|2\r`);
   writeFileSync(join(root, 'empty.hl7'), 'nothing');
   writeFileSync(join(root, 'bad.json'), '{"resourceType":"Patient","gender":"x"}');
@@ -68,7 +68,7 @@ test('what is refused is named with its reason, and the exit code is 1', async (
   expect(code).toBe(1);
   for (const line of [
     /MLLP: 0 accepted, 3 refused/,
-    /bad\.hl7: AR, 200/,
+    /bad\.hl7: AR, 203/,
     /cut\.hl7: not sent, its trailer counts 2 messages, it holds 1/,
     /empty\.hl7: not sent, no HL7 v2 message in it/,
     /bad\.json: 422/,

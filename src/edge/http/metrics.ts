@@ -4,10 +4,11 @@
  */
 import type { RequestHandler } from 'express';
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { ErrorCode } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
 
 export type Protocol = 'hl7v2' | 'dicom' | 'fhir';
-export type Outcome = 'accepted' | 'duplicate' | 'refused' | 'failed';
+export type Outcome = 'accepted' | 'duplicate' | 'quarantined' | 'refused' | 'failed';
 
 export interface GatewayMetrics {
   readonly registry: Registry;
@@ -19,6 +20,10 @@ export interface GatewayMetrics {
   commit(messages: number, leaves: number, seconds: number): void;
   /** How a protection of the ledger's tables stands; names come from a closed list. */
   protection(name: string, present: boolean): void;
+  /** One message that went into quarantine, by the code of its reason. */
+  quarantined(reason: ErrorCode): void;
+  /** Messages that are in quarantine now, by reason. */
+  inQuarantine(open: ReadonlyMap<string, number>): void;
 }
 
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
@@ -61,6 +66,18 @@ export function createMetrics(): GatewayMetrics {
     labelNames: ['protection'],
     registers,
   });
+  const quarantined = new Counter({
+    name: 'anamnesis_quarantined_messages_total',
+    help: 'Messages that were kept and not converted (anamnesis messages).',
+    labelNames: ['reason'],
+    registers,
+  });
+  const inQuarantine = new Gauge({
+    name: 'anamnesis_quarantine_open',
+    help: 'Messages that wait in quarantine, in the whole database: every process says the same.',
+    labelNames: ['reason'],
+    registers,
+  });
   const leaves = new Counter({ name: 'anamnesis_ledger_leaves_total', help: 'Documents anchored.', registers });
   return {
     registry,
@@ -72,6 +89,11 @@ export function createMetrics(): GatewayMetrics {
       commits.observe(seconds);
       committed.inc(messageCount);
       leaves.inc(leafCount);
+    },
+    quarantined: (reason) => quarantined.inc({ reason }),
+    inQuarantine: (open) => {
+      inQuarantine.reset();
+      for (const [reason, count] of open) inQuarantine.set({ reason }, count);
     },
     protection: (name, present) => protections.set({ protection: name }, present ? 1 : 0),
   };

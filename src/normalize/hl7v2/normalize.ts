@@ -3,14 +3,15 @@
  * is taken stands in `structures.ts`; any other event is an error that says so.
  */
 import { GatewayError } from '../../core/errors.ts';
-import type { Change } from '../../formats/fhir/change.ts';
+import type { BusinessKey, Change } from '../../formats/fhir/change.ts';
 import { components } from '../../formats/hl7v2/delimiters.ts';
-import { parseDtm, toFhirDateTime, toMillis } from '../../formats/hl7v2/dtm.ts';
+import { parseDtm, toFhirDateTime, toMillis, type Dtm } from '../../formats/hl7v2/dtm.ts';
 import type { Hl7Message } from '../../formats/hl7v2/message.ts';
 import { ChangeList } from './change-list.ts';
 import { codeOf, compact, dateTimeOf, firstOf, textOf, type Context, type Omission } from './context.ts';
+import { patientKeysOf } from './patient.ts';
 import { universalSystem, type SourceProfile } from './source-profile.ts';
-import type { Structure } from './structure.ts';
+import { countUnmapped, type Structure } from './structure.ts';
 import { STRUCTURES } from './structures.ts';
 
 /** HD of MSH-3 to MSH-6: namespace, and universal id as a URI where its type says which. */
@@ -61,6 +62,58 @@ export interface Normalized {
  * `invalid-content`, each with the place in the message.
  */
 export function normalizeHl7v2(message: Hl7Message, profile: SourceProfile, receivedAt: number): Normalized {
+  const head = readHead(message, profile, receivedAt);
+  const { context, event, sourceTime } = head;
+  const structure = structureOf(head.type, event);
+  const list = new ChangeList(sourceTime);
+  const unmapped = new Map<string, number>();
+  structure({ context, list, event, sourceTime, used: new Map(), unmapped });
+  return {
+    changes: list.changes,
+    sourceTime,
+    controlId: context.controlId,
+    details: {
+      ...detailsOf(head),
+      ...(unmapped.size > 0 && { unmapped: Object.fromEntries(unmapped) }),
+      ...(context.omissions.length > 0 && { omissions: context.omissions }),
+    },
+  };
+}
+
+/** What a message says of itself, without anything being made of it: for messages that are kept and not converted. */
+export interface Outline extends Omit<Normalized, 'changes'> {
+  /** Keys of the patient of its first PID; empty without one. */
+  readonly about: readonly BusinessKey[];
+}
+
+/**
+ * Reads what does not depend on the kind of message; every segment but MSH counts as unmapped. Throws GatewayError where MSH
+ * itself lacks what a message needs: `required-missing`, `invalid-content`, `unsupported-version`.
+ */
+export function outlineHl7v2(message: Hl7Message, profile: SourceProfile, receivedAt: number): Outline {
+  const head = readHead(message, profile, receivedAt);
+  const { context, sourceTime } = head;
+  const unmapped = new Map<string, number>();
+  for (const { id, text } of message.segments.slice(1)) if (text.trim() !== '') countUnmapped(unmapped, id);
+  const pid = message.segments.find(({ id }) => id === 'PID');
+  return {
+    sourceTime,
+    controlId: context.controlId,
+    details: { ...detailsOf(head), ...(unmapped.size > 0 && { unmapped: Object.fromEntries(unmapped) }) },
+    about: pid === undefined ? [] : patientKeysOf(context, pid),
+  };
+}
+
+/** The message with what its MSH says. */
+interface Head {
+  readonly context: Context;
+  readonly type: string;
+  readonly event: string;
+  readonly sourceTime: number;
+  readonly sent: Dtm | undefined;
+}
+
+function readHead(message: Hl7Message, profile: SourceProfile, receivedAt: number): Head {
   const { msh, delimiters: by } = message;
   const sent = parseDtm(components(msh.field(7), by)[0]?.trim() ?? '');
   const context: Context = {
@@ -72,24 +125,17 @@ export function normalizeHl7v2(message: Hl7Message, profile: SourceProfile, rece
     controlId: controlIdOf(message),
     omissions: [],
   };
-  const { type, event, structure } = messageType(context);
   const sourceTime = Math.min((sent && toMillis(sent, context.zone)) ?? receivedAt, receivedAt);
-  const list = new ChangeList(sourceTime);
-  const unmapped = new Map<string, number>();
-  structure({ context, list, event, sourceTime, used: new Map(), unmapped });
+  return { context, ...messageType(context), sourceTime, sent };
+}
+
+function detailsOf({ context, type, event, sent }: Head): MessageDetails {
   return {
-    changes: list.changes,
-    sourceTime,
+    messageCode: type,
+    event,
     controlId: context.controlId,
-    details: {
-      messageCode: type,
-      event,
-      controlId: context.controlId,
-      ...(sent !== undefined && { messageTime: toFhirDateTime(sent, context.zone) }),
-      ...header(context),
-      ...(unmapped.size > 0 && { unmapped: Object.fromEntries(unmapped) }),
-      ...(context.omissions.length > 0 && { omissions: context.omissions }),
-    },
+    ...(sent !== undefined && { messageTime: toFhirDateTime(sent, context.zone) }),
+    ...header(context),
   };
 }
 
@@ -103,7 +149,7 @@ function controlIdOf(message: Hl7Message): string {
   return text;
 }
 
-function messageType(context: Context): { type: string; event: string; structure: Structure } {
+function messageType(context: Context): { type: string; event: string } {
   const { msh, segments } = context.message;
   const parts = components(msh.field(9), context.by);
   const type = codeOf(context, parts[0]);
@@ -114,6 +160,10 @@ function messageType(context: Context): { type: string; event: string; structure
     throw new GatewayError('unsupported-version', 'MSH-12 is not a version 2 of HL7', { expression: 'MSH-12' });
   }
   const event = codeOf(context, parts[1]) ?? codeOf(context, segments.find(({ id }) => id === 'EVN')?.field(1)) ?? '';
+  return { type, event };
+}
+
+function structureOf(type: string, event: string): Structure {
   if (!Object.hasOwn(STRUCTURES, type)) {
     const taken = Object.keys(STRUCTURES).join(', ');
     throw new GatewayError('unsupported-message-type', `messages of this type are not taken yet; taken are ${taken}`, {
@@ -124,7 +174,7 @@ function messageType(context: Context): { type: string; event: string; structure
   if (!Object.hasOwn(events, event)) {
     throw new GatewayError('unsupported-event', `this event of ${type} is not taken yet`, { expression: 'MSH-9.2' });
   }
-  return { type, event, structure: events[event] };
+  return events[event];
 }
 
 function header(context: Context): Omit<MessageDetails, 'messageCode' | 'event' | 'controlId' | 'messageTime'> {

@@ -75,6 +75,11 @@ export function patientChange(
   return { index, keys };
 }
 
+/** Keys by which the patient of a PID is known. */
+export function patientKeysOf(context: Context, pid: Segment): readonly BusinessKey[] {
+  return patientKeys(context, patientIdentifiers(context, pid));
+}
+
 /** PID-3, then the fields of older versions: PID-2, PID-4, PID-19 (SSN), PID-20 (driver's licence). */
 function patientIdentifiers(context: Context, pid: Segment): Identified[] {
   const found: Identified[] = [];

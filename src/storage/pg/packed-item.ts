@@ -123,16 +123,6 @@ function encodeRows(item: CommitItem, to: Record<Table, RelativeRows>): number[]
   if (item.reprocessOf !== undefined) {
     to.reprocessed.rows.row(2).int8(item.reprocessOf);
     to.reprocessed.leaf(item.manifest);
-    claims.push(item.reprocessOf);
-  }
-  if (item.quarantine !== undefined) {
-    const { reason, source, at } = item.quarantine;
-    to.quarantine.rows.row(4);
-    to.quarantine.leaf(item.manifest).text(reason).int4(source).int8(at);
-  }
-  if (item.reprocessOf !== undefined) {
-    to.reprocessed.rows.row(2).int8(item.reprocessOf);
-    to.reprocessed.leaf(item.manifest);
     claims.push(claimOf(u64be(item.reprocessOf), item.reprocessOf));
   }
   return claims;

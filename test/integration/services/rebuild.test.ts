@@ -25,6 +25,8 @@ const TABLES: Readonly<Record<string, string>> = {
   record: 'select * from record order by resource, version',
   token: 'select token::text, sort_time, grp, mask::text from token order by token, sort_time, grp, mask',
   message: 'select * from message order by control, digest',
+  quarantine: 'select * from quarantine order by leaf',
+  reprocessed: 'select * from reprocessed order by original',
 };
 
 let writer: TestWriter;
@@ -104,6 +106,32 @@ it('derives every table again from documents, payloads and keys', async () => {
       }),
     );
   }
+  // Messages that are kept as they are, of a patient known here and of nobody; one is made something of later.
+  const kept = [];
+  for (const n of [1, 1000]) {
+    const { leaf } = await writer.writer.submit({
+      kind: 'hl7v2',
+      source: 'lab0',
+      control: `kept ${n}`,
+      receivedAt: 1_700_000_000_000,
+      sourceTime: n,
+      details: {},
+      raw: { bytes: Buffer.from(`kept ${n}`), contentType: 'x-application/hl7-v2+er7' },
+      about: [['identifier', 'urn:mrn', `${n}`]],
+      quarantine: { code: 'unsupported-event', expression: 'MSH-9.2', text: 'not taken yet' },
+      changes: [],
+    });
+    kept.push(leaf);
+  }
+  await writer.writer.submit({
+    kind: 'hl7v2',
+    source: 'lab0',
+    receivedAt: 1_700_000_000_000,
+    sourceTime: 1000,
+    details: {},
+    reprocessOf: kept[1],
+    changes: changes(8),
+  });
   const { rows } = await writer.pool.query<{ patient: ResourceKey }>('select patient::text from patient');
   for (const { patient } of rows) {
     await writer.writer.recordAccess({

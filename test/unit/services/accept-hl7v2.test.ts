@@ -40,11 +40,52 @@ describe('a message', () => {
   it.each([
     ['garbage', 'AE', '100'],
     ['', 'AE', '100'],
-    [adt('A40', ['PID|1||1']), 'AR', '201'],
-    [MESSAGE.replace('ORU^R01^ORU_R01', 'QBP^Q11'), 'AR', '200'],
-    [oru({ obx: ['OBX|1|NM|||1'] }), 'AE', '101'],
+    [MESSAGE.replace('|P|2.5.1', '|P|9.9'), 'AR', '203'],
+    [MESSAGE.replace('|C1|', '||'), 'AE', '101'],
+    [MESSAGE.replace('ORU^R01^ORU_R01', ''), 'AE', '101'],
   ])('%j is %s %s', async (message, code, condition) => {
     expect(parseAck(Buffer.from(await answerTo(message)))).toMatchObject({ code, condition });
+  });
+
+  it.each([
+    ['an unknown event', adt('A99', ['PID|1||1^^^H^MR']), 'unsupported-event', 'MSH-9.2', '201'],
+    ['an unknown type', MESSAGE.replace('ORU^R01^ORU_R01', 'QBP^Q11'), 'unsupported-message-type', 'MSH-9.1', '200'],
+    ['a segment without what it needs', oru({ obx: ['OBX|1|NM|||1'] }), 'required-missing', 'OBX[1]-3', '101'],
+    ['no patient', oru({ obx: [] }).replace(/PID[^\r]*\r/, ''), 'required-missing', 'PID', '101'],
+  ])('that is well-formed and cannot be converted is kept: %s', async (_name, message, code, expression, condition) => {
+    const writer = fakeWriter();
+    const seen: string[] = [];
+    const deps = {
+      ...serviceDeps(writer),
+      observe: (outcome: string) => seen.push(outcome),
+      onQuarantined: (reason: string) => seen.push(reason),
+    };
+    const [first] = await acceptHl7v2(deps, Buffer.from(message));
+    expect(parseAck(first)).toMatchObject({ code: 'AA', condition });
+    expect(String(first)).toMatch(/\rERR\|[^\r]*\|W\|/);
+    const [submission] = writer.submissions;
+    expect(submission).toMatchObject({ changes: [], quarantine: { code, expression } });
+    expect(String(submission.raw?.bytes)).toBe(message);
+    expect(await acceptHl7v2(deps, Buffer.from(message))).toEqual([first]);
+    expect(seen).toEqual([code, 'quarantined', 'duplicate']);
+  });
+
+  it('whose records cannot be kept goes into quarantine, with the patient that it is about', async () => {
+    const writer = fakeWriter();
+    writer.behave = async ({ changes }) => {
+      if (changes.length > 0) throw new GatewayError('business-rule', 'not so', { expression: 'Encounter.subject' });
+    };
+    expect(parseAck(Buffer.from(await answerTo(MESSAGE, writer)))).toMatchObject({ code: 'AA', condition: '207' });
+    const [{ about, details, quarantine }] = writer.submissions;
+    expect(quarantine).toEqual({ code: 'business-rule', expression: 'Encounter.subject', text: 'not so' });
+    expect(about).toEqual([['identifier', expect.any(String), expect.any(String)]]);
+    expect(details).toMatchObject({ unmapped: { PID: 1, OBR: 1, OBX: 1 } });
+  });
+
+  it('before version 2.5 a warning stands in MSA-3 alone: its ERR has no severity', async () => {
+    const answer = await answerTo(adt('A99', ['PID|1||1']).replace('|2.5.1', '|2.3'));
+    expect(answer).toMatch(/MSA\|AA\|[^|]+\|kept, not converted yet: this event of ADT is not taken yet\r/);
+    expect(answer).not.toContain('ERR');
   });
 
   it('with bytes of another character set is AE', async () => {
@@ -122,8 +163,8 @@ describe('a batch', () => {
   });
 
   it('one bad message does not sink it', async () => {
-    const answer = await answerTo(two(2).replace('OBX|1|NM|1^A^L', 'OBX|1|NM|'));
-    expect(answer).toContain('MSA|AE|C1');
+    const answer = await answerTo(two(2).replace('|P|2.5.1', '|P|9.9'));
+    expect(answer).toContain('MSA|AR|C1');
     expect(answer).toContain('MSA|AA|C2');
   });
 
