@@ -72,7 +72,9 @@ export class CopyRows {
   }
 
   row(columns: number): this {
-    this.#buffer.writeInt16BE(columns, this.#room(2));
+    // First the room: it may put another buffer in the place of this one.
+    const at = this.#room(2);
+    this.#buffer.writeInt16BE(columns, at);
     this.#rows += 1;
     return this;
   }
@@ -123,7 +125,8 @@ export class CopyRows {
   }
 
   null(): this {
-    this.#buffer.writeInt32BE(-1, this.#room(4));
+    const at = this.#room(4);
+    this.#buffer.writeInt32BE(-1, at);
     return this;
   }
 
