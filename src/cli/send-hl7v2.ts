@@ -5,7 +5,7 @@
 import { readFile } from 'node:fs/promises';
 import { connectMllp, type MllpClient, type MllpPeer } from '../clients/mllp.ts';
 import { asGatewayError } from '../core/errors.ts';
-import { expectsAnswer, parseAck } from '../formats/hl7v2/ack.ts';
+import { expectedAnswers, parseAck } from '../formats/hl7v2/ack.ts';
 import { splitBatch } from '../formats/hl7v2/batch.ts';
 import type { Sent } from './sent.ts';
 
@@ -45,7 +45,7 @@ export async function* sendHl7v2(peer: MllpPeer, items: readonly Hl7Item[]): Asy
     for (const { path, message } of items) {
       try {
         client ??= await connectMllp(peer);
-        if (expectsAnswer(message)) {
+        if (expectedAnswers(message) > 0) {
           yield outcome(path, await client.send(message));
         } else {
           await client.post(message);

@@ -6,6 +6,7 @@ import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls, type ConnectionOptions } from 'node:tls';
 import { GatewayError } from '../core/errors.ts';
 import { HL7_MAX_MESSAGE_BYTES } from '../core/limits.ts';
+import { ackHeader, expectedAnswers, parseAck } from '../formats/hl7v2/ack.ts';
 import { encodeFrame, MllpDecoder } from '../formats/hl7v2/mllp-frame.ts';
 
 export interface MllpPeer {
@@ -18,18 +19,22 @@ export interface MllpPeer {
 
 export interface MllpClient {
   /**
-   * Sends a message (or a batch) in one frame and resolves with the bytes of the answer. Calls wait for each other. Throws
-   * `timeout` without an answer in time, `unavailable` when the connection is or goes away: the message may then have been
+   * Sends a message (or a batch) in one frame and resolves with the bytes of the answer; of an accept and an application
+   * acknowledgement with the latter. Calls wait for each other. Throws `timeout` without an answer in time, `unavailable` when the connection is or goes away: the message may then have been
    * taken, and may be sent again.
    */
   send(message: Buffer): Promise<Buffer>;
-  /** Sends a message that asks for no answer (`expectsAnswer`): resolves when it is handed over. Throws `unavailable`. */
+  /** Sends a message that asks for no answer (`expectedAnswers`): resolves when it is handed over. Throws `unavailable`. */
   post(message: Buffer): Promise<void>;
   /** Ends the connection. Idempotent. */
   close(): void;
 }
 
 interface Waiting {
+  /** What was sent: an answer to an earlier message is not its answer. */
+  readonly controlId: string;
+  /** Another answer follows a positive one. */
+  more: boolean;
   readonly resolve: (answer: Buffer) => void;
   readonly reject: (error: GatewayError) => void;
 }
@@ -39,6 +44,7 @@ export async function connectMllp(peer: MllpPeer): Promise<MllpClient> {
   const socket = await open(peer);
   const decoder = new MllpDecoder(HL7_MAX_MESSAGE_BYTES);
   let waiting: Waiting | undefined;
+  let before = '';
   let last: Promise<unknown> = Promise.resolve();
 
   const fail = (error: GatewayError): void => {
@@ -49,7 +55,14 @@ export async function connectMllp(peer: MllpPeer): Promise<MllpClient> {
   socket.on('data', (chunk: Buffer) => {
     for (const event of decoder.push(chunk)) {
       if (event.kind !== 'frame') continue;
-      waiting?.resolve(event.bytes);
+      if (waiting === undefined) continue;
+      const ack = parseAck(event.bytes);
+      if (ack !== undefined && ack.controlId === before && before !== waiting.controlId) continue;
+      if (waiting.more && ack?.code === 'CA') {
+        waiting.more = false;
+        continue;
+      }
+      waiting.resolve(event.bytes);
       waiting = undefined;
     }
   });
@@ -61,15 +74,17 @@ export async function connectMllp(peer: MllpPeer): Promise<MllpClient> {
   const exchange = async (message: Buffer): Promise<Buffer> => {
     const frame = encodeFrame(message);
     if (socket.destroyed) throw new GatewayError('unavailable', 'the MLLP connection is closed');
+    const { controlId } = ackHeader(message);
     let timer: NodeJS.Timeout | undefined;
     try {
       return await new Promise<Buffer>((resolve, reject) => {
-        waiting = { resolve, reject };
+        waiting = { controlId, more: expectedAnswers(message) > 1, resolve, reject };
         timer = setTimeout(() => fail(new GatewayError('timeout', 'the peer did not answer in time')), peer.timeoutMs);
         socket.write(frame);
       });
     } finally {
       clearTimeout(timer);
+      before = controlId;
     }
   };
 

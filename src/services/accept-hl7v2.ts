@@ -2,27 +2,24 @@
  * Takes HL7 v2 messages and answers them. The acknowledgement is made once, stored with the message, and replayed to a
  * resend. Positive answers exist only after the commit; faults that the sender can mend become AE or AR (CE, CR) with ERR.
  */
-import type { Clock } from "../core/clock.ts";
-import {
-  asGatewayError,
-  GatewayError,
-  type ErrorCode,
-} from "../core/errors.ts";
-import { describeError, type Log } from "../core/log.ts";
-import type { Random } from "../core/random.ts";
+import type { Clock } from '../core/clock.ts';
+import { asGatewayError, GatewayError, type ErrorCode } from '../core/errors.ts';
+import { describeError, type Log } from '../core/log.ts';
+import type { Random } from '../core/random.ts';
 import {
   ackHeader,
   buildAck,
   buildBatchAnswer,
+  isAcknowledgement,
+  splitAnswers,
   type AckHeader,
-} from "../formats/hl7v2/ack.ts";
-import { splitBatch } from "../formats/hl7v2/batch.ts";
-import type { Writer } from "../write/submission.ts";
-import type { ClientCertificate, Sources } from "./sources.ts";
-import { submitHl7v2 } from "./submit-hl7v2.ts";
+} from '../formats/hl7v2/ack.ts';
+import { splitBatch } from '../formats/hl7v2/batch.ts';
+import type { Writer } from '../write/submission.ts';
+import type { ClientCertificate, Sources } from './sources.ts';
+import { submitHl7v2 } from './submit-hl7v2.ts';
 
-export type Hl7Outcome =
-  "accepted" | "duplicate" | "quarantined" | "refused" | "failed";
+export type Hl7Outcome = 'accepted' | 'duplicate' | 'quarantined' | 'refused' | 'failed' | 'ignored';
 
 export interface AcceptHl7v2Deps {
   readonly writer: Writer;
@@ -53,51 +50,33 @@ export async function acceptHl7v2(
   const damaged =
     declaredCount === undefined || declaredCount === messages.length
       ? undefined
-      : new GatewayError(
-          "invalid-syntax",
-          "BTS-1 counts other than the messages of the batch; none was taken",
-          {
-            expression: "BTS-1",
-          },
-        );
+      : new GatewayError('invalid-syntax', 'BTS-1 counts other than the messages of the batch; none was taken', {
+          expression: 'BTS-1',
+        });
   const answers: string[] = [];
   for (const message of messages) {
     const answer =
-      damaged === undefined
-        ? await acceptMessage(deps, message, client)
-        : refuse(deps, ackHeader(message), damaged);
-    if (answer !== undefined) answers.push(answer);
+      damaged === undefined ? await acceptMessage(deps, message, client) : refuse(deps, ackHeader(message), damaged);
+    answers.push(...splitAnswers(answer ?? ''));
   }
-  return toBytes(
-    buildBatchAnswer(
-      batch.header ?? messages[0] ?? Buffer.alloc(0),
-      answers,
-      deps.clock.now(),
-      deps.random,
+  return [
+    Buffer.from(
+      buildBatchAnswer(batch.header ?? messages[0] ?? Buffer.alloc(0), answers, deps.clock.now(), deps.random),
     ),
-  );
+  ];
 }
 
 /** The answer to a message that was not read to its end: `head` is what there is of it. */
-export function refuseHl7v2(
-  deps: AcceptHl7v2Deps,
-  head: Buffer,
-  error: GatewayError,
-): readonly Buffer[] {
-  deps.observe?.("refused", 0);
+export function refuseHl7v2(deps: AcceptHl7v2Deps, head: Buffer, error: GatewayError): readonly Buffer[] {
+  deps.observe?.('refused', 0);
   return toBytes(refuse(deps, ackHeader(head), error));
 }
 
 /** Envelope segments, or more than one MSH: two searches of native speed instead of a scan of every message. */
 function isBatch(bytes: Buffer): boolean {
   const start = bytes[0] === 0xef ? 3 : 0;
-  const id = bytes.toString("latin1", start, start + 3);
-  return (
-    id === "FHS" ||
-    id === "BHS" ||
-    bytes.includes("\rMSH") ||
-    bytes.includes("\nMSH")
-  );
+  const id = bytes.toString('latin1', start, start + 3);
+  return id === 'FHS' || id === 'BHS' || bytes.includes('\rMSH') || bytes.includes('\nMSH');
 }
 
 async function acceptMessage(
@@ -106,54 +85,31 @@ async function acceptMessage(
   client: ClientCertificate | undefined,
 ): Promise<string | undefined> {
   const startedAt = performance.now();
-  const done = (outcome: Hl7Outcome): void =>
-    deps.observe?.(outcome, (performance.now() - startedAt) / 1000);
+  const done = (outcome: Hl7Outcome): void => deps.observe?.(outcome, (performance.now() - startedAt) / 1000);
   const header = ackHeader(bytes);
+  if (isAcknowledgement(header)) {
+    done('ignored');
+    return undefined;
+  }
   try {
     const receivedAt = deps.clock.now();
     const chosen = deps.sources.choose(header, client);
-    if ("refused" in chosen) throw chosen.refused;
+    if ('refused' in chosen) throw chosen.refused;
     const { profile } = chosen;
     const answer = (warning?: GatewayError): string =>
-      buildAck({
-        header,
-        now: deps.clock.now(),
-        random: deps.random,
-        ...(warning && { warning }),
-      }) ?? "";
-    const { accepted, quarantined } = await submitHl7v2(deps, {
-      bytes,
-      profile,
-      receivedAt,
-      answer,
-    });
+      buildAck({ header, now: deps.clock.now(), random: deps.random, ...(warning && { warning }) }) ?? '';
+    const { accepted, quarantined } = await submitHl7v2(deps, { bytes, profile, receivedAt, answer });
     if (quarantined !== undefined) {
-      deps.log.warn({
-        event: "hl7v2.quarantined",
-        code: quarantined.code,
-        kind: kindOf(header),
-        leaf: accepted.leaf,
-      });
+      deps.log.warn({ event: 'hl7v2.quarantined', code: quarantined.code, kind: kindOf(header), leaf: accepted.leaf });
       deps.onQuarantined?.(quarantined.code);
     }
-    done(
-      quarantined !== undefined
-        ? "quarantined"
-        : accepted.replayed
-          ? "duplicate"
-          : "accepted",
-    );
-    return accepted.answer === "" ? undefined : accepted.answer;
+    done(quarantined !== undefined ? 'quarantined' : accepted.replayed ? 'duplicate' : 'accepted');
+    return accepted.answer === '' ? undefined : accepted.answer;
   } catch (thrown) {
     const error = asGatewayError(thrown);
     const failed = error.form.http >= 500;
-    done(failed ? "failed" : "refused");
-    const fields = {
-      event: "hl7v2.refused",
-      code: error.code,
-      kind: kindOf(header),
-      bytes: bytes.length,
-    };
+    done(failed ? 'failed' : 'refused');
+    const fields = { event: 'hl7v2.refused', code: error.code, kind: kindOf(header), bytes: bytes.length };
     if (failed) deps.log.error({ ...fields, ...describeError(thrown) });
     else deps.log.warn(fields);
     return refuse(deps, header, error);
@@ -162,24 +118,13 @@ async function acceptMessage(
 
 /** `ADT^A01` for the log: only what has the form of a type and an event. */
 function kindOf(header: AckHeader): string {
-  return [header.messageCode, header.trigger]
-    .map((code) => (/^[A-Z][A-Z0-9]{2}$/.test(code) ? code : "?"))
-    .join("^");
+  return [header.messageCode, header.trigger].map((code) => (/^[A-Z][A-Z0-9]{2}$/.test(code) ? code : '?')).join('^');
 }
 
-function refuse(
-  deps: AcceptHl7v2Deps,
-  header: AckHeader,
-  error: GatewayError,
-): string | undefined {
-  return buildAck({
-    header,
-    error,
-    now: deps.clock.now(),
-    random: deps.random,
-  });
+function refuse(deps: AcceptHl7v2Deps, header: AckHeader, error: GatewayError): string | undefined {
+  return buildAck({ header, error, now: deps.clock.now(), random: deps.random });
 }
 
 function toBytes(text: string | undefined): readonly Buffer[] {
-  return text === undefined || text === "" ? [] : [Buffer.from(text)];
+  return splitAnswers(text ?? '').map((answer) => Buffer.from(answer));
 }

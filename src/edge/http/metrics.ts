@@ -8,7 +8,7 @@ import type { ErrorCode } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
 
 export type Protocol = 'hl7v2' | 'dicom' | 'fhir';
-export type Outcome = 'accepted' | 'duplicate' | 'quarantined' | 'refused' | 'failed';
+export type Outcome = 'accepted' | 'duplicate' | 'quarantined' | 'refused' | 'failed' | 'ignored';
 
 export interface GatewayMetrics {
   readonly registry: Registry;

@@ -3,9 +3,9 @@
  * Sender and receiver of MSH are swapped, MSA-2 repeats MSH-10 as it came. Nothing else of the message is repeated, and
  * texts come from GatewayError, which holds no PHI.
  */
-import type { GatewayError } from "../../core/errors.ts";
-import { formatUuid, type Random } from "../../core/random.ts";
-import { rawHeader } from "./message.ts";
+import type { GatewayError } from '../../core/errors.ts';
+import { formatUuid, type Random } from '../../core/random.ts';
+import { rawHeader } from './message.ts';
 
 /** What an answer needs of the message it answers: raw fields of its MSH. */
 export interface AckHeader {
@@ -28,36 +28,19 @@ export interface AckHeader {
   readonly applicationAck: string;
 }
 
-const UNREADABLE: readonly string[] = [
-  "MSH",
-  "^~\\&",
-  "",
-  "",
-  "",
-  "",
-  "",
-  "",
-  "",
-  "",
-  "P",
-  "2.5",
-];
+const UNREADABLE: readonly string[] = ['MSH', '^~\\&', '', '', '', '', '', '', '', '', 'P', '2.5'];
 
 /** Header of a message, parsable or not. What cannot be read is empty; non-ASCII text is left out, so that any charset reads it. */
 export function ackHeader(bytes: Buffer): AckHeader {
   const found = rawHeader(bytes);
-  const fields =
-    found !== undefined && /^[!-/:-@[-`{-~]{1,5}$/.test(found[1])
-      ? found
-      : UNREADABLE;
-  const start = bytes.indexOf("MSH") + 3;
-  const mark = bytes.toString("latin1", start, start + 1);
-  const separator =
-    fields !== UNREADABLE && /[!-/:-@[-`{-~]/.test(mark) ? mark : "|";
+  const fields = found !== undefined && /^[!-/:-@[-`{-~]{1,5}$/.test(found[1]) ? found : UNREADABLE;
+  const start = bytes.indexOf('MSH') + 3;
+  const mark = bytes.toString('latin1', start, start + 1);
+  const separator = fields !== UNREADABLE && /[!-/:-@[-`{-~]/.test(mark) ? mark : '|';
   const encoding = fields[1];
   const field = (n: number): string => {
-    const raw = (fields[n - 1] ?? "").trim();
-    return /^[ -~]{0,250}$/.test(raw) && raw !== '""' ? raw : "";
+    const raw = (fields[n - 1] ?? '').trim();
+    return /^[ -~]{0,250}$/.test(raw) && raw !== '""' ? raw : '';
   };
   const component = encoding[0];
   return {
@@ -68,37 +51,62 @@ export function ackHeader(bytes: Buffer): AckHeader {
     receivingApplication: field(5),
     receivingFacility: field(6),
     messageCode: field(9).split(component)[0],
-    trigger: field(9).split(component)[1] ?? "",
+    trigger: field(9).split(component)[1] ?? '',
     controlId: field(10),
-    processingId: field(11) === "" ? "P" : field(11),
-    version: field(12).split(component)[0] || "2.5",
+    processingId: field(11) === '' ? 'P' : field(11),
+    version: field(12).split(component)[0] || '2.5',
     acceptAck: field(15),
     applicationAck: field(16),
   };
 }
 
+/** HL7 table 0155: when an acknowledgement is wanted: always, never, on faults only, on success only. */
+export type AcknowledgementCondition = 'AL' | 'NE' | 'ER' | 'SU';
+
+/** How a message is answered that leaves MSH-15 and MSH-16 empty. */
+export type AcknowledgementMode =
+  'original' | { readonly accept: AcknowledgementCondition; readonly application: AcknowledgementCondition };
+
+export function isAcknowledgementCondition(value: unknown): value is AcknowledgementCondition {
+  return value === 'AL' || value === 'NE' || value === 'ER' || value === 'SU';
+}
+
 /** True when MSH-15 or MSH-16 asks for enhanced mode (section 2.9.3). */
 export function isEnhanced(header: AckHeader): boolean {
-  return header.acceptAck !== "" || header.applicationAck !== "";
+  return header.acceptAck !== '' || header.applicationAck !== '';
 }
+
+/** The header as if the sender had asked for `mode` in MSH-15 and MSH-16, where it leaves both empty. */
+export function inMode(header: AckHeader, mode: AcknowledgementMode): AckHeader {
+  if (mode === 'original' || isEnhanced(header)) return header;
+  return { ...header, acceptAck: mode.accept, applicationAck: mode.application };
+}
+
+/** An application acknowledgement (AA, AE, AR), or an accept acknowledgement (CA, CE, CR). */
+export type AckKind = 'A' | 'C';
 
 /**
- * Whether one answer is due, and of which kind (table 0155). An accept acknowledgement (C) goes first where MSH-15 wants
- * it; else the application acknowledgement (A) where MSH-16 does; undefined: the sender wants no answer.
+ * Which answers are due, in their order (sections 2.9.2, 2.9.3, table 0155): one A in original mode; in enhanced mode C where
+ * MSH-15 wants it, then A where MSH-16 does. After CE or CR nothing follows: what was not kept is not processed. A condition of
+ * no table counts as `AL`.
  */
-export function ackKind(header: AckHeader, ok: boolean): "A" | "C" | undefined {
+export function ackKinds(header: AckHeader, ok: boolean): readonly AckKind[] {
   const wanted = (condition: string): boolean =>
-    condition === "AL" ||
-    condition === (ok ? "SU" : "ER") ||
-    !["", "AL", "SU", "ER", "NE"].includes(condition);
-  if (!isEnhanced(header)) return "A";
-  if (wanted(header.acceptAck)) return "C";
-  return wanted(header.applicationAck) ? "A" : undefined;
+    condition === 'AL' || condition === (ok ? 'SU' : 'ER') || !['', 'AL', 'SU', 'ER', 'NE'].includes(condition);
+  if (!isEnhanced(header)) return ['A'];
+  const accept: readonly AckKind[] = wanted(header.acceptAck) ? ['C'] : [];
+  if (accept.length > 0 && !ok) return accept;
+  return wanted(header.applicationAck) ? [...accept, 'A'] : accept;
 }
 
-/** True when whoever takes this message will answer it; false where MSH-15 and MSH-16 want an answer to faults only, or none. */
-export function expectsAnswer(message: Buffer): boolean {
-  return ackKind(ackHeader(message), true) !== undefined;
+/** How many answers whoever takes this message will give; 0 where MSH-15 and MSH-16 want answers to faults only, or none. */
+export function expectedAnswers(message: Buffer): number {
+  return ackKinds(ackHeader(message), true).length;
+}
+
+/** True for a message that is itself an acknowledgement: it is never answered, else two systems would thank each other for ever. */
+export function isAcknowledgement(header: AckHeader): boolean {
+  return header.messageCode === 'ACK' || header.messageCode === 'MCF';
 }
 
 export interface AckParts {
@@ -112,25 +120,32 @@ export interface AckParts {
   readonly random: Random;
 }
 
-/** The answer's text, segments ended by CR; undefined when the sender wants none. ASCII only. */
+/**
+ * The answers' text, segments ended by CR: one message, or in enhanced mode up to two, one after the other (`splitAnswers`);
+ * undefined when the sender wants none. ASCII only.
+ */
 export function buildAck(parts: AckParts): string | undefined {
+  const kinds = ackKinds(parts.header, parts.error === undefined);
+  return kinds.length === 0 ? undefined : kinds.map((kind) => buildOne(parts, kind)).join('');
+}
+
+/** The messages of `buildAck`, each for a frame of its own. */
+export function splitAnswers(text: string): readonly string[] {
+  return text === '' ? [] : text.split(/(?<=\r)(?=MSH)/);
+}
+
+function buildOne(parts: AckParts, kind: AckKind): string {
   const { header, error } = parts;
-  const kind = ackKind(header, error === undefined);
-  if (kind === undefined) return undefined;
   // An accept acknowledgement says that the message is kept, and no more.
-  const told = error ?? (kind === "A" ? parts.warning : undefined);
+  const told = error ?? (kind === 'A' ? parts.warning : undefined);
   const text = error?.message ?? `kept, not converted yet: ${told?.message}`;
-  const code = `${kind}${error === undefined ? "A" : error.form.hl7[0][1]}`;
+  const code = `${kind}${error === undefined ? 'A' : error.form.hl7[0][1]}`;
+  // Nobody is to acknowledge an application acknowledgement of enhanced mode.
+  const conditions = kind === 'A' && isEnhanced(header) ? ['', '', 'NE', 'NE'] : [];
   const join = (fields: readonly string[]): string =>
-    fields
-      .join(header.separator)
-      .replace(new RegExp(`\\${header.separator}+$`), "");
+    fields.join(header.separator).replace(new RegExp(`\\${header.separator}+$`), '');
   const component = header.encoding[0];
-  const type = [
-    "ACK",
-    header.trigger,
-    atLeast(header.version, 2.4) ? "ACK" : "",
-  ].join(component);
+  const type = ['ACK', header.trigger, atLeast(header.version, 2.4) ? 'ACK' : ''].join(component);
   const lines = [
     `MSH${header.separator}${join([
       header.encoding,
@@ -139,106 +154,83 @@ export function buildAck(parts: AckParts): string | undefined {
       header.sendingApplication,
       header.sendingFacility,
       timestamp(parts.now),
-      "",
+      '',
       trimEnd(type, component),
       freshControlId(parts.random),
       header.processingId,
       header.version,
+      ...conditions,
     ])}`,
     join([
-      "MSA",
+      'MSA',
       code,
       header.controlId,
-      told !== undefined && !atLeast(header.version, 2.7)
-        ? plain(text, header, 80)
-        : "",
+      told !== undefined && !atLeast(header.version, 2.7) ? plain(text, header, 80) : '',
     ]),
   ];
-  if (error !== undefined)
-    lines.push(join(errSegment(error, header, "E", text)));
+  if (error !== undefined) lines.push(join(errSegment(error, header, 'E', text)));
   // Before v2.5 ERR has no severity: whoever reads one takes it for a fault.
-  else if (told !== undefined && atLeast(header.version, 2.5))
-    lines.push(join(errSegment(told, header, "W", text)));
-  return lines.map((line) => `${line}\r`).join("");
+  else if (told !== undefined && atLeast(header.version, 2.5)) lines.push(join(errSegment(told, header, 'W', text)));
+  return lines.map((line) => `${line}\r`).join('');
 }
 
 /** ERR-2 location, ERR-3 condition of table 0357, ERR-4 severity, ERR-8 text; before v2.5 only ERR-1 (ELD). */
-function errSegment(
-  error: GatewayError,
-  header: AckHeader,
-  severity: "E" | "W",
-  text: string,
-): string[] {
+function errSegment(error: GatewayError, header: AckHeader, severity: 'E' | 'W', text: string): string[] {
   const component = header.encoding[0];
-  const subcomponent = header.encoding[3] ?? "&";
+  const subcomponent = header.encoding[3] ?? '&';
   const condition = String(error.form.hl7[1]);
   const location = locationOf(error.expression);
-  const name = CONDITIONS[condition] ?? "Application error";
+  const name = CONDITIONS[condition] ?? 'Application error';
   if (!atLeast(header.version, 2.5)) {
-    const [segment = "", sequence = "", field = ""] = location;
-    return [
-      "ERR",
-      [
-        segment,
-        sequence,
-        field,
-        [condition, name, "HL70357"].join(subcomponent),
-      ].join(component),
-    ];
+    const [segment = '', sequence = '', field = ''] = location;
+    return ['ERR', [segment, sequence, field, [condition, name, 'HL70357'].join(subcomponent)].join(component)];
   }
   return [
-    "ERR",
-    "",
+    'ERR',
+    '',
     location.join(component),
-    [condition, name, "HL70357"].join(component),
+    [condition, name, 'HL70357'].join(component),
     severity,
-    "",
-    "",
-    "",
+    '',
+    '',
+    '',
     plain(text, header, 250),
   ];
 }
 
 /** `PID[1]-3[2].4` as ERL components: segment, sequence, field, repetition, component. */
 function locationOf(expression: string | undefined): string[] {
-  const match =
-    /^([A-Z][A-Z0-9]{2})(?:\[(\d+)\])?(?:-(\d+)(?:\[(\d+)\])?(?:\.(\d+))?)?$/.exec(
-      expression ?? "",
-    );
+  const match = /^([A-Z][A-Z0-9]{2})(?:\[(\d+)\])?(?:-(\d+)(?:\[(\d+)\])?(?:\.(\d+))?)?$/.exec(expression ?? '');
   if (match === null) return [];
   const [, segment, sequence, field, repetition, component] = match;
-  if (field === undefined) return [segment, sequence ?? "1"];
+  if (field === undefined) return [segment, sequence ?? '1'];
   const tail =
-    component === undefined
-      ? repetition === undefined
-        ? []
-        : [repetition]
-      : [repetition ?? "1", component];
-  return [segment, sequence ?? "1", field, ...tail];
+    component === undefined ? (repetition === undefined ? [] : [repetition]) : [repetition ?? '1', component];
+  return [segment, sequence ?? '1', field, ...tail];
 }
 
 /** HL7 table 0357. */
 const CONDITIONS: Readonly<Record<string, string>> = {
-  100: "Segment sequence error",
-  101: "Required field missing",
-  102: "Data type error",
-  103: "Table value not found",
-  200: "Unsupported message type",
-  201: "Unsupported event code",
-  202: "Unsupported processing id",
-  203: "Unsupported version id",
-  204: "Unknown key identifier",
-  205: "Duplicate key identifier",
-  206: "Application record locked",
-  207: "Application internal error",
+  100: 'Segment sequence error',
+  101: 'Required field missing',
+  102: 'Data type error',
+  103: 'Table value not found',
+  200: 'Unsupported message type',
+  201: 'Unsupported event code',
+  202: 'Unsupported processing id',
+  203: 'Unsupported version id',
+  204: 'Unknown key identifier',
+  205: 'Duplicate key identifier',
+  206: 'Application record locked',
+  207: 'Application internal error',
 };
 
 /** Text that no delimiter of this message can break: printable ASCII, delimiters as blanks. */
 function plain(text: string, header: AckHeader, length: number): string {
   const special = new Set(header.encoding + header.separator);
   return text
-    .replace(/[^ -~]/g, "?")
-    .replace(/./g, (character) => (special.has(character) ? " " : character))
+    .replace(/[^ -~]/g, '?')
+    .replace(/./g, (character) => (special.has(character) ? ' ' : character))
     .slice(0, length);
 }
 
@@ -255,54 +247,40 @@ function atLeast(text: string, version: number): boolean {
 
 /** 20 characters, what MSH-10 holds before v2.7. */
 function freshControlId(random: Random): string {
-  return formatUuid(random.bytes(16))
-    .replaceAll("-", "")
-    .slice(0, 20)
-    .toUpperCase();
+  return formatUuid(random.bytes(16)).replaceAll('-', '').slice(0, 20).toUpperCase();
 }
 
 /** Milliseconds since 1970 as `YYYYMMDDHHMMSS.sss+0000`. */
 export function timestamp(millis: number): string {
   const iso = new Date(millis).toISOString();
-  return `${iso.slice(0, 19).replace(/[-T:]/g, "")}${iso.slice(19, 23)}+0000`;
+  return `${iso.slice(0, 19).replace(/[-T:]/g, '')}${iso.slice(19, 23)}+0000`;
 }
 
 /**
  * The answer to a batch (section 2.10.3): BHS, the acknowledgements of its messages in order, BTS with their number. `head`
  * begins with the BHS or MSH that is answered; sender and receiver are swapped.
  */
-export function buildBatchAnswer(
-  head: Buffer,
-  answers: readonly string[],
-  now: number,
-  random: Random,
-): string {
-  const isBatchHeader = head.toString("latin1", 0, 3) === "BHS";
+export function buildBatchAnswer(head: Buffer, answers: readonly string[], now: number, random: Random): string {
+  const isBatchHeader = head.toString('latin1', 0, 3) === 'BHS';
   // BHS-2 to BHS-7 have the seats of MSH-2 to MSH-7.
-  const header = ackHeader(
-    isBatchHeader
-      ? Buffer.concat([Buffer.from("MSH"), head.subarray(3)])
-      : head,
-  );
+  const header = ackHeader(isBatchHeader ? Buffer.concat([Buffer.from('MSH'), head.subarray(3)]) : head);
   const { separator } = header;
-  const batchId = isBatchHeader
-    ? (head.toString("latin1").split(separator)[10] ?? "")
-    : "";
+  const batchId = isBatchHeader ? (head.toString('latin1').split(separator)[10] ?? '') : '';
   const bhs = [
-    "BHS",
+    'BHS',
     header.encoding,
     header.receivingApplication,
     header.receivingFacility,
     header.sendingApplication,
     header.sendingFacility,
     timestamp(now),
-    "",
-    "",
-    "",
+    '',
+    '',
+    '',
     freshControlId(random),
-    /^[ -~]{0,199}$/.test(batchId) ? batchId : "",
+    /^[ -~]{0,199}$/.test(batchId) ? batchId : '',
   ];
-  return `${trimEnd(bhs.join(separator), separator)}\r${answers.join("")}BTS${separator}${answers.length}\r`;
+  return `${trimEnd(bhs.join(separator), separator)}\r${answers.join('')}BTS${separator}${answers.length}\r`;
 }
 
 /** What a sender reads of an answer: MSA-1, MSA-2, ERR-3.1 and the text; undefined when it is no acknowledgement. */
@@ -315,23 +293,15 @@ export interface ParsedAck {
 
 /** Reads an acknowledgement, leniently. */
 export function parseAck(bytes: Buffer): ParsedAck | undefined {
-  const text = bytes.toString("utf8");
-  if (!text.startsWith("MSH") || text.length < 5) return undefined;
+  const text = bytes.toString('utf8');
+  if (!text.startsWith('MSH') || text.length < 5) return undefined;
   const separator = text[3];
   const component = text[4];
   const segments = text.split(/[\r\n]+/).map((line) => line.split(separator));
-  const msa = segments.find((fields) => fields[0] === "MSA");
+  const msa = segments.find((fields) => fields[0] === 'MSA');
   if (msa === undefined) return undefined;
-  const err = segments.find((fields) => fields[0] === "ERR");
+  const err = segments.find((fields) => fields[0] === 'ERR');
   // ERR-3 since v2.5; before that the fourth component of ERR-1.
-  const condition =
-    err?.[3]?.split(component)[0] ||
-    err?.[1]?.split(component)[3]?.split(text[7])[0] ||
-    undefined;
-  return {
-    code: msa[1] ?? "",
-    controlId: msa[2] ?? "",
-    condition,
-    text: err?.[8] || msa[3] || undefined,
-  };
+  const condition = err?.[3]?.split(component)[0] || err?.[1]?.split(component)[3]?.split(text[7])[0] || undefined;
+  return { code: msa[1] ?? '', controlId: msa[2] ?? '', condition, text: err?.[8] || msa[3] || undefined };
 }

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { afterEach, describe, expect, it } from 'vitest';
 import { silentLog } from '../../../src/core/log.ts';
 import { connectMllp, type MllpClient } from '../../../src/clients/mllp.ts';
-import { expectsAnswer, parseAck } from '../../../src/formats/hl7v2/ack.ts';
+import { expectedAnswers, parseAck } from '../../../src/formats/hl7v2/ack.ts';
 import { encodeFrame, MllpDecoder } from '../../../src/formats/hl7v2/mllp-frame.ts';
 import { startMllpListener, type MllpListener } from '../../../src/edge/mllp/listener.ts';
 import { MLLP_DEFAULTS, type MllpSettings } from '../../../src/edge/mllp/settings.ts';
@@ -128,9 +128,9 @@ describe('MLLP listener', () => {
     const { listener, writer } = await start();
     const sender = await client(listener);
     expect(parseAck(await sender.send(Buffer.from('garbage')))?.code).toBe('AE');
-    expect(parseAck(await sender.send(Buffer.from('MSH|^~\\&|A|B|C|D|2026||QBP^Q11|S1|P|2.5\r')))).toMatchObject({
+    expect(parseAck(await sender.send(Buffer.from('MSH|^~\\&|A|B|C|D|2026||QBP^Q11|S1|P|3.0\r')))).toMatchObject({
       code: 'AR',
-      condition: '200',
+      condition: '203',
     });
     writer.behave = () => Promise.reject(new Error('down'));
     expect(parseAck(await sender.send(message('D')))?.code).toBe('AE');
@@ -242,12 +242,86 @@ describe('MLLP listener', () => {
   });
 });
 
+describe('enhanced mode', () => {
+  const asking = (id: string, accept: string, application: string): Buffer =>
+    Buffer.from(String(message(id)).replace('|P|2.5.1', `|P|2.5.1|||${accept}|${application}`));
+  const CONDITIONS = ['AL', 'NE', 'ER', 'SU', ''];
+  const PAIRS = CONDITIONS.flatMap((accept) => CONDITIONS.map((application) => [accept, application] as const));
+
+  /** What table 0155 wants, said apart from the code under test. */
+  function due(accept: string, application: string, ok: boolean): string[] {
+    if (accept === '' && application === '') return [ok ? 'AA' : 'AE'];
+    const wanted = (condition: string): boolean => condition === 'AL' || condition === (ok ? 'SU' : 'ER');
+    if (!ok && wanted(accept)) return ['CE'];
+    return [...(wanted(accept) ? ['CA'] : []), ...(wanted(application) ? [ok ? 'AA' : 'AE'] : [])];
+  }
+
+  it.each(PAIRS)(
+    'MSH-15 %j, MSH-16 %j: a good message, its resend, a bad one, all in order',
+    async (accept, application) => {
+      const { listener, writer } = await start();
+      const { socket, answers, next } = await raw(listener);
+      const good = due(accept, application, true).map((code) => `${code} G`);
+      const bad = due(accept, application, false).map((code) => `${code} B`);
+      // Bytes that are not of its character set: only the sender can mend that.
+      const broken = Buffer.from(String(asking('B', accept, application)).replace('Doe', 'Dö'), 'latin1');
+      const frames = [asking('G', accept, application), asking('G', accept, application), broken, message('END')];
+      socket.write(Buffer.concat(frames.map(encodeFrame)));
+      const expected = [...good, ...good, ...bad, 'AA END'];
+      await next(expected.length);
+      expect(codes(answers)).toEqual(expected);
+      // The resend has the stored answers, byte for byte.
+      expect(answers.slice(good.length, 2 * good.length)).toEqual(answers.slice(0, good.length));
+      expect(writer.submissions.map(({ control }) => control)).toEqual(['G', 'END']);
+    },
+  );
+
+  it('no answer leaves before the message is committed', async () => {
+    const writer = fakeWriter();
+    let release: () => void = () => {};
+    const begun = new Promise<void>((resolve) => {
+      writer.behave = () => {
+        resolve();
+        return new Promise((done) => (release = done));
+      };
+    });
+    const { listener } = await start({}, writer);
+    const { socket, answers, next } = await raw(listener);
+    socket.write(encodeFrame(asking('W', 'AL', 'AL')));
+    await begun;
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(answers).toEqual([]);
+    release();
+    await next(2);
+    expect(codes(answers)).toEqual(['CA W', 'AA W']);
+  });
+
+  it('acknowledgements that come in are never answered and never kept', async () => {
+    const { listener, writer } = await start();
+    const { socket, answers, next } = await raw(listener);
+    const ack = 'MSH|^~\\&|A|B|C|D|2026||ACK^R01^ACK|K1|P|2.5.1\rMSA|CA|X\r';
+    const delayed = ack.replace('ACK^R01^ACK', 'MCF^R01');
+    socket.write(Buffer.concat([Buffer.from(ack), Buffer.from(delayed), message('N')].map(encodeFrame)));
+    await next(1);
+    expect(codes(answers)).toEqual(['AA N']);
+    expect(writer.submissions).toHaveLength(1);
+  });
+
+  it('a sender of ours waits for the application acknowledgement, and never takes it for the next answer', async () => {
+    const { listener } = await start();
+    const sender = await client(listener);
+    for (const id of ['1', '2'])
+      expect(parseAck(await sender.send(asking(id, 'AL', 'AL')))).toMatchObject({ code: 'AA', controlId: id });
+    expect(parseAck(await sender.send(message('3')))).toMatchObject({ code: 'AA', controlId: '3' });
+  });
+});
+
 describe('MLLP sender', () => {
   it('does not wait for an answer that the message does not ask for', async () => {
     const { listener, writer } = await start();
     const sender = await client(listener);
     const silent = Buffer.from(String(message('S')).replace('|P|2.5.1', '|P|2.5.1|||NE|NE'));
-    expect(expectsAnswer(silent)).toBe(false);
+    expect(expectedAnswers(silent)).toBe(0);
     await sender.post(silent);
     expect(parseAck(await sender.send(message('T')))).toMatchObject({ code: 'AA', controlId: 'T' });
     expect(writer.submissions.map(({ control }) => control)).toEqual(['S', 'T']);

@@ -2,7 +2,15 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { GatewayError } from '../../../../src/core/errors.ts';
 import { systemRandom } from '../../../../src/core/random.ts';
-import { ackHeader, buildAck, parseAck } from '../../../../src/formats/hl7v2/ack.ts';
+import {
+  ackHeader,
+  ackKinds,
+  buildAck,
+  expectedAnswers,
+  inMode,
+  parseAck,
+  splitAnswers,
+} from '../../../../src/formats/hl7v2/ack.ts';
 
 const NOW = Date.parse('2026-03-01T10:11:12.345Z');
 
@@ -43,18 +51,50 @@ describe('acknowledgements', () => {
     expect(parseAck(Buffer.from(old.join('\r')))).toMatchObject({ code: 'AR', condition: '201' });
   });
 
+  // Every combination of table 0155; a condition of no table counts as AL, a missing one beside the other as NE.
   it.each([
-    ['AL', 'NE', 'CA', 'CE'],
-    ['NE', 'AL', 'AA', 'AE'],
-    ['AL', 'AL', 'CA', 'CE'],
-    ['ER', '', undefined, 'CE'],
-    ['SU', '', 'CA', undefined],
-    ['NE', 'NE', undefined, undefined],
-    ['', 'ER', undefined, 'AE'],
-  ])('enhanced mode MSH-15 %j MSH-16 %j', (accept, application, ok, failed) => {
+    ['', '', ['AA'], ['AE']],
+    ['AL', 'AL', ['CA', 'AA'], ['CE']],
+    ['AL', 'NE', ['CA'], ['CE']],
+    ['AL', 'ER', ['CA'], ['CE']],
+    ['AL', 'SU', ['CA', 'AA'], ['CE']],
+    ['AL', '', ['CA'], ['CE']],
+    ['NE', 'AL', ['AA'], ['AE']],
+    ['NE', 'NE', [], []],
+    ['NE', 'ER', [], ['AE']],
+    ['NE', 'SU', ['AA'], []],
+    ['ER', 'AL', ['AA'], ['CE']],
+    ['ER', 'NE', [], ['CE']],
+    ['ER', 'ER', [], ['CE']],
+    ['ER', 'SU', ['AA'], ['CE']],
+    ['SU', 'AL', ['CA', 'AA'], ['AE']],
+    ['SU', 'NE', ['CA'], []],
+    ['SU', 'ER', ['CA'], ['AE']],
+    ['SU', 'SU', ['CA', 'AA'], []],
+    ['', 'ER', [], ['AE']],
+    ['XX', 'NE', ['CA'], ['CE']],
+  ])('MSH-15 %j and MSH-16 %j', (accept, application, ok, failed) => {
     const message = `MSH|^~\\&|A|B|C|D|2026||ADT^A01|1|P|2.5|||${accept}|${application}\r`;
-    expect(parseAck(Buffer.from(answer(message) ?? ''))?.code).toBe(ok);
-    expect(parseAck(Buffer.from(answer(message, new GatewayError('busy', 'busy')) ?? ''))?.code).toBe(failed);
+    const codes = (text = ''): unknown[] => splitAnswers(text).map((one) => parseAck(Buffer.from(one))?.code);
+    expect(codes(answer(message))).toEqual(ok);
+    expect(codes(answer(message, new GatewayError('busy', 'busy')))).toEqual(failed);
+    expect(expectedAnswers(Buffer.from(message))).toBe(ok.length);
+  });
+
+  it('CA and AA are messages of their own, and nobody is to acknowledge the AA', () => {
+    const message = 'MSH|^~\\&|A|B|C|D|2026||ADT^A01|1|P|2.5|||AL|AL\r';
+    const [accept, application] = splitAnswers(answer(message) ?? '').map((text) => ackHeader(Buffer.from(text)));
+    expect(accept).toMatchObject({ messageCode: 'ACK', acceptAck: '', applicationAck: '' });
+    expect(application).toMatchObject({ messageCode: 'ACK', acceptAck: 'NE', applicationAck: 'NE' });
+    expect(application.controlId).not.toBe(accept.controlId);
+  });
+
+  it('the mode of a source holds where the message leaves both fields empty', () => {
+    const header = ackHeader(Buffer.from(MESSAGE));
+    expect(inMode(header, 'original')).toEqual(header);
+    expect(ackKinds(inMode(header, { accept: 'AL', application: 'ER' }), true)).toEqual(['C']);
+    const asking = { ...header, acceptAck: 'NE' };
+    expect(inMode(asking, { accept: 'AL', application: 'AL' })).toEqual(asking);
   });
 
   it('answers with the delimiters of the message, and garbage with the usual ones', () => {
