@@ -12,6 +12,7 @@ import type { Writer } from '../write/submission.ts';
 import { policyOf } from '../consent/policy.ts';
 import { remoteKeys } from '../clients/jwks.ts';
 import { httpApp } from '../edge/http/app.ts';
+import { adminRouter } from '../edge/http/admin/router.ts';
 import { apiRouter } from '../edge/http/api/router.ts';
 import { authRouter } from '../edge/http/auth/router.ts';
 import { bearerAuthentication } from '../edge/http/authenticate.ts';
@@ -98,6 +99,7 @@ export async function startHttp(parts: HttpParts): Promise<HttpListener> {
       },
       log,
     }),
+    admin: adminRouter({ authenticate: bearerAuthentication(verifier), routes: [], log }),
     ledger: ledgerRouter({ ledger, levels: peers.levels, waitMs: config.limits.requestMs / 2, log }),
     peers: {
       witness: witnessRouter({ witness: peers.witness, maxBytes: ADD_CHECKPOINT_MAX_BYTES }),

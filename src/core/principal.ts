@@ -10,6 +10,9 @@ export type Purpose =
 
 export type Interaction = 'create' | 'read' | 'update' | 'delete' | 'search';
 
+/** What a token lets its bearer see and change of the gateway itself. `write` includes `read`. */
+export type AdminRight = 'read' | 'write';
+
 /** One SMART v2 scope, parsed: `user/Observation.rs` -> level user, type Observation, interactions read and search. */
 export interface Scope {
   readonly level: 'patient' | 'user' | 'system';
@@ -32,6 +35,8 @@ export interface Principal {
   readonly organization?: string;
   readonly purpose: Purpose;
   readonly scopes: readonly Scope[];
+  /** Scopes `admin.read` and `admin.write`; absent without them. */
+  readonly admin?: AdminRight;
   /** True when the token was issued by this institution's own issuer. */
   readonly ownInstitution: boolean;
   /** JWT id, for the audit trail. */

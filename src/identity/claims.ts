@@ -4,6 +4,7 @@
  */
 import { parseLogicalId } from '../core/ids.ts';
 import type { Principal, Purpose, Role } from '../core/principal.ts';
+import { adminRightOf } from './admin-scope.ts';
 import { parseScopes } from './scopes.ts';
 
 export type Claims = Readonly<Record<string, unknown>>;
@@ -116,6 +117,8 @@ export function principalOf(claims: Claims, trust: IssuerTrust): ParsedClaims {
   const parsed = parseScopes(scopeText(claims));
   if ('error' in parsed) return { error: parsed.error };
 
+  const admin = adminRightOf(scopeText(claims), role, trust.ownInstitution);
+
   const fhirUser = text(claims.fhirUser);
   const launchPatient = text(claims.patient) ?? (role === 'patient' && fhirUser !== undefined ? fhirUser : undefined);
   const patient = launchPatient === undefined ? undefined : parseLogicalId(launchPatient.split('/').at(-1) ?? '');
@@ -139,6 +142,7 @@ export function principalOf(claims: Claims, trust: IssuerTrust): ParsedClaims {
       purpose,
       scopes: parsed.scopes,
       ownInstitution: trust.ownInstitution,
+      ...(admin === undefined ? {} : { admin }),
       ...(client === undefined ? {} : { client }),
       ...(patient === undefined ? {} : { patient }),
       ...(fhirUser === undefined ? {} : { fhirUser }),

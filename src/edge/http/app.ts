@@ -25,6 +25,8 @@ export interface HttpDeps {
   readonly health: Router;
   /** Below `/fhir`. */
   readonly fhir: Router;
+  /** Below `/admin`. */
+  readonly admin?: Router;
   /** Below `/ledger`. */
   readonly ledger: Router;
   /** What other gateways ask for: below `/witness`, `/mirror`, and `/ledger` before the router above. */
@@ -43,6 +45,7 @@ export function httpApp(deps: HttpDeps): Express {
   app.set('query parser', false);
   app.use(assignRequestId(deps.random), securityHeaders, deps.measure);
   app.use('/fhir', deps.fhir);
+  if (deps.admin !== undefined) app.use('/admin', deps.admin);
   app.use(deps.health);
   if (deps.peers !== undefined) {
     app.use('/witness', deps.peers.witness);
