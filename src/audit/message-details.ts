@@ -30,6 +30,22 @@ export interface MessageDetails {
   readonly receivingApplication?: SystemName;
   /** MSH-6. */
   readonly receivingFacility?: SystemName;
+  /** MSH-24. */
+  readonly sendingNetwork?: SystemName;
+  /** MSH-25. */
+  readonly receivingNetwork?: SystemName;
+  /** MSH-11. */
+  readonly processingId?: string;
+  /** Name of the organisation of MSH-22. */
+  readonly responsible?: string;
+  /** Name of the organisation of MSH-23. */
+  readonly receiver?: string;
+  /** MSH-19 as BCP 47. */
+  readonly language?: string;
+  /** SFT-3. */
+  readonly software?: string;
+  /** SFT-2. */
+  readonly softwareVersion?: string;
 }
 
 type Json = Readonly<Record<string, unknown>>;
@@ -62,5 +78,13 @@ export function parseMessageDetails(details: Json): MessageDetails | undefined {
     ...systemName('sendingFacility', details.sendingFacility),
     ...systemName('receivingApplication', details.receivingApplication),
     ...systemName('receivingFacility', details.receivingFacility),
+    ...systemName('sendingNetwork', details.sendingNetwork),
+    ...systemName('receivingNetwork', details.receivingNetwork),
+    ...optional('processingId', details.processingId),
+    ...optional('responsible', details.responsible),
+    ...optional('receiver', details.receiver),
+    ...optional('language', details.language),
+    ...optional('software', details.software),
+    ...optional('softwareVersion', details.softwareVersion),
   };
 }

@@ -5,7 +5,7 @@
 import { changeReference, type BusinessKey, type Change, type MergeChange } from '../../formats/fhir/change.ts';
 import { components } from '../../formats/hl7v2/delimiters.ts';
 import { codeOf, compact, textOf, type Context, type Element } from './context.ts';
-import { assignerOf, identified, type Identified } from './datatypes/identifier.ts';
+import { assignerOf, identified, withCheckDigit, type Identified } from './datatypes/identifier.ts';
 import { nameText, xcnName } from './datatypes/human-name.ts';
 import { identifierKey } from './source-profile.ts';
 
@@ -48,7 +48,8 @@ export class ChangeList {
   practitioner(context: Context, raw: string): Element | undefined {
     if (raw === '' || raw === '""') return undefined;
     const parts = components(raw, context.by);
-    return this.#person(context, raw, parts[0], parts[8], parts[12], xcnName(context, parts));
+    const check = parts.length > 10 && parts[10] !== '' ? parts.slice(10, 12) : undefined;
+    return this.#person(context, raw, parts[0], parts[8], parts[12], xcnName(context, parts), check);
   }
 
   /** A reference to the practitioner of CNN subcomponents (the first component of NDL). */
@@ -72,6 +73,7 @@ export class ChangeList {
     assigner: string | undefined,
     type: string | undefined,
     name: Element | undefined,
+    check?: readonly string[],
   ): Element | undefined {
     const display = nameText(name);
     const known = this.#directory.get(`Practitioner ${raw}`);
@@ -82,11 +84,12 @@ export class ChangeList {
     // `NPI` is found in either place.
     const code = codeOf(context, type) ?? (hd.namespace === 'NPI' ? 'NPI' : '');
     const identifier = identified(context, value, hd, code === '' ? 'PRN' : code, undefined);
-    return this.entry('Practitioner', raw, identifier, display, { name: name === undefined ? undefined : [name] });
+    const checked = check === undefined ? identifier : withCheckDigit(context, identifier, check[0], check[1]);
+    return this.entry('Practitioner', raw, checked, display, { name: name === undefined ? undefined : [name] });
   }
 
-  /** A reference to the organisation of an XON, as `practitioner`. */
-  organization(context: Context, raw: string): Element | undefined {
+  /** A reference to the organisation of an XON, as `practitioner`. `elements`: what else the message says of it. */
+  organization(context: Context, raw: string, elements: Element = {}): Element | undefined {
     if (raw === '' || raw === '""') return undefined;
     const parts = components(raw, context.by);
     const display = textOf(context, parts[0]);
@@ -99,7 +102,8 @@ export class ChangeList {
       codeOf(context, parts[6]) ?? 'XX',
       undefined,
     );
-    return this.entry('Organization', raw, identifier, display, { name: display });
+    const checked = withCheckDigit(context, identifier, parts[3], parts[4]);
+    return this.entry('Organization', raw, checked, display, { name: display, ...elements });
   }
 
   /**
@@ -113,19 +117,22 @@ export class ChangeList {
     display: string | undefined,
     elements: Element,
   ): Element {
-    const key: BusinessKey = identifierKey(found.system, found.value);
-    const name = `${type} ${JSON.stringify(key)}`;
-    let index = this.#directory.get(name);
-    if (index === undefined) {
-      index = this.add({
-        type,
-        keys: [key],
-        set: { resourceType: type },
-        initial: compact({ identifier: [found.identifier], active: true, ...elements }),
-      });
-      this.#directory.set(name, index);
-    }
+    const key = identifierKey(found.system, found.value);
+    const index = this.shared(type, key, { identifier: [found.identifier], active: true, ...elements });
     this.#directory.set(`${type} ${raw}`, index);
     return compact({ reference: changeReference(index), display });
+  }
+
+  /**
+   * Position of something of the directory that a message may name more than once: one Change, which only fills what is not
+   * known yet.
+   */
+  shared(type: 'Practitioner' | 'Organization' | 'Location' | 'Device', key: BusinessKey, elements: Element): number {
+    const name = `${type} ${JSON.stringify(key)}`;
+    const known = this.#directory.get(name);
+    if (known !== undefined) return known;
+    const index = this.add({ type, keys: [key], set: { resourceType: type }, initial: compact(elements) });
+    this.#directory.set(name, index);
+    return index;
   }
 }

@@ -70,6 +70,7 @@ export function coverageChange(frame: ClinicalFrame, { segment: in1, number, bel
         relationship: relationship.concept,
         period: periodOf(context, in1.field(12), in1.field(13), `${location}-12`),
         payor: [payor.reference],
+        policyHolder: policyHolderOf(frame, in1, location),
         class: classes(context, in1),
         order: order !== undefined && /^[1-9]\d?$/.test(order) ? Number(order) : undefined,
         extension: number49 === undefined ? undefined : [{ url: SUBSCRIBER_ID, valueIdentifier: number49.identifier }],
@@ -102,6 +103,15 @@ function payorOf(
   const plan = components(in1.field(2), context.by);
   const display = name ?? textOf(context, plan[1]) ?? textOf(context, plan[0]);
   return display === undefined ? undefined : { reference: { display }, name: display.toLowerCase() };
+}
+
+/** IN1-11 with IN1-10: the employer who holds the policy. */
+function policyHolderOf({ context, list }: ClinicalFrame, in1: Segment, location: string): Element | undefined {
+  const raw = repetitions(in1.field(11), context.by)[0] ?? '';
+  const number = cxIdentifier(context, repetitions(in1.field(10), context.by)[0] ?? '', 'XX', `${location}-10`);
+  if (number === undefined || number.type === 'SN') return list.organization(context, raw);
+  const name = textOf(context, components(raw, context.by)[0]);
+  return list.entry('Organization', in1.field(10), number, name, { name });
 }
 
 interface Relationship {

@@ -1,6 +1,6 @@
 /** PV1 and PV2 to Encounter (maps PV1[Encounter], PV2[Encounter]), with our rules for the status, on which two official maps disagree. */
 import { changeReference, type BusinessKey, type MergeChange } from '../../formats/fhir/change.ts';
-import { components, repetitions } from '../../formats/hl7v2/delimiters.ts';
+import { components, repetitions, subcomponents } from '../../formats/hl7v2/delimiters.ts';
 import type { Segment } from '../../formats/hl7v2/message.ts';
 import type { ChangeList } from './change-list.ts';
 import {
@@ -17,8 +17,10 @@ import {
 } from './context.ts';
 import { conceptOf, codingsOf, V2_TABLE } from './datatypes/codeable-concept.ts';
 import { cxIdentifier, type Identified } from './datatypes/identifier.ts';
+import { episodeChange } from './episode-of-care.ts';
 import { facilityKey } from './facility-key.ts';
 import type { PatientResult } from './patient.ts';
+import { locationOf } from './location.ts';
 import { placeOf } from './place.ts';
 import { roleParticipants, rolesOf } from './role.ts';
 import { metaOf, type Marks } from './security.ts';
@@ -87,10 +89,12 @@ export function encounterChange(
       initial: { ...elements, ...unsaid, ...compact({ ...parts }), class: elements.class ?? UNKNOWN_CLASS },
     });
   }
+  const episode = episodeChange(context, list, pv1, patient, marks);
+  const episodeOfCare = episode === undefined ? {} : { episodeOfCare: [{ reference: changeReference(episode) }] };
   const change: Omit<MergeChange, 'mode' | 'sourceTime'> = {
     type: 'Encounter',
     keys,
-    set: { ...set, ...elements, ...(status.set !== undefined && { status: status.set }) },
+    set: { ...set, ...elements, ...episodeOfCare, ...(status.set !== undefined && { status: status.set }) },
     append,
     initial: unsaid,
     parts: rule.reopens === true ? reopened(parts) : parts,
@@ -169,7 +173,12 @@ function visitElements(
   );
   const isPlanned = rule.status === 'planned' || patientClass === 'P';
   const location = LOCATIONS.flatMap(([field, status]) => {
-    const place = rule.withoutPlaces?.includes(field) === true ? undefined : placeOf(context, pv1.field(field));
+    const raw = rule.withoutPlaces?.includes(field) === true ? '' : pv1.field(field);
+    // A copy is no directory of places: it names them by text.
+    const place =
+      rule.repeats === true
+        ? placeOf(context, raw)
+        : locationOf(context, list, raw, field === 3 ? pv1.field(40) : undefined);
     return place === undefined ? [] : [{ location: place, status: field === 3 && isPlanned ? 'planned' : status }];
   });
   const source = repetitions(pv2?.field(13) ?? '', context.by).flatMap((raw) => {
@@ -216,7 +225,6 @@ function plans(context: Context, pv2: Segment | undefined): Element[] {
 function partsOf(context: Context, pv1: Segment, discharged: string | undefined): Record<string, Element> {
   const ended = discharged === undefined ? undefined : pv1.field(45);
   const preAdmission = cxIdentifier(context, pv1.field(5), 'PRN', 'PV1-5');
-  const destination = textOf(context, components(pv1.field(37), context.by)[0]);
   const hospitalization = compact({
     preAdmissionIdentifier: preAdmission?.identifier,
     admitSource: conceptOf(context, pv1.field(14), `${V2_TABLE}0023`),
@@ -224,7 +232,7 @@ function partsOf(context: Context, pv1: Segment, discharged: string | undefined)
     dietPreference: conceptsOf(context, pv1.field(38), '0114'),
     specialCourtesy: conceptsOf(context, pv1.field(16), '0099'),
     specialArrangement: conceptsOf(context, pv1.field(15), '0009'),
-    destination: destination === undefined ? undefined : { display: destination },
+    destination: destinationOf(context, pv1.field(37)),
     dischargeDisposition: conceptOf(context, pv1.field(36), `${V2_TABLE}0112`),
   });
   const period = periodOf(context, pv1.field(44), ended, 'PV1-44');
@@ -232,6 +240,13 @@ function partsOf(context: Context, pv1: Segment, discharged: string | undefined)
     ...(period && { period }),
     ...(Object.keys(hospitalization).length > 0 && { hospitalization }),
   };
+}
+
+/** DLD: a code, with the words for it as subcomponents since 2.6. */
+function destinationOf(context: Context, raw: string): Element | undefined {
+  const [code, text] = subcomponents(components(raw, context.by)[0] ?? '', context.by);
+  const display = textOf(context, text) ?? textOf(context, code);
+  return display === undefined ? undefined : { display };
 }
 
 function conceptsOf(context: Context, raw: string, table: string): Element[] | undefined {

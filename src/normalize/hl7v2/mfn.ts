@@ -14,6 +14,7 @@ import { xtnContactPoint } from './datatypes/contact-point.ts';
 import { xpnName } from './datatypes/human-name.ts';
 import { cxIdentifier, identified, type Identified } from './datatypes/identifier.ts';
 import { sendingFacility } from './facility-key.ts';
+import { physicalTypeOf, placeKey } from './location.ts';
 import { placeOf } from './place.ts';
 import { identifierKey } from './source-profile.ts';
 import { countUnmapped, type Conversion } from './structure.ts';
@@ -144,12 +145,10 @@ function locationChange(
     context.omissions.push({ location: `LOC[${number}]-1`, reason: 'no-name' });
     return;
   }
-  const parts = components(raw, context.by).map((part) => textOf(context, part) ?? '');
   const each = (n: number): readonly string[] => repetitions(loc.field(n), context.by);
-  const physical = parts[2] ? 'bd' : parts[1] ? 'ro' : parts[0] ? 'wa' : undefined;
   list.add({
     type: 'Location',
-    keys: [['place', sendingFacility(context), ...parts.slice(0, 9)]],
+    keys: [placeKey(context, raw)],
     set: {
       resourceType: 'Location',
       ...compact({
@@ -159,10 +158,7 @@ function locationChange(
         type: present(each(3).map((text) => conceptOf(context, text, `${V2_TABLE}0260`))),
         telecom: present(each(6).map((text) => xtnContactPoint(context, text, 'work', `LOC[${number}]-6`))),
         address: present(each(5).map((text) => xadAddress(context, text, `LOC[${number}]-5`)))[0],
-        physicalType:
-          physical === undefined
-            ? undefined
-            : { coding: [{ system: 'http://terminology.hl7.org/CodeSystem/location-physical-type', code: physical }] },
+        physicalType: physicalTypeOf(context, raw),
         managingOrganization: list.organization(context, each(4)[0] ?? ''),
       }),
     },

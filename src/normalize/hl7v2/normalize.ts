@@ -4,7 +4,7 @@
  */
 import { GatewayError } from '../../core/errors.ts';
 import type { BusinessKey, Change } from '../../formats/fhir/change.ts';
-import { components } from '../../formats/hl7v2/delimiters.ts';
+import { components, repetitions } from '../../formats/hl7v2/delimiters.ts';
 import { parseDtm, toFhirDateTime, toMillis, type Dtm } from '../../formats/hl7v2/dtm.ts';
 import type { Hl7Message } from '../../formats/hl7v2/message.ts';
 import { ChangeList } from './change-list.ts';
@@ -13,6 +13,8 @@ import { patientKeysOf } from './patient.ts';
 import { universalSystem, type SourceProfile } from './source-profile.ts';
 import { countUnmapped, type Structure } from './structure.ts';
 import { STRUCTURES } from './structures.ts';
+
+const BCP47 = /^[a-z]{2,3}(-[A-Z0-9]{2,8})?$/i;
 
 /** HD of MSH-3 to MSH-6: namespace, and universal id as a URI where its type says which. */
 export interface SystemName {
@@ -42,6 +44,17 @@ export interface MessageDetails {
   readonly sendingFacility?: SystemName;
   readonly receivingApplication?: SystemName;
   readonly receivingFacility?: SystemName;
+  /** MSH-24, MSH-25: addresses in the network. */
+  readonly sendingNetwork?: SystemName;
+  readonly receivingNetwork?: SystemName;
+  /** MSH-22, MSH-23: names of the organisations that answer for the message. */
+  readonly responsible?: string;
+  readonly receiver?: string;
+  /** MSH-19 as BCP 47. */
+  readonly language?: string;
+  /** SFT-3, SFT-2 of the first SFT. */
+  readonly software?: string;
+  readonly softwareVersion?: string;
   /** Segment identifiers that nothing was made of, with how often they came; absent when there are none. */
   readonly unmapped?: Readonly<Record<string, number>>;
   readonly omissions?: readonly Omission[];
@@ -179,6 +192,7 @@ function structureOf(type: string, event: string): Structure {
 
 function header(context: Context): Omit<MessageDetails, 'messageCode' | 'event' | 'controlId' | 'messageTime'> {
   const { msh, segments } = context.message;
+  const sft = segments.find(({ id }) => id === 'SFT');
   return compact({
     version: firstOf(context, msh.field(12)),
     processingId: firstOf(context, msh.field(11)),
@@ -186,8 +200,24 @@ function header(context: Context): Omit<MessageDetails, 'messageCode' | 'event' 
     sendingFacility: systemName(context, msh.field(4)),
     receivingApplication: systemName(context, msh.field(5)),
     receivingFacility: systemName(context, msh.field(6)),
+    sendingNetwork: systemName(context, msh.field(24)),
+    receivingNetwork: systemName(context, msh.field(25)),
+    responsible: firstOf(context, msh.field(22)),
+    receiver: firstOf(context, repetitions(msh.field(23), context.by)[0]),
+    language: languageCode(context, msh.field(19)),
+    software: firstOf(context, sft?.field(3)),
+    softwareVersion: firstOf(context, sft?.field(2)),
     recordedTime: dateTimeOf(context, segments.find(({ id }) => id === 'EVN')?.field(2), 'EVN-2'),
   });
+}
+
+/** MSH-19: the alternate code where it is one of BCP 47, else the first. */
+function languageCode(context: Context, raw: string): string | undefined {
+  if (raw === '') return undefined;
+  const codes = components(raw, context.by);
+  return [codes[3], codes[0]]
+    .map((code) => codeOf(context, code))
+    .find((code) => code !== undefined && BCP47.test(code));
 }
 
 function systemName(context: Context, raw: string): SystemName | undefined {

@@ -17,8 +17,10 @@ import {
 } from './context.ts';
 import { codingsOf, codingText, conceptOf, V2_TABLE } from './datatypes/codeable-concept.ts';
 import { eiIdentifier } from './datatypes/identifier.ts';
+import { deviceOf } from './device.ts';
 import { referenceRange, valueElements } from './observation-value.ts';
 import type { SpecimenGroup } from './order-group.ts';
+import { MEDICAL_DIRECTOR, performerAs, performingOrganization } from './performer.ts';
 import { codedMarks, metaOf, type Marks } from './security.ts';
 import { INTERPRETATIONS, OBSERVATION_STATUS, STATUS_RANK, VITAL_SIGNS } from './tables.ts';
 
@@ -26,6 +28,7 @@ const CATEGORY = 'http://terminology.hl7.org/CodeSystem/observation-category';
 const INTERPRETATION = 'http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation';
 const ABSENT = 'http://terminology.hl7.org/CodeSystem/data-absent-reason';
 const SUB_ID = 'http://hl7.org/fhir/StructureDefinition/observation-v2-subid';
+const NATURE = 'http://hl7.org/fhir/StructureDefinition/observation-nature-of-abnormal-test';
 const ANALYSIS_TIME = 'http://hl7.org/fhir/StructureDefinition/observation-analysis-date-time';
 
 /** An OBX, the OBX segments that continue its text, and the notes behind it. */
@@ -197,12 +200,12 @@ function putResult(context: Context, list: ChangeList, group: ObservationGroup, 
   put(set, 'interpretation', present(repetitions(obx.field(8), by).map((raw) => interpretationOf(context, raw))));
   put(set, 'referenceRange', referenceRange(context, obx.field(7), obx.field(6)));
   const people = repetitions(obx.field(16), by).map((raw) => list.practitioner(context, raw));
-  const organization = list.organization(context, repetitions(obx.field(23), by)[0] ?? '');
-  put(set, 'performer', present([...people, organization ?? producer(context, obx.field(15))]));
+  const organization = performingOrganization(context, list, obx) ?? producer(context, obx.field(15));
+  const director = performerAs(list.practitioner(context, repetitions(obx.field(25), by)[0] ?? ''), MEDICAL_DIRECTOR);
+  put(set, 'performer', present([...people, organization, director]));
   put(set, 'method', conceptOf(context, repetitions(obx.field(17), by)[0]));
   put(set, 'bodySite', conceptOf(context, repetitions(obx.field(20), by)[0], `${V2_TABLE}0163`));
-  const device = eiIdentifier(context, repetitions(obx.field(18), by)[0] ?? '', '')?.identifier;
-  if (device !== undefined) set.device = { identifier: device, display: device.value };
+  put(set, 'device', deviceOf(context, list, repetitions(obx.field(18), by)[0] ?? ''));
   put(set, 'note', notesOf(context, group.notes, list));
 }
 
@@ -214,6 +217,11 @@ function extensionsOf(context: Context, obx: Segment, value: Element, location: 
     subId === undefined
       ? undefined
       : { url: SUB_ID, extension: [{ url: 'original-sub-identifier', valueString: subId }] },
+    ...(obx.field(10) === ''
+      ? []
+      : repetitions(obx.field(10), context.by).map((raw) =>
+          extension(NATURE, 'valueCodeableConcept', conceptOf(context, raw, `${V2_TABLE}0080`)),
+        )),
     extension(ANALYSIS_TIME, 'valueDateTime', dateTimeOf(context, obx.field(19), `${location}-19`)),
   ]);
 }

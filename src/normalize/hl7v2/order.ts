@@ -24,6 +24,7 @@ import { isSupportingInfo, notesOf, observationChange, type ObservationFrame } f
 import type { ServiceOrder } from './order-group.ts';
 import { orderNumbers, reportKey } from './order-numbers.ts';
 import { parentResult, resultName, type ResultName } from './parent.ts';
+import { performerAs, performingOrganization, TECHNICIAN, TRANSCRIPTIONIST } from './performer.ts';
 import { codedMarks, metaOf } from './security.ts';
 import { requestChange, type OrderFrame } from './service-request.ts';
 import { obrSpecimen, specimenChange, type SpecimenFrame } from './specimen.ts';
@@ -175,10 +176,26 @@ function effectiveOf(context: Context, obr: Segment, location: string): Element 
   return compact({ effectiveDateTime: dateTimeOf(context, obr.field(7), `${location}-7`) });
 }
 
-/** The organisation that performed: OBX-23 of the results, once each. */
+/** The organisations that performed (OBX-23 of the results, once each), the technicians (OBR-34) and who typed it (OBR-35). */
 function performersOf(context: Context, list: ChangeList, group: ServiceOrder): Element[] {
-  const raws = new Set(group.observations.map(({ obx }) => repetitions(obx.field(23), context.by)[0] ?? ''));
-  return present([...raws].map((raw) => list.organization(context, raw)));
+  const { obr } = group;
+  const organizations = new Map(
+    group.observations.map(({ obx }) => [repetitions(obx.field(23), context.by)[0] ?? '', obx]),
+  );
+  const people = [
+    [34, TECHNICIAN],
+    [35, TRANSCRIPTIONIST],
+  ] as const;
+  return present([
+    ...[...organizations.values()].map((obx) => performingOrganization(context, list, obx)),
+    ...people.flatMap(([field, coding]) =>
+      obr.field(field) === ''
+        ? []
+        : repetitions(obr.field(field), context.by).map((raw) =>
+            performerAs(interpreterOf(context, list, raw), coding),
+          ),
+    ),
+  ]);
 }
 
 /** NDL: the first component holds a CNN as subcomponents. */

@@ -19,14 +19,15 @@ import {
   type Element,
 } from './context.ts';
 import { xadAddress } from './datatypes/address.ts';
-import { conceptOf, V2_TABLE } from './datatypes/codeable-concept.ts';
+import { conceptOf, mappedTo, V2_TABLE } from './datatypes/codeable-concept.ts';
 import { xtnContactPoint } from './datatypes/contact-point.ts';
 import { xpnName } from './datatypes/human-name.ts';
 import { cxIdentifier, IDENTIFIER_TYPE, type Identified } from './datatypes/identifier.ts';
+import { languageOf } from './language.ts';
 import { rolesOf } from './role.ts';
 import { metaOf, type Marks } from './security.ts';
 import { identifierKey, identifierSystem } from './source-profile.ts';
-import { GENDER, LANGUAGE, MARITAL_STATUS, RELATIONSHIP } from './tables.ts';
+import { GENDER, MARITAL_STATUS, RELATIONSHIP } from './tables.ts';
 
 const CORE = 'http://hl7.org/fhir/StructureDefinition/';
 
@@ -75,7 +76,7 @@ export function patientChange(
   return { index, keys };
 }
 
-/** Keys by which the patient of a PID is known. */
+/** Keys by which the patient of a PID is known; none where the source may not write for this patient. */
 export function patientKeysOf(context: Context, pid: Segment): readonly BusinessKey[] {
   return patientKeys(context, patientIdentifiers(context, pid));
 }
@@ -157,7 +158,7 @@ function demographics(context: Context, pid: Segment): Element {
     maritalStatus: maritalStatus(context, pid.field(16)),
     multipleBirthInteger: birthOrder !== undefined && /^[1-9]\d?$/.test(birthOrder) ? Number(birthOrder) : undefined,
     multipleBirthBoolean: birthOrder === undefined ? yesNo(textOf(context, pid.field(24))) : undefined,
-    communication: communication(context, pid.field(15)),
+    communication: languageOf(context, pid.field(15)),
   };
 }
 
@@ -179,28 +180,18 @@ function addresses(context: Context, pid: Segment): Element[] {
 }
 
 function maritalStatus(context: Context, raw: string): Element | undefined {
-  const concept = conceptOf(context, raw, `${V2_TABLE}0002`);
-  const mapped = MARITAL_STATUS[firstOf(context, raw) ?? ''];
-  return concept === undefined || mapped === undefined ? concept : { ...concept, coding: [mapped] };
-}
-
-function communication(context: Context, raw: string): Element[] | undefined {
-  const code = firstOf(context, raw);
-  const concept = conceptOf(context, raw);
-  if (code === undefined || concept === undefined) return concept === undefined ? undefined : [{ language: concept }];
-  const tag = LANGUAGE[code.toUpperCase()] ?? (/^[a-z]{2}(-[A-Za-z]{2})?$/i.test(code) ? bcp47(code) : undefined);
-  if (tag === undefined) return [{ language: compact({ coding: undefined, text: concept.text ?? code }) }];
-  return [{ language: compact({ coding: [{ system: 'urn:ietf:bcp:47', code: tag }], text: concept.text }) }];
-}
-
-function bcp47(code: string): string {
-  return code.length === 2 ? code.toLowerCase() : `${code.slice(0, 2).toLowerCase()}-${code.slice(3).toUpperCase()}`;
+  return mappedTo(conceptOf(context, raw, `${V2_TABLE}0002`), MARITAL_STATUS[firstOf(context, raw) ?? '']);
 }
 
 function extensions(context: Context, pid: Segment, pd1: Segment | undefined): Element[] {
   const citizenship = present(
-    repetitions(pid.field(26), context.by).map((raw) => conceptOf(context, raw, `${V2_TABLE}0171`)),
+    [26, 39].flatMap((field) =>
+      repetitions(pid.field(field), context.by).map((raw) =>
+        conceptOf(context, raw, field === 26 ? `${V2_TABLE}0171` : undefined),
+      ),
+    ),
   );
+  const nationality = conceptOf(context, pid.field(28), `${V2_TABLE}0212`);
   return present([
     usCore(context, 'us-core-race', pid.field(10), OMB_RACES),
     usCore(context, 'us-core-ethnicity', pid.field(22), OMB_ETHNICITIES),
@@ -211,6 +202,13 @@ function extensions(context: Context, pid: Segment, pd1: Segment | undefined): E
       url: `${CORE}patient-citizenship`,
       extension: [{ url: 'code', valueCodeableConcept: code }],
     })),
+    nationality === undefined
+      ? undefined
+      : {
+          url: `${CORE}patient-nationality`,
+          extension: [{ url: 'code', valueCodeableConcept: nationality }],
+        },
+    animal(context, pid),
     extension(
       `${CORE}patient-disability`,
       'valueCodeableConcept',
@@ -218,6 +216,15 @@ function extensions(context: Context, pid: Segment, pd1: Segment | undefined): E
     ),
     extension(`${CORE}patient-congregation`, 'valueString', firstOf(context, pd1?.field(14))),
   ]);
+}
+
+/** PID-35 and PID-36: species and breed of a patient that is an animal. */
+function animal(context: Context, pid: Segment): Element | undefined {
+  const parts = present([
+    extension('species', 'valueCodeableConcept', conceptOf(context, pid.field(35), `${V2_TABLE}0446`)),
+    extension('breed', 'valueCodeableConcept', conceptOf(context, pid.field(36), `${V2_TABLE}0447`)),
+  ]);
+  return parts.length === 0 ? undefined : { url: `${CORE}patient-animal`, extension: parts };
 }
 
 function birthPlace(text: string | undefined): Element | undefined {
@@ -266,11 +273,9 @@ function contact(context: Context, list: ChangeList, nk1: Segment): Element | un
   const organization = list.organization(context, repetitions(nk1.field(13), context.by)[0] ?? '');
   if (name === undefined && address === undefined && telecom.length === 0 && organization === undefined)
     return undefined;
-  const relationship = conceptOf(context, nk1.field(3), `${V2_TABLE}0063`);
-  const mapped = RELATIONSHIP[firstOf(context, nk1.field(3)) ?? ''];
   return compact({
     relationship: present([
-      relationship === undefined || mapped === undefined ? relationship : { ...relationship, coding: [mapped] },
+      mappedTo(conceptOf(context, nk1.field(3), `${V2_TABLE}0063`), RELATIONSHIP[firstOf(context, nk1.field(3)) ?? '']),
       conceptOf(context, nk1.field(7), `${V2_TABLE}0131`),
     ]),
     name,

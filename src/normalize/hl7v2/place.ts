@@ -1,4 +1,4 @@
-/** PL to a reference (map PL[Location]): by text and, where PL-10 gives one, identifier. Only MFN makes Locations. */
+/** PL to a reference by text and, where PL.10 gives one, identifier: what a message says that is no directory of places. */
 import { components, subcomponents } from '../../formats/hl7v2/delimiters.ts';
 import { compact, isDeleted, textOf, type Context, type Element } from './context.ts';
 import { eiIdentifier } from './datatypes/identifier.ts';

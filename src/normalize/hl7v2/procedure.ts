@@ -15,8 +15,9 @@ import { describedConcept } from './coded.ts';
 import { compact, dtmOf, firstOf, type Element } from './context.ts';
 import { conceptOf, V2_TABLE } from './datatypes/codeable-concept.ts';
 import { eiIdentifier } from './datatypes/identifier.ts';
+import { locationOf } from './location.ts';
 import { notesOf } from './observation.ts';
-import { placeOf } from './place.ts';
+
 import { rolesOf } from './role.ts';
 
 const SNOMED = 'http://snomed.info/sct';
@@ -73,7 +74,7 @@ export function procedureChange(frame: ClinicalFrame, claimed: Claimed): number 
         performedPeriod: end === undefined ? undefined : { start: performed, end },
         performedDateTime: end === undefined ? performed : undefined,
         performer: performersOf(frame, claimed),
-        location: placeOf(context, repetitions(pr1.field(23), context.by)[0] ?? ''),
+        location: locationOf(context, list, repetitions(pr1.field(23), context.by)[0] ?? ''),
         reasonCode: reason === undefined ? undefined : [reason],
         partOf: partOf === undefined ? undefined : [{ type: 'Procedure', identifier: partOf }],
         note: notesOf(context, claimed.notes),

@@ -5,10 +5,11 @@ import type { Segment } from '../../formats/hl7v2/message.ts';
 import { ofPatient, personalMeta, subjectOf, type ClinicalFrame } from './clinical.ts';
 import { compact, dtmOf, firstOf, periodOf, present, type Context, type Element } from './context.ts';
 import { xadAddress } from './datatypes/address.ts';
-import { conceptOf, V2_TABLE } from './datatypes/codeable-concept.ts';
+import { conceptOf, mappedTo, V2_TABLE } from './datatypes/codeable-concept.ts';
 import { xtnContactPoint } from './datatypes/contact-point.ts';
 import { nameText, xpnName } from './datatypes/human-name.ts';
 import { cxIdentifier } from './datatypes/identifier.ts';
+import { languageOf } from './language.ts';
 import { GENDER, RELATIONSHIP } from './tables.ts';
 
 /** NK1-7 and NK1-3 codes of bodies that are contacts but no persons. */
@@ -78,9 +79,7 @@ export function relatedPerson(
 
 /** Table 0063 by its map; other codes stay codes of it. */
 export function relationshipOf(context: Context, raw: string): Element | undefined {
-  const concept = conceptOf(context, raw, `${V2_TABLE}0063`);
-  const mapped = RELATIONSHIP[firstOf(context, raw) ?? ''];
-  return concept === undefined || mapped === undefined ? concept : { ...concept, coding: [mapped] };
+  return mappedTo(conceptOf(context, raw, `${V2_TABLE}0063`), RELATIONSHIP[firstOf(context, raw) ?? '']);
 }
 
 /** NK1 of a person; employers, insurers and agencies are contacts only. */
@@ -103,9 +102,13 @@ export function nextOfKinChange(frame: ClinicalFrame, nk1: Segment, number: numb
     ],
     birthDate: 16,
     gender: 15,
-    identifiers: [[33, 'NI']],
+    identifiers: [
+      [12, 'EN'],
+      [33, 'NI'],
+    ],
   };
   return relatedPerson(frame, relationship, fields, {
+    communication: languageOf(context, nk1.field(20)),
     period: periodOf(context, nk1.field(8), nk1.field(9), `${location}-8`),
   });
 }

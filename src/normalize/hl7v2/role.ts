@@ -3,7 +3,7 @@ import { repetitions } from '../../formats/hl7v2/delimiters.ts';
 import type { Segment } from '../../formats/hl7v2/message.ts';
 import type { ChangeList } from './change-list.ts';
 import { compact, firstOf, periodOf, type Context, type Element } from './context.ts';
-import { conceptOf, V2_TABLE } from './datatypes/codeable-concept.ts';
+import { conceptOf, mappedTo, V2_TABLE } from './datatypes/codeable-concept.ts';
 
 const PARTICIPATION = 'http://terminology.hl7.org/CodeSystem/v3-ParticipationType';
 
@@ -44,7 +44,7 @@ export function rolesOf(context: Context, list: ChangeList, segments: readonly S
     const members = people.length > 0 ? people : organization === undefined ? [] : [organization];
     return members.map((member) => ({
       code,
-      concept: concept === undefined || mapped === undefined ? concept : { ...concept, coding: [mapped] },
+      concept: mappedTo(concept, mapped),
       member,
       period,
     }));

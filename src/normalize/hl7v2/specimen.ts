@@ -77,7 +77,7 @@ export function obrSpecimen(
   obr: Segment,
   frame: SpecimenFrame,
 ): number | undefined {
-  if (obr.field(15) === '' && obr.field(14) === '' && obr.field(9) === '') return undefined;
+  if ([9, 10, 14, 15].every((field) => obr.field(field) === '')) return undefined;
   const [code = '', additive = '', freetext, site = '', modifier = '', condition = ''] = components(
     obr.field(15),
     context.by,
@@ -87,8 +87,8 @@ export function obrSpecimen(
   const type = coded(code, '0487');
   const received = dateTimeOf(context, obr.field(14), 'OBR-14');
   const quantity = cqQuantity(context, obr.field(9));
-  if (type === undefined && received === undefined && quantity === undefined) return undefined;
   const collector = present(repetitions(obr.field(10), context.by).map((raw) => list.practitioner(context, raw)))[0];
+  if ([type, received, quantity, collector].every((part) => part === undefined)) return undefined;
   const comment = present(repetitions(obr.field(39), context.by).map((raw) => conceptText(conceptOf(context, raw))));
   return list.add({
     type: 'Specimen',

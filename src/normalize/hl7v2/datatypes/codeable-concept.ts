@@ -95,6 +95,13 @@ export function conceptOf(context: Context, raw: string | undefined, defaultSyst
   return compact({ coding, text });
 }
 
+/** With the code that a map gives for the first one; alternate codes stay. */
+export function mappedTo(concept: Element | undefined, mapped: Element | undefined): Element | undefined {
+  if (concept === undefined || mapped === undefined) return concept;
+  const others = Array.isArray(concept.coding) ? concept.coding.slice(1) : [];
+  return { ...concept, coding: [mapped, ...others] };
+}
+
 /** `system|code` of a coding, for business keys; empty without one. */
 export function codingText(coding: Element | undefined): string {
   if (coding === undefined) return '';

@@ -1,6 +1,6 @@
 /** XTN to ContactPoint (map XTN[ContactPoint], tables 0201 and 0202). R4 rule cpt-2: a value has a system. */
 import { components } from '../../../formats/hl7v2/delimiters.ts';
-import { compact, periodOf, textOf, type Context, type Element } from '../context.ts';
+import { compact, extension, periodOf, present, textOf, type Context, type Element } from '../context.ts';
 
 /** Table 0202, equipment type. */
 const SYSTEM: Readonly<Record<string, string>> = {
@@ -18,6 +18,16 @@ const SYSTEM: Readonly<Record<string, string>> = {
 
 /** Table 0201, use. */
 const USE: Readonly<Record<string, string>> = { PRN: 'home', ORN: 'home', VHN: 'home', WPN: 'work', PRS: 'mobile' };
+
+const EXTENSION = 'http://hl7.org/fhir/StructureDefinition/contactpoint-';
+
+/** XTN components of a number's parts, by the extensions that keep them. */
+const NUMBER_PARTS = [
+  [5, 'country'],
+  [6, 'area'],
+  [7, 'local'],
+  [8, 'extension'],
+] as const;
 
 /** XTN; undefined without a number or address. `defaultUse` stands for an empty XTN.2. */
 export function xtnContactPoint(
@@ -37,14 +47,22 @@ export function xtnContactPoint(
     equipment === 'X.400' ||
     text(2) === 'NET' ||
     (equipment === undefined && mail !== undefined && number === undefined);
-  const value = isMail ? (mail ?? first ?? number) : (number ?? first ?? mail);
+  // An Internet address without one in XTN.4 may stand in XTN.1; what has no `@` is a number all the same.
+  const address = isMail ? (mail ?? (first?.includes('@') === true ? first : undefined)) : undefined;
+  const value = address ?? number ?? first ?? mail;
   if (value === undefined) return undefined;
   const system =
-    isMail || (equipment === undefined && /^\S+@\S+$/.test(value)) ? 'email' : (SYSTEM[equipment ?? ''] ?? 'phone');
+    address !== undefined || (equipment === undefined && /^\S+@\S+$/.test(value))
+      ? 'email'
+      : (SYSTEM[isMail ? 'PH' : (equipment ?? '')] ?? 'phone');
   const useCode = text(2);
   const use = equipment === 'CP' ? 'mobile' : useCode === undefined || useCode === 'NET' ? defaultUse : USE[useCode];
   const rank = /^[1-9]\d{0,8}$/.exec(text(18) ?? '')?.[0];
   return compact({
+    extension:
+      address !== undefined || parts.length < 5
+        ? undefined
+        : present(NUMBER_PARTS.map(([n, name]) => extension(EXTENSION + name, 'valueString', text(n)))),
     system,
     value,
     use,
@@ -53,10 +71,11 @@ export function xtnContactPoint(
   });
 }
 
-/** XTN.5 to XTN.8 composed as the guide says; XTN.12 where they are empty. */
+/** XTN.12, the number as its sender writes it; else XTN.5 to XTN.8 composed as the guide says. */
 function phoneNumber(text: (n: number) => string | undefined): string | undefined {
   const local = text(7);
-  if (local === undefined) return text(12);
+  const written = text(12);
+  if (written !== undefined || local === undefined) return written;
   const country = text(5);
   const area = text(6);
   const extension = text(8);

@@ -1,6 +1,11 @@
-/** XPN, and the name part of XCN, to HumanName (map XPN[HumanName]). */
+/** XPN, and the name part of XCN, to HumanName (maps XPN[HumanName], FN[HumanName], XCN[Practitioner]). */
 import { components, subcomponents } from '../../../formats/hl7v2/delimiters.ts';
-import { compact, periodOf, present, textOf, type Context, type Element } from '../context.ts';
+import { compact, extension, periodOf, present, textOf, type Context, type Element } from '../context.ts';
+
+const EXTENSION = 'http://hl7.org/fhir/StructureDefinition/humanname-';
+
+/** FN.2 to FN.5: the parts of a surname, by the extensions that name them. */
+const SURNAME_PARTS = ['own-prefix', 'own-name', 'partner-prefix', 'partner-name'];
 
 /** Table 0200, name type, to HumanName.use. Types without a FHIR use have none. */
 const NAME_USE: Readonly<Record<string, string>> = {
@@ -20,22 +25,19 @@ const NAME_USE: Readonly<Record<string, string>> = {
 /** XPN; undefined when it says nothing. */
 export function xpnName(context: Context, raw: string, location: string): Element | undefined {
   const parts = components(raw, context.by);
-  const period =
-    periodOf(context, parts[11], parts[12], location) ??
-    (parts[9] === undefined || parts[9] === ''
-      ? undefined
-      : periodOf(context, ...rangeOf(context, parts[9]), location));
+  const period = validity(context, parts[11], parts[12], parts[9], location);
   return nameFrom(context, {
     family: parts[0],
     given: [parts[1], parts[2]],
     suffix: [parts[3], parts[5], parts[13]],
     prefix: parts[4],
     type: parts[6],
+    assembly: parts[10],
     period,
   });
 }
 
-/** Name of XCN components (XCN.2 to XCN.7 and XCN.10). */
+/** Name of XCN components (XCN.2 to XCN.7, XCN.10, XCN.17 to XCN.21). */
 export function xcnName(context: Context, parts: readonly string[]): Element | undefined {
   return nameFrom(context, {
     family: parts[1],
@@ -43,13 +45,23 @@ export function xcnName(context: Context, parts: readonly string[]): Element | u
     suffix: [parts[4], parts[6], parts[20]],
     prefix: parts[5],
     type: parts[9],
-    period: undefined,
+    assembly: parts[17],
+    period: parts.length > 16 ? validity(context, parts[18], parts[19], parts[16], 'XCN-19') : undefined,
   });
 }
 
-function rangeOf(context: Context, raw: string): [string | undefined, string | undefined] {
-  const [start, end] = subcomponents(raw, context.by);
-  return [start, end];
+/** Two dates, or the range (DR) of older versions. */
+function validity(
+  context: Context,
+  start: string | undefined,
+  end: string | undefined,
+  range: string | undefined,
+  location: string,
+): Element | undefined {
+  const period = periodOf(context, start, end, location);
+  if (period !== undefined || range === undefined || range === '') return period;
+  const [from, to] = subcomponents(range, context.by);
+  return periodOf(context, from, to, location);
 }
 
 interface NameParts {
@@ -58,25 +70,35 @@ interface NameParts {
   readonly suffix: readonly (string | undefined)[];
   readonly prefix: string | undefined;
   readonly type: string | undefined;
+  /** Table 0444, in which order the parts are said. */
+  readonly assembly: string | undefined;
   readonly period: Element | undefined;
 }
 
 function nameFrom(context: Context, parts: NameParts): Element | undefined {
-  // FN: the first subcomponent is the surname; the others name its parts again.
-  const family = textOf(context, subcomponents(parts.family ?? '', context.by)[0]);
+  const [surname, ...surnameParts] = subcomponents(parts.family ?? '', context.by);
+  const family = textOf(context, surname);
   const given = present(parts.given.map((raw) => textOf(context, raw)));
   const suffix = present(parts.suffix.map((raw) => textOf(context, raw)));
   const prefix = textOf(context, parts.prefix);
   if (family === undefined && given.length === 0 && prefix === undefined && suffix.length === 0) return undefined;
   const use = NAME_USE[textOf(context, parts.type) ?? ''];
+  const assembly = extension(`${EXTENSION}assembly-order`, 'valueCode', textOf(context, parts.assembly));
+  const named = family === undefined ? [] : partsOfSurname(context, surnameParts);
   return compact({
+    extension: assembly === undefined ? undefined : [assembly],
     use,
     family,
+    _family: named.length === 0 ? undefined : { extension: named },
     given,
     prefix: prefix === undefined ? undefined : [prefix],
     suffix,
     period: parts.period,
   });
+}
+
+function partsOfSurname(context: Context, parts: readonly string[]): Element[] {
+  return present(SURNAME_PARTS.map((name, i) => extension(EXTENSION + name, 'valueString', textOf(context, parts[i]))));
 }
 
 /** A name as one line of text, for `display`. */

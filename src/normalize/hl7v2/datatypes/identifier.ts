@@ -1,9 +1,11 @@
 /** CX, EI and HD to FHIR Identifier (maps CX[Identifier], EI[Identifier-Extension], HD[uri] of the v2-to-FHIR guide). */
 import { components, subcomponents } from '../../../formats/hl7v2/delimiters.ts';
-import { codeOf, compact, periodOf, textOf, type Context, type Element } from '../context.ts';
+import { codeOf, compact, extension, periodOf, present, textOf, type Context, type Element } from '../context.ts';
 import { identifierSystem, type Assigner } from '../source-profile.ts';
 
 export const IDENTIFIER_TYPE = 'http://terminology.hl7.org/CodeSystem/v2-0203';
+const CHECK_DIGIT = 'http://hl7.org/fhir/StructureDefinition/identifier-checkDigit';
+const CHECK_SCHEME = 'http://hl7.org/fhir/StructureDefinition/namingsystem-checkDigit';
 
 /** An identifier with what keys are made of. */
 export interface Identified {
@@ -38,7 +40,23 @@ export function cxIdentifier(
   const assigner = assignerOf(context, parts[3]);
   const type = codeOf(context, parts[4]) ?? defaultType;
   const period = parts.length > 6 ? periodOf(context, parts[6], parts[7], location) : undefined;
-  return identified(context, value, assigner, type, period);
+  return withCheckDigit(context, identified(context, value, assigner, type, period), parts[1], parts[2]);
+}
+
+/** CX.2 and CX.3, XCN.11 and XCN.12: the check digit beside the number, and its scheme. */
+export function withCheckDigit(
+  context: Context,
+  found: Identified,
+  digit: string | undefined,
+  scheme: string | undefined,
+): Identified {
+  const text = textOf(context, digit);
+  if (text === undefined) return found;
+  const kept = present([
+    extension(CHECK_DIGIT, 'valueString', text),
+    extension(CHECK_SCHEME, 'valueCode', codeOf(context, scheme)),
+  ]);
+  return { ...found, identifier: { extension: kept, ...found.identifier } };
 }
 
 /** EI, as four components (or the same as subcomponents); `type` is a code of table 0203. */

@@ -437,7 +437,19 @@ describe('trap: identity', () => {
       ]),
     ).one('Patient');
     expect(patient.name).toEqual([
-      { use: 'official', family: 'van Dyke', given: ['Ann', 'B'], prefix: ['Dr'], suffix: ['Jr', 'MD'] },
+      {
+        use: 'official',
+        family: 'van Dyke',
+        _family: {
+          extension: [
+            { url: 'http://hl7.org/fhir/StructureDefinition/humanname-own-prefix', valueString: 'van' },
+            { url: 'http://hl7.org/fhir/StructureDefinition/humanname-own-name', valueString: 'Dyke' },
+          ],
+        },
+        given: ['Ann', 'B'],
+        prefix: ['Dr'],
+        suffix: ['Jr', 'MD'],
+      },
       { use: 'nickname', given: ['Annie'] },
     ]);
     expect(patient.address).toEqual([
@@ -451,10 +463,19 @@ describe('trap: identity', () => {
         country: 'GBR',
       },
     ]);
+    const part = (name: string, valueString: string): unknown => ({
+      url: `http://hl7.org/fhir/StructureDefinition/contactpoint-${name}`,
+      valueString,
+    });
     expect(patient.telecom).toEqual([
       { system: 'phone', value: '(555)123-4567', use: 'home' },
       { system: 'email', value: 'a@b.example', use: 'home' },
-      { system: 'phone', value: '+1 555 9876543 X22', use: 'work' },
+      {
+        extension: [part('country', '1'), part('area', '555'), part('local', '9876543'), part('extension', '22')],
+        system: 'phone',
+        value: '+1 555 9876543 X22',
+        use: 'work',
+      },
     ]);
   });
 });

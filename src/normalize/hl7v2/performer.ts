@@ -1,0 +1,34 @@
+/**
+ * Who made a result or report (maps OBX[Observation], OBR[DiagnosticReport]): people and organisations, with what they did beside
+ * the reference where it is not simply that they observed. Roles that say nothing but who it is become no PractitionerRole.
+ */
+import { repetitions } from '../../formats/hl7v2/delimiters.ts';
+import type { Segment } from '../../formats/hl7v2/message.ts';
+import type { ChangeList } from './change-list.ts';
+import { present, type Context, type Element } from './context.ts';
+import { xadAddress } from './datatypes/address.ts';
+
+const FUNCTION = 'http://hl7.org/fhir/StructureDefinition/event-performerFunction';
+const PARTICIPATION = 'http://terminology.hl7.org/CodeSystem/v3-ParticipationType';
+
+/** OBX-25 leads the organisation. */
+export const MEDICAL_DIRECTOR: Element = { system: 'http://terminology.hl7.org/CodeSystem/v2-0912', code: 'MDIR' };
+/** OBR-34. */
+export const TECHNICIAN: Element = { system: PARTICIPATION, code: 'SPRF' };
+/** OBR-35. */
+export const TRANSCRIPTIONIST: Element = { system: PARTICIPATION, code: 'TRANS' };
+
+/** A performer who did something else than to observe. */
+export function performerAs(performer: Element | undefined, coding: Element): Element | undefined {
+  return performer === undefined
+    ? undefined
+    : { extension: [{ url: FUNCTION, valueCodeableConcept: { coding: [coding] } }], ...performer };
+}
+
+/** OBX-23 with its address (OBX-24). */
+export function performingOrganization(context: Context, list: ChangeList, obx: Segment): Element | undefined {
+  const raw = repetitions(obx.field(23), context.by)[0] ?? '';
+  if (raw === '' || obx.field(24) === '') return list.organization(context, raw);
+  const address = repetitions(obx.field(24), context.by).map((text) => xadAddress(context, text, 'OBX-24'));
+  return list.organization(context, raw, { address: present(address) });
+}
