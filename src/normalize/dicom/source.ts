@@ -35,9 +35,8 @@ export function issuerSystem(
   },
   numberType: NumberType,
 ): string {
-  const profile: SourceProfile = { name: source.name, charset: 'ascii', codeSystems: {}, ...source.profile };
   return identifierSystem(
-    profile,
+    source.profile,
     { namespace: issuer.local, universalId: issuer.universal, universalIdType: issuer.type },
     numberType,
   );

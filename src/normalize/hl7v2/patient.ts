@@ -1,4 +1,5 @@
 /** PID, PD1 and NK1 to Patient (maps PID[Patient], PD1[Patient], NK1[Patient]). */
+import { GatewayError } from '../../core/errors.ts';
 import type { BusinessKey } from '../../formats/fhir/change.ts';
 import { components, repetitions } from '../../formats/hl7v2/delimiters.ts';
 import { toFhirDate, toFhirDateTime } from '../../formats/hl7v2/dtm.ts';
@@ -26,7 +27,7 @@ import { cxIdentifier, IDENTIFIER_TYPE, type Identified } from './datatypes/iden
 import { languageOf } from './language.ts';
 import { rolesOf } from './role.ts';
 import { metaOf, type Marks } from './security.ts';
-import { identifierKey, identifierSystem } from './source-profile.ts';
+import { identifierKey, identifierSystem, mayWriteFor } from './source-profile.ts';
 import { GENDER, MARITAL_STATUS, RELATIONSHIP } from './tables.ts';
 
 const CORE = 'http://hl7.org/fhir/StructureDefinition/';
@@ -48,13 +49,20 @@ export interface PatientResult {
 export function patientChange(
   context: Context,
   list: ChangeList,
-  segments: { pid: Segment; pd1: Segment | undefined; nk1: readonly Segment[]; roles?: readonly Segment[] },
+  segments: {
+    pid: Segment;
+    pd1: Segment | undefined;
+    nk1: readonly Segment[];
+    roles?: readonly Segment[];
+    /** Numbers of another patient of the message, by which this one is not known though PID-3 repeats them. */
+    notOf?: readonly Identified[];
+  },
   marks: Marks,
   snapshot: boolean,
 ): PatientResult {
   const { pid, pd1, nk1 } = segments;
   const identifiers = patientIdentifiers(context, pid);
-  const keys = patientKeys(context, identifiers);
+  const keys = patientKeys(context, segments.notOf === undefined ? identifiers : without(identifiers, segments.notOf));
   const elements = compact({
     ...demographics(context, pid),
     extension: extensions(context, pid, pd1),
@@ -78,11 +86,21 @@ export function patientChange(
 
 /** Keys by which the patient of a PID is known; none where the source may not write for this patient. */
 export function patientKeysOf(context: Context, pid: Segment): readonly BusinessKey[] {
-  return patientKeys(context, patientIdentifiers(context, pid));
+  return ownKeys(context, patientIdentifiers(context, pid));
+}
+
+/** Identifiers that are not among others. */
+export function without(identifiers: readonly Identified[], others: readonly Identified[]): readonly Identified[] {
+  return identifiers.filter((one) => !others.some(({ system, value }) => system === one.system && value === one.value));
+}
+
+/** True when an identifier says who the patient is. */
+export function isPatientKey({ type }: Identified): boolean {
+  return !NOT_A_KEY.has(type);
 }
 
 /** PID-3, then the fields of older versions: PID-2, PID-4, PID-19 (SSN), PID-20 (driver's licence). */
-function patientIdentifiers(context: Context, pid: Segment): Identified[] {
+export function patientIdentifiers(context: Context, pid: Segment): Identified[] {
   const found: Identified[] = [];
   const take = (identifier: Identified | undefined): void => {
     if (
@@ -123,12 +141,32 @@ function typeOf(code: string): Element {
   return { coding: [{ system: IDENTIFIER_TYPE, code }] };
 }
 
-/** Keys, medical record numbers first; a message that names no number makes a patient of its own. */
-function patientKeys(context: Context, identifiers: readonly Identified[]): BusinessKey[] {
-  const usable = identifiers.filter(({ type }) => !NOT_A_KEY.has(type));
-  if (usable.length === 0) return [['message', context.profile.name, context.controlId, 'Patient']];
-  const rank = ({ type }: Identified): number => (type === 'MR' || type === 'PI' ? 0 : 1);
-  return usable.toSorted((a, b) => rank(a) - rank(b)).map(({ system, value }) => identifierKey(system, value));
+/**
+ * Keys of identifiers: those of the primary assigner first, then medical record numbers; a message that names no number makes a patient of
+ * its own. Throws `business-rule` when the source may write for none of them.
+ */
+export function patientKeys(context: Context, identifiers: readonly Identified[]): BusinessKey[] {
+  const keys = ownKeys(context, identifiers);
+  if (keys.length === 0) {
+    throw new GatewayError(
+      'business-rule',
+      'no number of the patient is of an assigner that this source may write for; `anamnesis sources show` lists them',
+      { expression: 'PID-3.4' },
+    );
+  }
+  return keys;
+}
+
+function ownKeys(context: Context, identifiers: readonly Identified[]): BusinessKey[] {
+  const { profile, controlId } = context;
+  const usable = identifiers.filter(isPatientKey);
+  if (usable.length === 0) return [['message', profile.name, controlId, 'Patient']];
+  const rank = ({ system, type }: Identified): number =>
+    system === profile.primaryAssigner ? -1 : type === 'MR' || type === 'PI' ? 0 : 1;
+  return usable
+    .filter(({ system }) => mayWriteFor(profile, system))
+    .toSorted((a, b) => rank(a) - rank(b))
+    .map(({ system, value }) => identifierKey(system, value));
 }
 
 function demographics(context: Context, pid: Segment): Element {

@@ -1,6 +1,6 @@
 /**
- * What the gateway must know of a source to read its messages: its clock, its character set, and the systems (URIs) for
- * what its identifiers and codes leave unsaid. One source is configured for now.
+ * What the gateway must know of a source to read its messages: its clock, its character set, the systems (URIs) for what its
+ * identifiers and codes leave unsaid, what its local codes mean, and whose numbers it may write for.
  */
 import { GatewayError } from '../../core/errors.ts';
 import type { BusinessKey } from '../../formats/fhir/change.ts';
@@ -20,6 +20,21 @@ export interface SourceProfile {
   readonly namespaces: Readonly<Record<string, string>>;
   /** Name of coding system (CWE.3) to system, before the table of well-known names. */
   readonly codeSystems: Readonly<Record<string, string>>;
+  /** What local codes mean: by the name of their coding system (CWE.3; empty where none is said), then by code. */
+  readonly codes: Readonly<Record<string, Readonly<Record<string, readonly MappedCode[]>>>>;
+  /** Systems of patient numbers that the source may write for; undefined: any. */
+  readonly assigners: ReadonlySet<string> | undefined;
+  /** System whose number decides where the numbers of a message belong to different patients. */
+  readonly primaryAssigner: string | undefined;
+  /** Version in the ledger; 0: made from the settings, or from a file. */
+  readonly version: number;
+}
+
+/** A code of a standard system that means the same as a local one. */
+export interface MappedCode {
+  readonly system: string;
+  readonly code: string;
+  readonly display?: string;
 }
 
 /** The settings a profile is made from; `charset` is a name of table 0211. */
@@ -30,6 +45,10 @@ export interface SourceProfileSettings {
   readonly assigner: string;
   readonly namespaces?: Readonly<Record<string, string>>;
   readonly codeSystems?: Readonly<Record<string, string>>;
+  readonly codes?: SourceProfile['codes'];
+  readonly assigners?: readonly string[];
+  readonly primaryAssigner?: string;
+  readonly version?: number;
 }
 
 /** Throws `invalid-content` for a charset or time zone that this platform does not know. */
@@ -47,7 +66,16 @@ export function makeSourceProfile(settings: SourceProfileSettings): SourceProfil
     assigner: settings.assigner,
     namespaces: settings.namespaces ?? {},
     codeSystems: settings.codeSystems ?? {},
+    codes: settings.codes ?? {},
+    assigners: settings.assigners === undefined ? undefined : new Set(settings.assigners),
+    primaryAssigner: settings.primaryAssigner,
+    version: settings.version ?? 0,
   };
+}
+
+/** True when the source may write for whoever has numbers of this system. */
+export function mayWriteFor(profile: SourceProfile, system: string): boolean {
+  return profile.assigners === undefined || profile.assigners.has(system);
 }
 
 /** HD as text: namespace, universal id and its type. */
@@ -71,7 +99,11 @@ const NATIONAL: Readonly<Record<string, string>> = {
  * of the source's own, apart for each namespace and for each type of number, so that equal bare numbers never meet.
  * `type` is a code of table 0203.
  */
-export function identifierSystem(profile: SourceProfile, assigner: Assigner, type = ''): string {
+export function identifierSystem(
+  profile: Pick<SourceProfile, 'assigner' | 'namespaces'>,
+  assigner: Assigner,
+  type = '',
+): string {
   const { namespace, universalId, universalIdType } = assigner;
   if (universalId !== undefined) {
     const system = universalSystem(universalId, universalIdType);

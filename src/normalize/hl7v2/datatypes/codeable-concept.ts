@@ -4,7 +4,7 @@
  */
 import { components } from '../../../formats/hl7v2/delimiters.ts';
 import { codeOf, compact, textOf, type Context, type Element } from '../context.ts';
-import { localCodeSystem } from '../source-profile.ts';
+import { localCodeSystem, type MappedCode } from '../source-profile.ts';
 
 export const V2_TABLE = 'http://terminology.hl7.org/CodeSystem/v2-';
 
@@ -68,6 +68,7 @@ export function codingsOf(context: Context, raw: string, defaultSystem?: string)
 
 function codingsFrom(context: Context, parts: readonly string[], defaultSystem: string | undefined): Element[] {
   const codings: Element[] = [];
+  const mapped: MappedCode[] = [];
   for (const [at, versionAt] of TRIPLETS) {
     if (at >= parts.length) break;
     const code = codeOf(context, parts[at]);
@@ -79,8 +80,19 @@ function codingsFrom(context: Context, parts: readonly string[], defaultSystem: 
     // The same code twice (primary repeated as alternate) says it once.
     if (codings.some((known) => known.code === code && known.system === system)) continue;
     codings.push(compact({ system, version, code, display }));
+    mapped.push(...standardCodes(context, name ?? '', code));
+  }
+  // Behind the codes that were sent: what a record is known by does not change with the source's map.
+  for (const { system, code, display } of mapped) {
+    if (!codings.some((known) => known.code === code && known.system === system))
+      codings.push(compact({ system, code, display }));
   }
   return codings;
+}
+
+/** What the source's map says that a code means. */
+function standardCodes({ profile: { codes } }: Context, name: string, code: string): readonly MappedCode[] {
+  return Object.hasOwn(codes, name) && Object.hasOwn(codes[name], code) ? codes[name][code] : [];
 }
 
 /** CodeableConcept of a coded value; undefined when it is empty. Text is CWE.9, else that of a value without codes. */
