@@ -2,6 +2,7 @@
  * The network side of the gateway: witness and mirror for others, the replicator of the own log, the release gate, member
  * tokens and suspensions. All of it follows from the policy file; without one the gateway stands alone and knows nobody.
  */
+import { join } from 'node:path';
 import type { Config } from '../config/config.ts';
 import { peerHttp } from '../clients/peer-http.ts';
 import { systemClock } from '../core/clock.ts';
@@ -31,6 +32,7 @@ import { openSuspensions } from '../replication/suspensions.ts';
 import { trustOf, type Trust } from '../replication/trust.ts';
 import { blobBytes, type PeerServices } from '../services/peer-services.ts';
 import { readLedger, type ReadLedger } from '../services/read-ledger.ts';
+import { openBlobUploads } from '../storage/blobs/uploads.ts';
 import { checkpointStore } from '../storage/pg/checkpoint-store.ts';
 import { databaseIdentity } from '../storage/pg/database-identity.ts';
 import { seekLeadership } from '../storage/pg/leader.ts';
@@ -38,6 +40,7 @@ import { mirrorReader, mirrorRows, mirrorStore } from '../storage/pg/mirror-stor
 import { ownLog } from '../storage/pg/own-log.ts';
 import type { Pool } from '../storage/pg/pool.ts';
 import { memberStore, signatureStore, suspensionStore } from '../storage/pg/signature-store.ts';
+import { startPull } from './pull.ts';
 import type { Teardown } from './teardown.ts';
 
 /** Milliseconds that one exchange with a peer may take. */
@@ -135,6 +138,7 @@ export async function openNetwork(parts: NetworkParts): Promise<Network> {
     store,
     rows: (id) => mirrorRows(pool, id),
     blobs,
+    uploads: await openBlobUploads(join(config.dataDir, 'uploads')),
     keepsBlobs: config.mirrorBlobs,
     quotaBytes: config.mirrorMaxBytes,
     hasRoom: parts.hasRoom,
@@ -143,6 +147,20 @@ export async function openNetwork(parts: NetworkParts): Promise<Network> {
   });
   const member = ownMember({ origin, signKey: keys.sign, log: logSigner, clock: systemClock });
   const mirrored = mirroredLogs(parts, trust);
+  const guarded = guardRoles({ witness, mirror }, () => gate.checkIntake());
+  startPull({
+    config,
+    policy,
+    trust,
+    http,
+    pool,
+    member,
+    log,
+    teardown,
+    mirror: guarded.mirror,
+    deadlineMs: PEER_DEADLINE_MS,
+    onPulled: (from, ok, size) => measured.pulled(from, ok, size),
+  });
   const signatures = signatureStore(pool);
 
   let replicator: Replicator | undefined;
@@ -166,7 +184,7 @@ export async function openNetwork(parts: NetworkParts): Promise<Network> {
               new MirrorClient({
                 ...clientDeps(cosigner),
                 authorization: () => member.token(audienceOf(cosigner)),
-                readBlob: (digest, size) => blobBytes(blobs, digest, 0, size),
+                readBlob: (digest, from, to) => blobBytes(blobs, digest, from, to),
                 sendsBlobs: config.mirrorBlobs,
               }),
             witness: (cosigner) => new WitnessClient(clientDeps(cosigner)),
@@ -206,7 +224,7 @@ export async function openNetwork(parts: NetworkParts): Promise<Network> {
       replicator?.wake();
     },
     peers: {
-      ...guardRoles({ witness, mirror }, () => gate.checkIntake()),
+      ...guarded,
       mirrored,
       ownData: (range) => gated(gate, () => dataStream(own, range)),
       member: member.note,

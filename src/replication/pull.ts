@@ -48,7 +48,9 @@ export interface PullProgress {
 
 const TILE_MAX_BYTES = 64 * 1024;
 const CHECKPOINT_MAX_BYTES = 512 * 1024;
-const RANGE_BYTES = 8 * 1024 * 1024;
+/** Faults in a row without a byte between them after which a blob is given up, and the pause before each but the first. */
+const BLOB_FAULTS = 5;
+const BLOB_PAUSE_MS = 100;
 
 /** Brings the own mirror up to the source's checkpoint; returns its size. Throws what is wrong with source or store. */
 export async function pullLog(deps: PullDeps): Promise<number> {
@@ -58,6 +60,7 @@ export async function pullLog(deps: PullDeps): Promise<number> {
   if (before.size > size) return before.size;
   const proof = before.size === 0 || before.size === size ? [] : await consistencyProof(hashes, before.size, size);
   const answer = await deps.mirror.addCheckpoint(encodeAddCheckpoint(before.size, proof, note));
+  if (answer.status === 409) throw ahead();
   if (answer.status !== 200) throw wrong('the checkpoint of a peer does not continue what is here');
   await pullEntries(deps, hashes, size);
   await pullData(deps, size);
@@ -73,6 +76,7 @@ async function fetchCheckpoint(deps: PullDeps): Promise<{ note: string; size: nu
     maxBytes: CHECKPOINT_MAX_BYTES,
   });
   if (status === 404) throw new GatewayError('not-found', 'a peer does not have this log');
+  if (status >= 500) throw new GatewayError('unavailable', 'a peer gives no checkpoint now');
   const note = body.toString();
   const parsed = status === 200 ? parseCheckpoint(note) : undefined;
   if (
@@ -108,6 +112,7 @@ async function pullEntries(deps: PullDeps, hashes: HashReader, size: number): Pr
     const header = { origin: deps.origin, start: Math.min(next, size), end: size, ticket: Buffer.alloc(0) };
     const answer = await deps.mirror.addEntries(inOne([encodeAddEntriesHeader(header), ...packages]));
     if (answer.status === 200) return;
+    if (answer.status === 409) throw ahead();
     if (answer.status !== 202) throw wrong('the entries of a peer are not those of its checkpoint');
   }
 }
@@ -172,36 +177,44 @@ async function pullBlobs(deps: PullDeps, size: number): Promise<void> {
   }
 }
 
-/** A blob in ranges, each tried again after a fault: a large image survives a link that does not. */
+/** A blob, piece by piece as it comes; after a fault from where it was: a large image survives a link that does not. */
 async function* blobRanges(deps: PullDeps, digest: Buffer, size: number): AsyncGenerator<Buffer> {
+  let faults = 0;
   for (let at = 0; at < size;) {
-    let faults = 0;
-    for (;;) {
-      try {
-        const to = Math.min(size, at + RANGE_BYTES);
-        const { status, body } = await deps.http.send({
-          method: 'GET',
-          url: `${deps.url}/blob/${digest.toString('hex')}`,
-          headers: { authorization: deps.authorization(), range: `bytes=${at}-${to - 1}` },
-          deadlineMs: deps.deadlineMs,
-          maxBytes: RANGE_BYTES,
-        });
+    try {
+      const { status, body } = await deps.http.open({
+        method: 'GET',
+        url: `${deps.url}/blob/${digest.toString('hex')}`,
+        headers: { authorization: deps.authorization(), range: `bytes=${at}-${size - 1}` },
+        deadlineMs: deps.deadlineMs,
+        maxBytes: size - at,
+      });
+      if (status !== 206) {
+        for await (const _ of body);
         if (status === 404) throw new GatewayError('not-found', 'a peer does not have a blob of this log');
-        if (status !== 206 || body.length === 0) throw new GatewayError('unavailable', 'a peer does not give a blob');
-        yield body;
-        at += body.length;
-        break;
-      } catch (thrown) {
-        faults += 1;
-        const final = thrown instanceof GatewayError && thrown.code === 'not-found';
-        if (final || faults === 5) throw thrown;
+        throw new GatewayError('unavailable', 'a peer does not give a blob');
       }
+      for await (const piece of body) {
+        yield piece;
+        at += piece.length;
+        faults = 0;
+      }
+    } catch (thrown) {
+      faults += 1;
+      const final = thrown instanceof GatewayError && thrown.code === 'not-found';
+      if (final || faults === BLOB_FAULTS) throw thrown;
+      await new Promise((resolve) => setTimeout(resolve, faults * BLOB_PAUSE_MS));
     }
   }
 }
 
 function report(deps: PullDeps, progress: PullProgress): void {
   deps.progress?.(progress);
+}
+
+/** Somebody else, the log's own upload perhaps, has moved the same mirror on. */
+function ahead(): GatewayError {
+  return new GatewayError('conflict', 'another upload of this log is ahead; look again');
 }
 
 function wrong(message: string): GatewayError {

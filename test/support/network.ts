@@ -40,8 +40,8 @@ export interface TestNetwork {
   readonly members: readonly Member[];
   /** Environment of a member's commands and processes, its policy file written; with `database`, on another one. */
   environment(member: Member, database?: TestDatabase): Record<string, string>;
-  /** Starts a member with its policy; with `database`, on another one. */
-  start(member: Member, database?: TestDatabase): Promise<Gateway>;
+  /** Starts a member with its policy; with `database`, on another one; with `env`, with further settings. */
+  start(member: Member, database?: TestDatabase, env?: Readonly<Record<string, string>>): Promise<Gateway>;
   stop(member: Member): Promise<void>;
   close(): Promise<void>;
 }
@@ -119,8 +119,8 @@ export async function createNetwork(count: number, options: NetworkOptions = {})
       ...options.env,
     };
   };
-  const configOf = (member: Member, database: TestDatabase): Config => {
-    const loaded = loadConfig(environment(member, database), member.dataDir);
+  const configOf = (member: Member, database: TestDatabase, env: Readonly<Record<string, string>>): Config => {
+    const loaded = loadConfig({ ...environment(member, database), ...env }, member.dataDir);
     if ('errors' in loaded) throw new Error(loaded.errors.join('; '));
     return loaded.config;
   };
@@ -133,8 +133,8 @@ export async function createNetwork(count: number, options: NetworkOptions = {})
   return {
     members,
     environment: (member, database = member.database) => environment(member, database),
-    async start(member, database = member.database) {
-      member.config = configOf(member, database);
+    async start(member, database = member.database, env = {}) {
+      member.config = configOf(member, database, env);
       const gateway = await startGateway(member.config, recordingLog(member.events));
       member.gateway = gateway;
       member.link.target = { host: '127.0.0.1', port: Number(new URL(gateway.addresses.http).port) };

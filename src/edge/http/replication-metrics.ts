@@ -8,6 +8,8 @@ export interface ReplicationMetrics {
   /** Two trees under one log key were found. */
   equivocation(): void;
   suspended(count: number): void;
+  /** A log was looked at for the own mirror; `size`: leaves that are here when `ok`. */
+  pulled(origin: string, ok: boolean, size: number): void;
 }
 
 /** `released`: whether checkpoints may leave now. */
@@ -52,6 +54,18 @@ export function replicationMetrics(registry: Registry, levels: Levels, released:
     labelNames: ['peer'],
     registers,
   });
+  const pullUp = new Gauge({
+    name: 'anamnesis_pull_up',
+    help: '1: the last look at a log that is pulled into the mirror succeeded.',
+    labelNames: ['origin'],
+    registers,
+  });
+  const pulledLeaves = new Gauge({
+    name: 'anamnesis_pulled_leaves',
+    help: 'Leaves of a pulled log that are mirrored here.',
+    labelNames: ['origin'],
+    registers,
+  });
   const equivocations = new Counter({
     name: 'anamnesis_equivocations_total',
     help: 'Logs that were found to have signed two trees. Any is an alarm.',
@@ -65,5 +79,9 @@ export function replicationMetrics(registry: Registry, levels: Levels, released:
     },
     equivocation: () => equivocations.inc(),
     suspended: (count) => suspended.set(count),
+    pulled(origin, ok, size) {
+      pullUp.set({ origin }, ok ? 1 : 0);
+      if (ok) pulledLeaves.set({ origin }, size);
+    },
   };
 }

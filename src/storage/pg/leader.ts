@@ -4,8 +4,9 @@
  */
 import type { Client, Pool } from './pool.ts';
 
-/** Any constant of our own: the advisory lock of who replicates. */
-const LOCK = 4_720_318_904;
+/** Any constants of our own: the advisory locks of who replicates the own log, and of who pulls others. */
+const REPLICATION_LOCK = 4_720_318_904;
+export const PULL_LOCK = 4_720_318_905;
 const RETRY_MS = 1_000;
 
 export interface Leadership {
@@ -14,7 +15,11 @@ export interface Leadership {
 }
 
 /** Runs `lead` while the lock is held; `lead` returns how to stop. Never throws. */
-export function seekLeadership(pool: Pool, lead: () => () => Promise<void>): Leadership {
+export function seekLeadership(
+  pool: Pool,
+  lead: () => () => Promise<void>,
+  lock: number = REPLICATION_LOCK,
+): Leadership {
   let closed = false;
   let stop: (() => Promise<void>) | undefined;
   let client: Client | undefined;
@@ -32,7 +37,7 @@ export function seekLeadership(pool: Pool, lead: () => () => Promise<void>): Lea
     if (closed || stop !== undefined) return;
     try {
       client = await pool.connect();
-      const { rows } = await client.query<{ mine: boolean }>('select pg_try_advisory_lock($1) as mine', [LOCK]);
+      const { rows } = await client.query<{ mine: boolean }>('select pg_try_advisory_lock($1) as mine', [lock]);
       if (!rows[0].mine) {
         client.release();
         client = undefined;
