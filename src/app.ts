@@ -10,14 +10,15 @@ import { createMetrics } from './edge/http/metrics.ts';
 import { startSweep, SWEEP_DEFAULTS } from './followers/sweep.ts';
 import { makeSourceProfile } from './normalize/hl7v2/source-profile.ts';
 import { guardIntake } from './services/guard-intake.ts';
-import { onlySource } from './services/sources.ts';
 import { openFileBlobStore } from './storage/blobs/fs.ts';
 import { isBlobNamed } from './storage/pg/follower-store.ts';
 import { keysOf, loadKeys, openDatabase, openWriting, watchDisk } from './app/database.ts';
 import { startHttp } from './app/http.ts';
-import { startDimse, startMllp, startStudies } from './app/intake.ts';
+import { hl7v2Events, startDimse, startMllp, startStudies } from './app/intake.ts';
+import { startIntakeThreads } from './app/intake-threads.ts';
 import { openNetwork } from './app/network.ts';
 import { watchProtections } from './app/protections.ts';
+import { openSources } from './app/sources.ts';
 import { Teardown } from './app/teardown.ts';
 
 export interface Gateway {
@@ -78,7 +79,16 @@ async function start(config: Config, log: Log, teardown: Teardown): Promise<Gate
     }),
   });
   teardown.add('http', () => http.close(config.limits.shutdownMs));
-  const mllp = await startMllp(config, log, metrics, writer, onlySource(profile));
+  const threads = await startIntakeThreads({
+    start: { ...database.access, config, keys },
+    count: config.intakeThreads,
+    committer: opened.committer,
+    hasRoom: disk.hasRoom,
+    events: hl7v2Events(metrics),
+    log,
+  });
+  if (threads !== undefined) teardown.add('intake', () => threads.close());
+  const mllp = await startMllp(config, log, metrics, writer, await openSources(config), threads);
   teardown.add('mllp', () => mllp.close());
   const studies = startStudies(config, log, pool, opened, writer, profile);
   teardown.add('studies', () => studies.close());

@@ -1,5 +1,6 @@
 /** The database of a gateway, the writing side over it, and the room on its disk. */
 import { statfs } from 'node:fs/promises';
+import type pg from 'pg';
 import type { Config } from '../config/config.ts';
 import { systemClock } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
@@ -13,7 +14,7 @@ import { commitStore } from '../storage/pg/commit-store.ts';
 import { TOKEN_LIFE_MS } from '../identity/sign-token.ts';
 import { keySetFor } from '../keys/rotate.ts';
 import { logFingerprint, openLog } from '../storage/pg/open-log.ts';
-import { openPool, type Pool } from '../storage/pg/pool.ts';
+import { openPool, type Pool, type PoolSettings } from '../storage/pg/pool.ts';
 import { prepareDatabase, type DatabaseAccess } from '../storage/pg/prepare-database.ts';
 import { keyStore, prepareStore } from '../storage/pg/prepare-store.ts';
 import type { Committed } from '../write/group-commit.ts';
@@ -39,6 +40,8 @@ export async function keysOf(loaded: KeySet, pool: Pool): Promise<KeySet> {
 
 export interface Database {
   readonly pool: Pool;
+  /** How further pools are opened: survives structured cloning, for threads with a pool of their own. */
+  readonly access: { readonly login: pg.PoolConfig; readonly pool: PoolSettings };
   readonly description: string;
   readonly isUp: () => boolean;
   /** The database account whose rights count for `inspectProtections`. */
@@ -48,12 +51,13 @@ export interface Database {
 export async function openDatabase(config: Config, log: Log, teardown: Teardown): Promise<Database> {
   const settings = { max: config.databaseConnections, statementTimeoutMs: STATEMENT_TIMEOUT_MS };
   const onError = (error: Error): void => log.warn({ event: 'database-connection-lost', ...describeError(error) });
-  const opened = async (access: DatabaseAccess): Promise<{ pool: Pool; login: string }> => {
+  const opened = async (access: DatabaseAccess): Promise<Pick<Database, 'pool' | 'login' | 'access'>> => {
     const { connection, role, login, migrated } = await prepareDatabase(access);
     if (migrated.length > 0) log.info({ event: 'migrated', count: migrated.length });
-    const pool = openPool(connection, { ...settings, ...(role === undefined ? {} : { role }) }, onError);
+    const poolSettings = { ...settings, ...(role === undefined ? {} : { role }) };
+    const pool = openPool(connection, poolSettings, onError);
     teardown.add('pool', () => pool.end());
-    return { pool, login };
+    return { pool, login, access: { login: connection, pool: poolSettings } };
   };
   if (config.databaseUrl !== undefined) {
     const gateway = { connectionString: config.databaseUrl };

@@ -2,6 +2,7 @@
 import type { TlsOptions } from 'node:tls';
 import type { Config, ListenerConfig } from '../config/config.ts';
 import { systemClock } from '../core/clock.ts';
+import { asGatewayError } from '../core/errors.ts';
 import { type Log } from '../core/log.ts';
 import { systemRandom } from '../core/random.ts';
 import { startDimseListener, type DimseDeps, type DimseListener } from '../edge/dimse/listener.ts';
@@ -21,13 +22,24 @@ import { cursorStore, isBlobNamed, threadStore } from '../storage/pg/follower-st
 import { type Pool } from '../storage/pg/pool.ts';
 import { type OpenedWriter } from '../write/open-writer.ts';
 import type { Writer } from '../write/submission.ts';
+import type { IntakeEvents, IntakeThreads } from './intake-threads.ts';
 
+/** What happens to messages, as metrics. */
+export function hl7v2Events(metrics: GatewayMetrics): IntakeEvents {
+  return {
+    observe: (outcome, seconds) => metrics.message('hl7v2', outcome, seconds),
+    onQuarantined: (reason) => metrics.quarantined(reason),
+  };
+}
+
+/** `threads`: what takes the messages in; undefined: the main thread does. */
 export async function startMllp(
   config: Config,
   log: Log,
   metrics: GatewayMetrics,
   writer: Writer,
   sources: Sources,
+  threads: IntakeThreads | undefined,
 ): Promise<MllpListener> {
   const deps: AcceptHl7v2Deps = {
     writer,
@@ -35,12 +47,14 @@ export async function startMllp(
     random: systemRandom,
     log,
     sources,
-    observe: (outcome, seconds) => metrics.message('hl7v2', outcome, seconds),
-    onQuarantined: (reason) => metrics.quarantined(reason),
+    ...hl7v2Events(metrics),
   };
   return startMllpListener(
     {
-      accept: (bytes, client) => acceptHl7v2(deps, bytes, client),
+      accept: (bytes, client) =>
+        threads === undefined
+          ? acceptHl7v2(deps, bytes, client)
+          : threads.accept(bytes, client).catch((error: unknown) => refuseHl7v2(deps, bytes, asGatewayError(error))),
       refuse: (head, error) => refuseHl7v2(deps, head, error),
       log,
     },

@@ -82,6 +82,8 @@ export interface Config {
   readonly databaseAdminUrl?: string;
   /** Connections of this process to the database at most. */
   readonly databaseConnections: number;
+  /** Threads that take HL7 v2 messages in; 0: the main thread does. */
+  readonly intakeThreads: number;
   /** Name of this gateway's log for ever: a schema-less URL. */
   readonly origin: string;
   /** URL by which clients reach this gateway, without a trailing slash; absent: made from the HTTP listener's address. */
@@ -104,8 +106,6 @@ export interface Config {
   readonly mirrorBlobs: boolean;
   /** Bytes of documents, payloads and blobs kept for one mirrored log at most. */
   readonly mirrorMaxBytes: number;
-  /** Origins whose logs are pulled into the mirror, or `all`; empty: none. */
-  readonly mirrorPull: readonly string[];
   /** PEM of the authorities that sign peers' certificates; absent: the system's. */
   readonly peerCa?: Buffer;
   readonly limits: LimitsConfig;

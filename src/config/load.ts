@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
+import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Config, ListenerConfig, LogLevel, TlsMaterial, TrustedIssuer } from './config.ts';
 import { SETTINGS, type Setting, type SettingName } from './settings.ts';
@@ -95,6 +96,10 @@ export function loadConfig(env: Environment, cwd: string): LoadedConfig {
     ...(databaseUrl === undefined ? {} : { databaseUrl }),
     ...(databaseAdminUrl === undefined ? {} : { databaseAdminUrl }),
     databaseConnections: read.integer('DATABASE_CONNECTIONS', 4, 1000),
+    intakeThreads:
+      read.optional('INTAKE_THREADS') === undefined
+        ? Math.min(4, Math.max(1, availableParallelism() - 1))
+        : read.integer('INTAKE_THREADS', 0, 16),
     origin,
     ...(publicUrl === undefined ? {} : { publicUrl }),
     keyFile: resolve(cwd, read.optional('KEY_FILE') ?? join(dataDir, 'gateway.key')),
@@ -223,17 +228,13 @@ function readOrganizations(read: SettingReader): readonly string[] {
 function readNetwork(
   read: SettingReader,
   cwd: string,
-): Pick<Config, 'ledgerPolicy' | 'mirrorBlobs' | 'mirrorMaxBytes' | 'mirrorPull' | 'peerCa'> {
+): Pick<Config, 'ledgerPolicy' | 'mirrorBlobs' | 'mirrorMaxBytes' | 'peerCa'> {
   const policy = read.file('LEDGER_POLICY_FILE', cwd);
   const ca = read.file('PEER_TLS_CA_FILE', cwd);
   return {
     ...(policy === undefined ? {} : { ledgerPolicy: policy }),
     mirrorBlobs: read.boolean('MIRROR_BLOBS'),
     mirrorMaxBytes: read.integer('MIRROR_MAX_BYTES', 0, Number.MAX_SAFE_INTEGER),
-    mirrorPull: (read.optional('MIRROR_PULL') ?? '')
-      .split(',')
-      .map((origin) => origin.trim())
-      .filter((origin) => origin !== ''),
     ...(ca === undefined ? {} : { peerCa: ca }),
   };
 }

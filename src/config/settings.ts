@@ -79,6 +79,11 @@ export const SETTINGS = {
       'Without it the account that writes records also owns the tables, and can switch off what keeps the ledger append-only.',
   },
   DATABASE_CONNECTIONS: { doc: 'Connections of this process to the database at most, 4 to 1000.', default: '16' },
+  INTAKE_THREADS: {
+    doc: 'Threads that convert, seal and index HL7 v2 messages, 0 to 16; each takes some 100 MB of memory and 4 connections to the database besides DATABASE_CONNECTIONS. Empty: one less than the cores, 1 to 4. 0: the main thread does it.',
+    default: '',
+    danger: 'With 0 a message of many megabytes holds up every other connection while it is converted.',
+  },
   GATEWAY_ORIGIN: {
     doc: 'Name of this gateway and of its log: a URL without scheme, such as `stmary.example/anamnesis`; at most 200 characters, no spaces, no plus sign.',
     default: 'localhost/anamnesis',
@@ -150,11 +155,6 @@ export const SETTINGS = {
     doc: 'Bytes that one mirrored log may take on this gateway.',
     default: String(MIRROR_MAX_BYTES),
     danger: 'Beyond it that log has one mirror less.',
-  },
-  MIRROR_PULL: {
-    doc: 'Origins whose logs this gateway fetches into its mirror from the URLs of the policy file, separated by commas, or `all`; empty: it takes what is brought to it.',
-    default: '',
-    danger: 'Each takes up to MIRROR_MAX_BYTES of this disk, without having been asked to.',
   },
   PEER_TLS_CA_FILE: {
     doc: "PEM file with the authorities that sign the certificates of peers; empty: the system's.",

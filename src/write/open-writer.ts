@@ -21,7 +21,7 @@ import { emptyItem, type CommitItem, type CommitStore, type KeyStore, type Prepa
 import type { Writer } from './submission.ts';
 import { createWriter, type AccessWriter } from './writer.ts';
 
-export interface OpenWriterDeps {
+interface PreparingDeps {
   readonly origin: string;
   readonly keys: KeySet;
   readonly clock: Clock;
@@ -29,6 +29,9 @@ export interface OpenWriterDeps {
   readonly log: Log;
   readonly prepareStore: PrepareStore;
   readonly keyStore: KeyStore;
+}
+
+export interface OpenWriterDeps extends PreparingDeps {
   readonly commitStore: CommitStore;
   /** Packed sealed index secret of the gateway; undefined for a new log. */
   readonly sealedSecret: Buffer | undefined;
@@ -36,9 +39,12 @@ export interface OpenWriterDeps {
   readonly onCommitted: (commit: Committed) => void;
 }
 
-export interface OpenedWriter {
+export interface JoinedWriter {
   readonly writer: Writer & AccessWriter;
   readonly keyring: Keyring;
+}
+
+export interface OpenedWriter extends JoinedWriter {
   readonly committer: GroupCommitter;
 }
 
@@ -49,9 +55,28 @@ export async function openWriter(deps: OpenWriterDeps): Promise<OpenedWriter> {
   const signer = { name: deps.origin, privateKey, rawPublicKey };
   const appender = logAppender((size, root) => signCheckpoint(deps.origin, size, root, signer));
   const gatewaySecret =
-    deps.sealedSecret === undefined
-      ? await beginLog(deps, sign, appender)
-      : decodeSecret(unwrap(mastersOf(deps.keys), deps.sealedSecret)).secret;
+    deps.sealedSecret === undefined ? await beginLog(deps, sign, appender) : openSecret(deps.keys, deps.sealedSecret);
+  const committer = groupCommitter({ store: deps.commitStore, appender, log: deps.log, onCommitted: deps.onCommitted });
+  return { ...writerOver(deps, gatewaySecret, committer), committer };
+}
+
+/** A writer that prepares in a thread of its own, over the committer of another; the log was begun. Throws `integrity`. */
+export function joinWriter(
+  deps: PreparingDeps & { readonly sealedSecret: Buffer; readonly committer: Pick<GroupCommitter, 'commit'> },
+): JoinedWriter {
+  return writerOver(deps, openSecret(deps.keys, deps.sealedSecret), deps.committer);
+}
+
+function openSecret(keys: KeySet, sealed: Buffer): IndexSecret {
+  return decodeSecret(unwrap(mastersOf(keys), sealed)).secret;
+}
+
+function writerOver(
+  deps: PreparingDeps,
+  gatewaySecret: IndexSecret,
+  committer: Pick<GroupCommitter, 'commit'>,
+): JoinedWriter {
+  const sign = documentSigner(deps.keys.sign);
   const keyring = new Keyring({
     store: deps.keyStore,
     master: deps.keys.master,
@@ -61,7 +86,6 @@ export async function openWriter(deps: OpenWriterDeps): Promise<OpenedWriter> {
     origin: deps.origin,
     gatewaySecret,
   });
-  const committer = groupCommitter({ store: deps.commitStore, appender, log: deps.log, onCommitted: deps.onCommitted });
   const writer = createWriter({
     store: deps.prepareStore,
     keyring,
@@ -72,7 +96,7 @@ export async function openWriter(deps: OpenWriterDeps): Promise<OpenedWriter> {
     committer,
     log: deps.log,
   });
-  return { writer, keyring, committer };
+  return { writer, keyring };
 }
 
 /** Anchors the gateway's index secret as document 0. */

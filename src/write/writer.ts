@@ -42,7 +42,7 @@ export interface AccessWriter {
 }
 
 export interface WriterDeps extends PrepareDeps {
-  readonly committer: GroupCommitter;
+  readonly committer: Pick<GroupCommitter, 'commit'>;
   readonly log: Log;
 }
 
