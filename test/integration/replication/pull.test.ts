@@ -23,7 +23,7 @@ let network: TestNetwork | undefined;
 afterEach(() => network?.close());
 
 /** Nobody pushes: no mirrors in the policies, and one witness each. */
-async function open(count: number, env: NetworkOptions['env']): Promise<Member[]> {
+async function open(count: number, env: NonNullable<NetworkOptions['env']>): Promise<Member[]> {
   network = await createNetwork(count, { mirrors: 0, env });
   return [...network.members];
 }
@@ -46,13 +46,13 @@ interface Held {
 }
 
 async function held(mirror: Member, of: Member): Promise<Held | undefined> {
-  const [row] = await rows(
+  const found = (await rows(
     mirror,
     `select log, held::int, size::int, (select count(*)::int from mirror_missing_blob b where b.log = m.log) as missing
        from mirror_log m where origin = $1`,
     [of.origin],
-  );
-  return row as Held | undefined;
+  )) as unknown as readonly Held[];
+  return found[0];
 }
 
 async function expectSame(mirror: Member, of: Member): Promise<void> {
