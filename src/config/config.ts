@@ -106,6 +106,8 @@ export interface Config {
   readonly mirrorBlobs: boolean;
   /** Bytes of documents, payloads and blobs kept for one mirrored log at most. */
   readonly mirrorMaxBytes: number;
+  /** Origins whose logs are pulled into the mirror, or `all`; empty: none. */
+  readonly mirrorPull: readonly string[];
   /** PEM of the authorities that sign peers' certificates; absent: the system's. */
   readonly peerCa?: Buffer;
   readonly limits: LimitsConfig;

@@ -228,13 +228,17 @@ function readOrganizations(read: SettingReader): readonly string[] {
 function readNetwork(
   read: SettingReader,
   cwd: string,
-): Pick<Config, 'ledgerPolicy' | 'mirrorBlobs' | 'mirrorMaxBytes' | 'peerCa'> {
+): Pick<Config, 'ledgerPolicy' | 'mirrorBlobs' | 'mirrorMaxBytes' | 'mirrorPull' | 'peerCa'> {
   const policy = read.file('LEDGER_POLICY_FILE', cwd);
   const ca = read.file('PEER_TLS_CA_FILE', cwd);
   return {
     ...(policy === undefined ? {} : { ledgerPolicy: policy }),
     mirrorBlobs: read.boolean('MIRROR_BLOBS'),
     mirrorMaxBytes: read.integer('MIRROR_MAX_BYTES', 0, Number.MAX_SAFE_INTEGER),
+    mirrorPull: (read.optional('MIRROR_PULL') ?? '')
+      .split(',')
+      .map((origin) => origin.trim())
+      .filter((origin) => origin !== ''),
     ...(ca === undefined ? {} : { peerCa: ca }),
   };
 }

@@ -156,6 +156,11 @@ export const SETTINGS = {
     default: String(MIRROR_MAX_BYTES),
     danger: 'Beyond it that log has one mirror less.',
   },
+  MIRROR_PULL: {
+    doc: 'Origins whose logs this gateway fetches into its mirror from the URLs of the policy file, separated by commas, or `all`; empty: it takes what is brought to it.',
+    default: '',
+    danger: 'Each takes up to MIRROR_MAX_BYTES of this disk, without having been asked to.',
+  },
   PEER_TLS_CA_FILE: {
     doc: "PEM file with the authorities that sign the certificates of peers; empty: the system's.",
     default: '',
