@@ -6,10 +6,12 @@ import { join } from 'node:path';
 import type { Config } from './config/config.ts';
 import { systemClock } from './core/clock.ts';
 import { type Log } from './core/log.ts';
+import { systemRandom } from './core/random.ts';
 import { createMetrics } from './edge/http/metrics.ts';
 import { startSweep, SWEEP_DEFAULTS } from './followers/sweep.ts';
 import { makeSourceProfile } from './normalize/hl7v2/source-profile.ts';
 import { guardIntake } from './services/guard-intake.ts';
+import { movingDocuments } from './services/move-documents.ts';
 import { openFileBlobStore } from './storage/blobs/fs.ts';
 import { isBlobNamed } from './storage/pg/follower-store.ts';
 import { keysOf, loadKeys, openDatabase, openWriting, watchDisk } from './app/database.ts';
@@ -58,7 +60,9 @@ async function start(config: Config, log: Log, teardown: Teardown): Promise<Gate
   const fenced = new Promise<void>((resolve) => (fence = resolve));
   const opened = await openWriting(config, keys, pool, metrics, log, network, fence);
   teardown.add('commits', () => opened.committer.idle());
-  const writer = guardIntake(opened.writer, disk.hasRoom);
+  const isNamed = (digest: Uint8Array): Promise<boolean> => isBlobNamed(pool, digest);
+  const documents = movingDocuments({ blobs, isBlobNamed: isNamed, random: systemRandom }, opened.writer);
+  const writer = guardIntake(documents, disk.hasRoom);
   const profile = makeSourceProfile(config.source);
 
   let stopping = false;
@@ -67,6 +71,7 @@ async function start(config: Config, log: Log, teardown: Teardown): Promise<Gate
     log,
     keys,
     pool,
+    blobs,
     metrics,
     opened,
     writer,
@@ -94,7 +99,6 @@ async function start(config: Config, log: Log, teardown: Teardown): Promise<Gate
   teardown.add('studies', () => studies.close());
   const dimse = await startDimse(config, log, pool, blobs, writer, profile, studies, metrics);
   teardown.add('dimse', () => dimse.close());
-  const isNamed = (digest: Uint8Array): Promise<boolean> => isBlobNamed(pool, digest);
   const sweep = startSweep({ blobs, isBlobNamed: isNamed, clock: systemClock, log }, SWEEP_DEFAULTS);
   teardown.add('sweep', () => sweep.close());
   teardown.add('readiness', async () => {

@@ -6,6 +6,7 @@ import { type Log } from '../core/log.ts';
 import { systemRandom } from '../core/random.ts';
 import { measureRequests, type GatewayMetrics } from '../edge/http/metrics.ts';
 import type { KeySet } from '../keys/key-set.ts';
+import type { BlobStore } from '../record/blob-store.ts';
 import { type Pool } from '../storage/pg/pool.ts';
 import { type OpenedWriter } from '../write/open-writer.ts';
 import type { Writer } from '../write/submission.ts';
@@ -44,6 +45,7 @@ export interface HttpParts {
   readonly log: Log;
   readonly keys: KeySet;
   readonly pool: Pool;
+  readonly blobs: BlobStore;
   readonly metrics: GatewayMetrics;
   readonly opened: OpenedWriter;
   readonly writer: Writer & AccessWriter;
@@ -59,6 +61,7 @@ export async function startHttp(parts: HttpParts): Promise<HttpListener> {
   const services = fhirServices({
     records,
     messages: messageStore(pool),
+    blobs: parts.blobs,
     keyring,
     writer,
     clock: systemClock,

@@ -2,12 +2,16 @@
  * A thread that takes HL7 v2 messages in: it converts, resolves, seals and indexes with keys and database connections of its
  * own, and hands what is ready to the one line of commits in the main thread.
  */
+import { join } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import { systemClock } from '../core/clock.ts';
 import { asGatewayError, GatewayError } from '../core/errors.ts';
 import { describeError, type Log, type LogFields } from '../core/log.ts';
 import { systemRandom } from '../core/random.ts';
 import { acceptHl7v2, type AcceptHl7v2Deps } from '../services/accept-hl7v2.ts';
+import { movingDocuments } from '../services/move-documents.ts';
+import { openFileBlobStore } from '../storage/blobs/fs.ts';
+import { isBlobNamed } from '../storage/pg/follower-store.ts';
 import { itemPacker } from '../storage/pg/packed-item.ts';
 import { openLog } from '../storage/pg/open-log.ts';
 import { openPool } from '../storage/pg/pool.ts';
@@ -48,7 +52,7 @@ const committer: Pick<GroupCommitter, 'commit'> = {
     return channel.call('commit', packed, transfer) as Promise<ItemOutcome>;
   },
 };
-const { writer } = joinWriter({
+const joined = joinWriter({
   origin: config.origin,
   keys,
   clock: systemClock,
@@ -59,8 +63,12 @@ const { writer } = joinWriter({
   sealedSecret: secret,
   committer,
 });
+const blobs = await openFileBlobStore(join(config.dataDir, 'blobs'));
 const deps: AcceptHl7v2Deps = {
-  writer,
+  writer: movingDocuments(
+    { blobs, isBlobNamed: (digest) => isBlobNamed(pool, digest), random: systemRandom },
+    joined.writer,
+  ),
   clock: systemClock,
   random: systemRandom,
   log,

@@ -7,8 +7,13 @@
 export const GROUP_MAX_LINES = 64;
 /** Bytes of one sealed group's plaintext, padding included: what common JOSE libraries agree to inflate. */
 export const GROUP_MAX_BYTES = 250_000;
-/** Characters of base64 of one document inside a resource, so that it fits into a sealed group. */
-export const ATTACHMENT_MAX_CHARACTERS = 240_000;
+/** Characters of base64 up to which a document stays inside its resource; a larger one becomes a Binary with a blob. */
+export const ATTACHMENT_INLINE_CHARACTERS = 65_536;
+/** The same where the documents of one resource have more than `ATTACHMENTS_MAX_CHARACTERS` together: it must fit into a sealed group. */
+export const ATTACHMENT_CROWDED_CHARACTERS = 4_096;
+export const ATTACHMENTS_MAX_CHARACTERS = 180_000;
+/** Bytes of a document that are given out as base64 in a FHIR Binary; a larger one is read by its own media type. */
+export const BINARY_JSON_MAX_BYTES = 16 * 1024 * 1024;
 /** Sealed plaintexts grow to a multiple of this many compressed bytes. */
 export const GROUP_PADDING_STEP = 64;
 /** Tag numbers that an enumeration of a lockbox skips before it gives up. */

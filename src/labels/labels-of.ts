@@ -26,6 +26,7 @@ const DEMOGRAPHIC_TYPES = new Set(['Patient', 'RelatedPerson', 'Person']);
 /** Narrative, documents and images by their nature. */
 const NARRATIVE_TYPES = new Set([
   'Binary',
+  'BinaryContent',
   'Bundle',
   'ClinicalImpression',
   'Communication',

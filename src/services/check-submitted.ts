@@ -2,6 +2,7 @@
 import { GatewayError, type InputIssue } from '../core/errors.ts';
 import { GATEWAY_TAG_SYSTEM, type Resource } from '../formats/fhir/resource.ts';
 import { validateResource } from '../formats/fhir/validate.ts';
+import { contentIdOf } from './binary-content.ts';
 import { leafOfRenderedId } from './rendered-id.ts';
 
 /** Types that only the gateway itself writes: a submitted one could pass for a true record of access. */
@@ -20,6 +21,14 @@ export function checkSubmitted(resource: unknown, type: string, at = ''): readon
       code: 'business-rule',
       expression: place(`${type}.meta.tag`, at),
       diagnostics: `tags of the system ${GATEWAY_TAG_SYSTEM} are set by the gateway alone`,
+    });
+  }
+  if (issues.length === 0 && isResource(resource) && contentIdOf(resource) !== undefined) {
+    issues.push({
+      severity: 'error',
+      code: 'business-rule',
+      expression: place(`${type}.data.extension`, at),
+      diagnostics: 'this extension is set by the gateway alone; read the Binary by its own address to have its data',
     });
   }
   if (isResource(resource) && resource.id !== undefined && leafOfRenderedId(type, resource.id) !== undefined) {

@@ -6,27 +6,15 @@ import { createHash } from 'node:crypto';
 import type { Change } from '../formats/fhir/change.ts';
 import { parseChangeReference } from '../formats/fhir/change.ts';
 import { mapReferences } from '../formats/fhir/references.ts';
-import type { Coding, Resource } from '../formats/fhir/resource.ts';
+import type { Resource } from '../formats/fhir/resource.ts';
 import { validateResource, type Issue } from '../formats/fhir/validate.ts';
 import { parseFhirJson, stringifyFhirJson } from '../formats/fhir/json.ts';
 import { parseHl7v2 } from '../formats/hl7v2/message.ts';
-import { labelsIn, type Label } from '../labels/label.ts';
+import { securityOf } from '../labels/label-coding.ts';
 import { labelsOf } from '../labels/labels-of.ts';
-import { ACT_CODE_SYSTEM, CONFIDENTIALITY_SYSTEM } from '../labels/security-codes.ts';
 import { normalizeHl7v2, type MessageDetails } from '../normalize/hl7v2/normalize.ts';
 import type { SourceProfile } from '../normalize/hl7v2/source-profile.ts';
 import { applyChange } from '../write/apply.ts';
-
-/** A label as the code that a FHIR client knows it by. Labels that ask for nothing have none. */
-const SECURITY: Partial<Record<Label, Coding>> = {
-  R: { system: CONFIDENTIALITY_SYSTEM, code: 'R', display: 'restricted' },
-  PSY: { system: ACT_CODE_SYSTEM, code: 'PSY' },
-  SUD: { system: ACT_CODE_SYSTEM, code: 'SUD' },
-  HIV: { system: ACT_CODE_SYSTEM, code: 'HIV' },
-  SEX: { system: ACT_CODE_SYSTEM, code: 'SEX' },
-  SDV: { system: ACT_CODE_SYSTEM, code: 'SDV' },
-  GEN: { system: ACT_CODE_SYSTEM, code: 'GDIS' },
-};
 
 export interface ConvertedMessage {
   readonly details: MessageDetails;
@@ -108,14 +96,7 @@ function entryOf(draft: Draft, content: Resource): { fullUrl: string; resource: 
 
 /** With the codes of the labels that its own codes, words and kind give it. */
 function labelled(resource: Resource): Resource {
-  const known = resource.meta?.security ?? [];
-  const added = labelsIn(labelsOf(resource)).flatMap((label) => {
-    const coding = SECURITY[label];
-    return coding === undefined || known.some(({ system, code }) => system === coding.system && code === coding.code)
-      ? []
-      : [coding];
-  });
-  const security = [...known, ...added];
+  const security = securityOf(resource, labelsOf(resource));
   const { resourceType, meta, ...elements } = resource;
   const marked = { ...meta, ...(security.length > 0 && { security }) };
   return { resourceType, ...(Object.keys(marked).length > 0 && { meta: marked }), ...elements };

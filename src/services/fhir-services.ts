@@ -2,6 +2,7 @@
 import type { Policy } from '../consent/policy.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Random } from '../core/random.ts';
+import type { BlobStore } from '../record/blob-store.ts';
 import type { Keyring } from '../write/keyring.ts';
 import type { Writer } from '../write/submission.ts';
 import type { AccessWriter } from '../write/writer.ts';
@@ -11,6 +12,7 @@ import { patientConsents } from './patient-consents.ts';
 import { patientIds } from './patient-ids.ts';
 import { accessRecorder } from './record-access.ts';
 import type { RecordStore } from './record-store.ts';
+import type { BinaryDeps } from './read-binary.ts';
 import type { SearchDeps } from './search-request.ts';
 import type { WriteDeps } from './write-changes.ts';
 
@@ -18,6 +20,8 @@ export interface FhirServicesDeps {
   readonly records: RecordStore;
   /** Documents and payloads, for what is rendered from manifests. */
   readonly messages: MessageStore;
+  /** Where the content of large documents lies. */
+  readonly blobs: BlobStore;
   readonly keyring: Keyring;
   readonly writer: Writer & AccessWriter;
   readonly clock: Clock;
@@ -29,10 +33,10 @@ export interface FhirServicesDeps {
   readonly maxCount: number;
 }
 
-export function fhirServices(deps: FhirServicesDeps): SearchDeps & WriteDeps {
-  const { records, messages, keyring, writer, clock, random, policy, origin, maxCount } = deps;
+export function fhirServices(deps: FhirServicesDeps): SearchDeps & WriteDeps & BinaryDeps {
+  const { records, messages, blobs, keyring, writer, clock, random, policy, origin, maxCount } = deps;
   const patients = patientIds({ records, keyring });
   const decider = accessDecider({ consents: patientConsents({ records, keyring }), keyring, policy, clock });
   const recorder = accessRecorder({ writer, patients, clock, random, origin });
-  return { records, messages, origin, keyring, writer, clock, random, patients, decider, recorder, maxCount };
+  return { records, messages, blobs, origin, keyring, writer, clock, random, patients, decider, recorder, maxCount };
 }

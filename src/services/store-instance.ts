@@ -5,7 +5,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { Clock } from '../core/clock.ts';
-import { asGatewayError, GatewayError, type ErrorCode } from '../core/errors.ts';
+import { asGatewayError, GatewayError } from '../core/errors.ts';
 import type { LeafIndex } from '../core/ids.ts';
 import { DICOM_HEADER_BYTES } from '../core/limits.ts';
 import type { Random } from '../core/random.ts';
@@ -16,15 +16,11 @@ import { sourceName, type DicomSource } from '../normalize/dicom/source.ts';
 import { BLOB_KEY_BYTES, createBlobSealer } from '../record/blob.ts';
 import type { BlobStore } from '../record/blob-store.ts';
 import type { Accepted, Writer } from '../write/submission.ts';
+import { IN_DOUBT, removeUnnamed, type UnnamedBlobDeps } from './unnamed-blob.ts';
 
-export interface StoreInstanceDeps {
+export interface StoreInstanceDeps extends UnnamedBlobDeps {
   readonly blobs: BlobStore;
   readonly writer: Writer;
-  /**
-   * True when a manifest names this blob. Asked before the blob of a duplicate is removed, so that no doubt about a commit can cost
-   * an object.
-   */
-  readonly isBlobNamed: (digest: Uint8Array) => Promise<boolean>;
   readonly random: Random;
   readonly clock: Clock;
   readonly source: DicomSource;
@@ -58,9 +54,6 @@ export interface RefusedInstance {
   readonly expression: string | undefined;
   readonly text: string;
 }
-
-/** After these the commit may still have happened: the blob stays, and the sweep decides. */
-const IN_DOUBT: ReadonlySet<ErrorCode> = new Set(['unavailable', 'timeout', 'internal', 'integrity']);
 
 /** Carries a refusal out of the stream, so that the store keeps nothing. */
 class Refusal extends Error {
@@ -182,13 +175,4 @@ function submit(
     sourceTime: document.receivedAt,
     details: { sopClass: document.sopClassUid, transferSyntax: document.transferSyntaxUid },
   });
-}
-
-/** A failure here costs only disk: the sweep finds the orphan. */
-async function removeUnnamed(deps: StoreInstanceDeps, digest: Buffer): Promise<void> {
-  try {
-    if (!(await deps.isBlobNamed(digest))) await deps.blobs.remove(digest);
-  } catch {
-    // Left to the sweep.
-  }
 }

@@ -17,6 +17,8 @@ export interface BlobReference {
   readonly digest: Buffer;
   /** Ciphertext bytes. */
   readonly size: number;
+  /** Position of the Change that keeps the blob's key: the manifest names the blob only when that makes a new version. */
+  readonly change?: number;
 }
 
 /** What one change is about, for the access decision on writes by clients. */

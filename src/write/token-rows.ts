@@ -4,6 +4,7 @@
  * message for both secrets, across messages for the gateway's, whose vocabulary (codes, categories, states) repeats.
  */
 import { Lru } from '../core/lru.ts';
+import { INTERNAL_TYPES } from '../formats/fhir/internal-types.ts';
 import type { StoredResource } from '../formats/fhir/resource.ts';
 import { searchToken, type IndexSecret } from '../keys/index-secret.ts';
 import { indexEntries } from '../search/extract.ts';
@@ -46,6 +47,7 @@ export class TokenRows {
 
   /** Enters all tokens of the resource at a line. `patient`: of the patient that it belongs to, where there is one. */
   addResource(resource: StoredResource, line: number, gateway: Keyed, patient: Keyed | undefined): void {
+    if (INTERNAL_TYPES.has(resource.resourceType)) return;
     const entries = indexEntries(resource);
     for (const parts of entries.gateway) this.#add(gateway(parts), entries.sortTime, line);
     if (patient !== undefined) for (const parts of entries.patient) this.#add(patient(parts), entries.sortTime, line);

@@ -3,6 +3,9 @@
  * issuer. For tests that need nothing of the other protocols.
  */
 import { Router } from 'express';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { DEFAULT_POLICY } from '../../src/consent/policy.ts';
 import { systemClock, type Clock } from '../../src/core/clock.ts';
 import { silentLog } from '../../src/core/log.ts';
@@ -14,8 +17,12 @@ import { startHttpListener } from '../../src/edge/http/listener.ts';
 import { ownIssuer } from '../../src/identity/own-issuer.ts';
 import { issueToken, type TokenRequest } from '../../src/identity/sign-token.ts';
 import { createTokenVerifier } from '../../src/identity/verify-token.ts';
+import type { BlobStore } from '../../src/record/blob-store.ts';
 import { fhirServices } from '../../src/services/fhir-services.ts';
+import { movingDocuments } from '../../src/services/move-documents.ts';
 import { readLedger } from '../../src/services/read-ledger.ts';
+import { openFileBlobStore } from '../../src/storage/blobs/fs.ts';
+import { isBlobNamed } from '../../src/storage/pg/follower-store.ts';
 import { ledgerReader } from '../../src/storage/pg/ledger-reader.ts';
 import { messageStore } from '../../src/storage/pg/message-store.ts';
 import { recordStore } from '../../src/storage/pg/record-store.ts';
@@ -27,6 +34,7 @@ export interface FhirGateway {
   readonly base: string;
   readonly url: string;
   readonly writer: TestWriter;
+  readonly blobs: BlobStore;
   token(request: Partial<TokenRequest> & Pick<TokenRequest, 'role'>): Promise<string>;
   /** A client with the token of a practitioner of this institution. */
   readonly practitioner: Client;
@@ -67,11 +75,18 @@ export async function startFhirGateway(
   const issuerKeys = writer.keys.issuer;
   const verifier = createTokenVerifier({ issuers: [ownIssuer(ORIGIN, issuerKeys)], audience: AUDIENCE }, clock);
   const limits = { bodyBytes: 16 * 1024 * 1024, entries: 5000, count: 500, requestMs: 60_000, ...options.limits };
+  const folder = await mkdtemp(join(tmpdir(), 'anamnesis-blobs-'));
+  const blobs = beside?.blobs ?? (await openFileBlobStore(folder));
+  const moving = movingDocuments(
+    { blobs, isBlobNamed: (digest) => isBlobNamed(writer.pool, digest), random: systemRandom },
+    writer.writer,
+  );
   const services = fhirServices({
     records: recordStore(writer.pool),
     messages: messageStore(writer.pool),
+    blobs,
     keyring: writer.keyring,
-    writer: { ...writer.writer, recordAccess },
+    writer: { ...moving, recordAccess },
     clock,
     random: systemRandom,
     policy: DEFAULT_POLICY,
@@ -119,11 +134,13 @@ export async function startFhirGateway(
     base: `${url}/fhir`,
     url,
     writer,
+    blobs,
     token,
     as,
     practitioner: await as({ role: 'practitioner' }),
     async close() {
       await listener.close(1000);
+      await rm(folder, { recursive: true });
       await writer.close();
     },
   };

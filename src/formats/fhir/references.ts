@@ -37,6 +37,8 @@ const SUBJECT_ELEMENT: Readonly<Record<string, string>> = {
   AuditEvent: '*agent.who *entity.what',
   Basic: 'subject',
   Binary: '*securityContext',
+  // The gateway's own record of where the content of a Binary lies; never served over FHIR.
+  BinaryContent: 'subject',
   BodyStructure: '!patient',
   CarePlan: 'subject',
   CareTeam: 'subject',
@@ -193,7 +195,7 @@ export function parseReference(
 
 /**
  * The resource with every `Reference.reference` replaced by what `fn` returns for it, at any depth, contained resources
- * and extensions included; and likewise attachment URLs that are URNs, which in a transaction name another entry. Parts in which
+ * and extensions included; and likewise attachment URLs that name another entry of a transaction or Change of a message. Parts in which
  * nothing changed are shared with the input, and the input itself is returned when nothing changed at all.
  */
 export function mapReferences<T extends object>(resource: T, fn: (reference: string) => string): T {
@@ -215,13 +217,15 @@ function mapValue(value: unknown, fn: (reference: string) => string): unknown {
     const child = value[key];
     let mapped: unknown = child;
     if (typeof child === 'string') {
-      if (key === 'reference' || (key === 'url' && child.startsWith('urn:uuid:') && isAttachment(value)))
-        mapped = fn(child);
+      if (key === 'reference' || (key === 'url' && PLACEHOLDER.test(child) && isAttachment(value))) mapped = fn(child);
     } else if (typeof child === 'object') mapped = mapValue(child, fn);
     if (mapped !== child) (copy ??= { ...value })[key] = mapped;
   }
   return copy ?? value;
 }
+
+/** What stands for another entry of a transaction, or another Change of a message. */
+const PLACEHOLDER = /^(?:urn:uuid:|change:\d)/;
 
 /** An object with a `url` is an Extension or one of few other types unless it also says what the content is. */
 function isAttachment(value: Readonly<Record<string, unknown>>): boolean {

@@ -18,6 +18,8 @@ export interface Call {
   readonly version: string;
   /** Query parameters without those that negotiate the format. */
   readonly query: Parameters;
+  /** True when `_format` has chosen FHIR JSON. */
+  readonly fhirFormat: boolean;
   /** Undefined when the request does not carry it; names in lower case. */
   header(name: string): string | undefined;
   /** Parsed JSON of the body; undefined when there is none. */
@@ -36,6 +38,8 @@ export interface Answer {
   readonly body?: object;
   /** Instead of a resource: text of the type that `headers` name. */
   readonly text?: string;
+  /** Instead of a resource: bytes of the type and length that `headers` name. */
+  readonly stream?: AsyncIterable<Buffer>;
 }
 
 /** One interaction. Throws GatewayError; the router renders it. */

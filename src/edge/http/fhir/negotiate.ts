@@ -74,3 +74,38 @@ export function checkContentType(contentType: string | undefined, allowed: 'json
     throw new GatewayError('unsupported-media-type', 'only FHIR 4.0 is spoken');
   }
 }
+
+/** True for a body that is a resource, also of a Binary. */
+export function isFhirJson(contentType: string): boolean {
+  const { media } = parseRange(contentType);
+  return media === 'application/fhir+json' || media === 'application/json';
+}
+
+const MEDIA_TYPE = /^[\w!#$&^.+-]+\/[\w!#$&^.+-]+$/;
+
+/** Type and subtype of a Content-Type, in lower case; undefined when it has none. */
+export function mediaTypeOf(contentType: string): string | undefined {
+  const { media } = parseRange(contentType);
+  return MEDIA_TYPE.test(media) ? media : undefined;
+}
+
+/** True when a reader of a Binary wants the resource: by name, not by a wildcard, which takes the content as it is. */
+export function asksForFhir(accept: string | undefined, fromFormat: boolean): boolean {
+  return fromFormat || ranges(accept).some(({ media }) => FORMATS.has(media));
+}
+
+/** True when content of this media type may be sent. */
+export function takesMedia(accept: string | undefined, contentType: string): boolean {
+  const media = mediaTypeOf(contentType) ?? '';
+  const wanted = ranges(accept).map((range) => range.media);
+  const [main] = media.split('/');
+  return wanted.length === 0 || wanted.some((range) => range === '*/*' || range === media || range === `${main}/*`);
+}
+
+function ranges(accept: string | undefined): readonly Range[] {
+  if (accept === undefined || accept.trim() === '') return [];
+  return accept
+    .split(',')
+    .map(parseRange)
+    .filter(({ parameters }) => Number(parameters.get('q') ?? 1) !== 0);
+}

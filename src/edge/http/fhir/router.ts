@@ -9,6 +9,7 @@ import { describeError, type Log } from '../../../core/log.ts';
 import { parseFhirJson, stringifyFhirJson } from '../../../formats/fhir/json.ts';
 import { allows, isServed, type TypeInteraction } from '../../../services/capability.ts';
 import type { Levels } from '../../../services/peer-services.ts';
+import type { BinaryDeps } from '../../../services/read-binary.ts';
 import type { ProveDeps } from '../../../services/prove-version.ts';
 import type { SearchDeps } from '../../../services/search-request.ts';
 import type { WriteDeps } from '../../../services/write-changes.ts';
@@ -17,12 +18,14 @@ import { errorFromHttp } from '../http-errors.ts';
 import { levelPreference, withLevel } from '../level.ts';
 import { parseQueryString } from '../query-string.ts';
 import { requestIdOf } from '../request-id.ts';
+import { sendStream } from '../peer/bodies.ts';
 import type { Answer, Call, Handler, Parameters } from './call.ts';
+import { binaryOf, readBinaryContent } from './binary.ts';
 import { capabilities, type CapabilityFacts } from './capabilities.ts';
 import { create } from './create.ts';
 import { remove } from './delete.ts';
 import { historyInstance } from './history-instance.ts';
-import { checkAccept, checkContentType, FHIR_JSON, withoutFormat } from './negotiate.ts';
+import { checkAccept, checkContentType, FHIR_JSON, isFhirJson, withoutFormat } from './negotiate.ts';
 import { outcomeOf } from './outcome.ts';
 import { read } from './read.ts';
 import { receipt } from './receipt.ts';
@@ -43,7 +46,7 @@ export interface FhirLimits {
 }
 
 export interface FhirDeps {
-  readonly services: SearchDeps & WriteDeps;
+  readonly services: SearchDeps & WriteDeps & BinaryDeps;
   /** Where receipts come from. */
   readonly ledger: ProveDeps['ledger'];
   /** How far leaves have come in the network; absent: `durable` is all there is, and nothing is said of it. */
@@ -80,7 +83,7 @@ function routesOf({ services, ledger, levels, limits }: FhirDeps): readonly Fhir
   ): FhirRoute => ({ method, path, interaction, body, handler });
   const proof = receipt({ ...services, ledger, levels, requestMs: limits.requestMs });
   return [
-    route('get', '/:type/:id', 'read', read(services)),
+    route('get', '/:type/:id', 'read', byType(read(services), readBinaryContent(services))),
     route('post', '/', undefined, transaction(services, limits.entries), 'json'),
     route('post', '/:type/_search', 'search-type', searchByForm(services), 'form'),
     route('get', '/:type', 'search-type', search(services)),
@@ -88,7 +91,7 @@ function routesOf({ services, ledger, levels, limits }: FhirDeps): readonly Fhir
     route('put', '/:type/:id', 'update', update(services), 'json'),
     route('delete', '/:type/:id', 'delete', remove(services)),
     route('get', '/:type/:id/_history', 'history-instance', historyInstance(services, limits.count)),
-    route('get', '/:type/:id/_history/:version', 'vread', vread(services)),
+    route('get', '/:type/:id/_history/:version', 'vread', byType(vread(services), readBinaryContent(services))),
     { ...route('get', '/:type/:id/_history/:version/$receipt', 'vread', proof), text: true },
     { ...route('get', '/:type/:id/$receipt', 'read', proof), text: true },
   ];
@@ -99,8 +102,8 @@ export function fhirRouter(deps: FhirDeps): Router {
   const readBody = raw({ type: () => true, limit: deps.limits.bodyBytes, inflate: true });
   const statement = capabilities(deps.facts);
   router.get('/metadata', (request, response) => {
-    const query = negotiated(request);
-    send(response, statement({ query, base: deps.base() }));
+    const { query } = negotiated(request);
+    return send(request, response, statement({ query, base: deps.base() }));
   });
   refuseMethods(router, '/metadata', ['GET', 'HEAD']);
   const routes = routesOf(deps);
@@ -135,13 +138,18 @@ function refuseMethods(router: Router, path: string, allowed: readonly string[])
   });
 }
 
+/** A Binary is read in its own way. */
+function byType(any: Handler, binary: Handler): Handler {
+  return (call) => (call.type === 'Binary' ? binary : any)(call);
+}
+
 /** Checks the format that is asked for and returns the other parameters. */
-function negotiated(request: Request): Parameters {
-  const at = request.url.indexOf('?');
-  const given = at < 0 ? [] : parseQueryString(request.url.slice(at + 1));
+function negotiated(request: Request, anyMedia = false): { readonly query: Parameters; readonly fhirFormat: boolean } {
+  const given = plainQuery(request);
   const query = withoutFormat(given);
-  checkAccept(request.headers.accept, query !== given);
-  return query;
+  const fhirFormat = query !== given;
+  if (!anyMedia) checkAccept(request.headers.accept, fhirFormat);
+  return { query, fhirFormat };
 }
 
 /** The parameters of a request for plain text, which has no format to negotiate: whoever asks can read it. */
@@ -152,7 +160,10 @@ function plainQuery(request: Request): Parameters {
 
 function interactionHandler(deps: FhirDeps, route: FhirRoute, readBody: RequestHandler): RequestHandler {
   return async (request, response) => {
-    const query = route.text === true ? plainQuery(request) : negotiated(request);
+    const { query, fhirFormat } =
+      route.text === true
+        ? { query: plainQuery(request), fhirFormat: false }
+        : negotiated(request, isBinary(request) && (route.interaction === 'read' || route.interaction === 'vread'));
     const principal = await deps.authenticate(request.headers.authorization);
     const { type, id, version } = placeOf(request, route);
     const { body, form } = await bodyOf(request, response, route, readBody);
@@ -162,6 +173,7 @@ function interactionHandler(deps: FhirDeps, route: FhirRoute, readBody: RequestH
       id,
       version,
       query,
+      fhirFormat,
       form,
       body,
       header: (name) => singleHeader(request, name),
@@ -170,7 +182,7 @@ function interactionHandler(deps: FhirDeps, route: FhirRoute, readBody: RequestH
     };
     const preference = levelPreference(call.header('prefer'));
     const answer = await withDeadline(route.handler(call), deps.limits.requestMs);
-    send(response, await withLevel(deps.levels, answer, preference, deps.limits.requestMs));
+    await send(request, response, await withLevel(deps.levels, answer, preference, deps.limits.requestMs));
   };
 }
 
@@ -199,6 +211,10 @@ function stringsOf(params: Request['params']): Readonly<Record<string, string>> 
   );
 }
 
+function isBinary(request: Request): boolean {
+  return request.params.type === 'Binary';
+}
+
 function singleHeader(request: Request, name: string): string | undefined {
   const value = request.headers[name];
   return Array.isArray(value) ? value.join(', ') : value;
@@ -211,7 +227,9 @@ async function bodyOf(
   readBody: RequestHandler,
 ): Promise<{ body: unknown; form: Parameters }> {
   if (route.body === 'none') return { body: undefined, form: [] };
-  checkContentType(request.headers['content-type'], route.body);
+  const contentType = request.headers['content-type'];
+  const isRaw = route.body === 'json' && isBinary(request) && contentType !== undefined && !isFhirJson(contentType);
+  if (!isRaw) checkContentType(contentType, route.body);
   await new Promise<void>((resolve, reject) => {
     readBody(request, response, (error?: unknown) => (error === undefined ? resolve() : reject(error)));
   });
@@ -219,6 +237,10 @@ async function bodyOf(
   if (!Buffer.isBuffer(bytes)) throw new GatewayError('invalid-syntax', 'the request has no body');
   if (route.body === 'form')
     return { body: undefined, form: withoutFormat(parseQueryString(bytes.toString('latin1'))) };
+  if (isRaw) {
+    const { id = '' } = stringsOf(request.params);
+    return { body: binaryOf({ id, header: (name) => singleHeader(request, name) }, bytes), form: [] };
+  }
   return { body: parseFhirJson(bytes), form: [] };
 }
 
@@ -238,10 +260,12 @@ async function withDeadline(answer: Promise<Answer>, ms: number): Promise<Answer
   }
 }
 
-function send(response: Response, { status, headers, body, text }: Answer): void {
+async function send(request: Request, response: Response, answer: Answer): Promise<void> {
+  const { status, headers, body, text, stream } = answer;
   response.status(status);
   if (headers !== undefined) response.set(headers);
-  if (text !== undefined) response.end(text);
+  if (stream !== undefined && request.method !== 'HEAD') await sendStream(response, stream);
+  else if (text !== undefined) response.end(text);
   else if (body === undefined) response.end();
   else sendJson(response, body);
 }

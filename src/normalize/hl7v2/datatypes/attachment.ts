@@ -1,6 +1,4 @@
 /** ED and RP to Attachment (maps ED[Attachment], RP[Attachment]). What an RP points to is never fetched. */
-import { GatewayError } from '../../../core/errors.ts';
-import { ATTACHMENT_MAX_CHARACTERS } from '../../../core/limits.ts';
 import { compact, textOf, type Context, type Element } from '../context.ts';
 
 /** Main types of table 0191 to media types; `AP` and empty are application. */
@@ -19,19 +17,13 @@ const MAIN_TYPE: Readonly<Record<string, string>> = {
   VIDEO: 'video',
 };
 
-/** ED: source application, type, subtype, encoding (A, Hex, Base64), data. Undefined when the data is not in its encoding. Throws `too-large`. */
+/** ED: source application, type, subtype, encoding (A, Hex, Base64), data. Undefined when the data is not in its encoding. */
 export function edAttachment(context: Context, parts: readonly string[], location: string): Element | undefined {
   const raw = parts[4] ?? '';
   const data = base64Of(context, raw, textOf(context, parts[3])?.toUpperCase());
   if (data === undefined) {
     context.omissions.push({ location, reason: 'not-an-attachment' });
     return undefined;
-  }
-  if (data.length > ATTACHMENT_MAX_CHARACTERS) {
-    const most = Math.floor((ATTACHMENT_MAX_CHARACTERS / 4) * 3);
-    throw new GatewayError('too-large', `a document inside a message has at most ${most} bytes`, {
-      expression: location,
-    });
   }
   const main = textOf(context, parts[1]);
   return compact({ contentType: mediaType(main, textOf(context, parts[2])) ?? unsaidType(main), data });
