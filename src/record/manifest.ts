@@ -3,7 +3,7 @@
  * the gateway's MANIFEST lockbox (AUDIT lockbox for access batches). Resources stand as their keyed digests, so that the
  * erasure of a patient leaves nothing here.
  */
-import type { AliasHash, ResourceKey } from '../core/ids.ts';
+import type { AliasHash, LeafIndex, ResourceKey } from '../core/ids.ts';
 import { GatewayError } from '../core/errors.ts';
 
 /** What kind of message a manifest stands for; `access` for a batch of access events. */
@@ -21,6 +21,9 @@ export interface QuarantineReason {
   /** For the person who looks after it. */
   readonly text: string;
 }
+
+/** Bytes of the raw message in one payload; a longer message takes several, in order. */
+export const RAW_PART_BYTES = 240_000;
 
 /** Version 1 of the sealed part. Short names: it is stored once for each message. */
 export interface ManifestContent {
@@ -50,7 +53,7 @@ export interface ManifestContent {
   /** The message was taken and nothing made of it. */
   readonly quarantine?: QuarantineReason;
   /** Leaf of the manifest of the quarantined message that this one makes records of: its raw bytes stand there. */
-  readonly reprocessOf?: number;
+  readonly reprocessOf?: LeafIndex;
   readonly details: Details;
 }
 

@@ -212,7 +212,7 @@ export class ItemReader {
       item.message = { control, digest, thread: thread ?? undefined };
     }
     if (content.quarantine !== undefined) item.quarantine = { reason: content.quarantine.code, source, at: content.at };
-    if (content.reprocessOf !== undefined) item.reprocessOf = content.reprocessOf as LeafIndex;
+    if (content.reprocessOf !== undefined) item.reprocessOf = content.reprocessOf;
   }
 
   async #readGroup(

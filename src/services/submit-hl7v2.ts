@@ -8,7 +8,9 @@ import { describeError, type Log } from '../core/log.ts';
 import { parseHl7v2, type Hl7Message } from '../formats/hl7v2/message.ts';
 import { normalizeHl7v2, outlineHl7v2, type Normalized } from '../normalize/hl7v2/normalize.ts';
 import type { SourceProfile } from '../normalize/hl7v2/source-profile.ts';
-import type { Accepted, Writer } from '../write/submission.ts';
+import type { LeafIndex } from '../core/ids.ts';
+import type { Details } from '../record/manifest.ts';
+import type { Accepted, Submission, Writer } from '../write/submission.ts';
 
 export interface SubmitHl7v2Deps {
   readonly writer: Writer;
@@ -54,19 +56,12 @@ export async function submitHl7v2(deps: SubmitHl7v2Deps, incoming: IncomingHl7v2
   const message = parseHl7v2(bytes, profile.charset);
   const converted = convert(deps, message, profile, receivedAt);
   if (converted instanceof GatewayError) return keep(deps, incoming, message, converted);
-  const { changes, controlId, sourceTime, details } = converted;
   try {
     const accepted = await deps.writer.submit({
-      kind: 'hl7v2',
-      source: profile.name,
-      control: controlId,
+      ...submissionOf(converted, profile, receivedAt),
+      control: converted.controlId,
       raw: { bytes, contentType: HL7V2_CONTENT },
-      changes,
-      receivedAt,
-      sourceTime,
-      details: { ...details },
       answer: () => incoming.answer(),
-      validate: true,
     });
     return { accepted };
   } catch (thrown) {
@@ -83,6 +78,44 @@ export async function quarantineHl7v2(
   reason: GatewayError,
 ): Promise<SubmittedHl7v2> {
   return keep(deps, incoming, parseHl7v2(incoming.bytes, incoming.profile.charset), reason);
+}
+
+/** A message in quarantine that is tried again. */
+export interface KeptHl7v2 {
+  readonly bytes: Buffer;
+  readonly profile: SourceProfile;
+  /** When it came, milliseconds since 1970: it is converted as it would have been then. */
+  readonly receivedAt: number;
+  readonly leaf: LeafIndex;
+  /** Milliseconds since 1970. */
+  readonly now: number;
+  /** Kept beside the details of the message. No PHI. */
+  readonly details: Details;
+}
+
+/**
+ * Converts a message of the quarantine and submits what it means under a manifest that refers to it; the reason where it
+ * cannot be converted yet: nothing is written then. Of two at a time one is answered as a replay. Durable on return. Throws
+ * GatewayError where the gateway cannot write now.
+ */
+export async function resubmitHl7v2(deps: SubmitHl7v2Deps, kept: KeptHl7v2): Promise<Accepted | GatewayError> {
+  const { bytes, profile, receivedAt, leaf, now } = kept;
+  try {
+    const converted = convert(deps, parseHl7v2(bytes, profile.charset), profile, receivedAt);
+    if (converted instanceof GatewayError) return converted;
+    const submission = submissionOf(converted, profile, now);
+    const details = { ...submission.details, ...kept.details };
+    return await deps.writer.submit({ ...submission, details, reprocessOf: leaf });
+  } catch (thrown) {
+    const error = asGatewayError(thrown);
+    if (error.form.http >= 500) throw thrown;
+    return error;
+  }
+}
+
+function submissionOf({ changes, sourceTime, details }: Normalized, { name }: SourceProfile, at: number): Submission {
+  const content = { changes, receivedAt: at, sourceTime, details: { ...details } };
+  return { kind: 'hl7v2', source: name, ...content, validate: true };
 }
 
 /** The error of a message that must go into quarantine; other errors are thrown. */

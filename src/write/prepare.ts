@@ -8,7 +8,7 @@ import type { Clock } from '../core/clock.ts';
 import type { Issue } from '../formats/fhir/validate.ts';
 import { aliasHash, messageKey, resourceKey, sourceNumber, type IndexSecret } from '../keys/index-secret.ts';
 import { labelSet, type LabelSet } from '../labels/label.ts';
-import { encodeManifest, type ManifestContent } from '../record/manifest.ts';
+import { encodeManifest, RAW_PART_BYTES, type ManifestContent } from '../record/manifest.ts';
 import { Draft, type DraftDeps } from './draft.ts';
 import type { CommitItem, MessageKey, PrepareStore, Resolved } from './ports.ts';
 import { namedByProvenance, provenanceSubjects } from './provenance-subject.ts';
@@ -18,8 +18,6 @@ import { keyedPatients, sealVersions } from './seal-versions.ts';
 import { knownPatients, nextVersion, resultOf, writeTarget, type Version } from './versions.ts';
 
 const DAY_MS = 86_400_000;
-/** Plaintext bytes of one raw payload; longer messages take several. */
-const RAW_PART_BYTES = 240_000;
 
 export const MANIFEST_LABELS: LabelSet = labelSet(['MANIFEST']);
 const RAW_LABELS: LabelSet = labelSet(['RAW']);
@@ -100,9 +98,7 @@ export async function prepare(deps: PrepareDeps, submission: Submission): Promis
       await draft.addPayload(owner, RAW_LABELS, rawEpoch, contentType, bytes.subarray(from, from + RAW_PART_BYTES));
     }
   }
-  for (const { digest, size, change } of submission.blobs ?? []) {
-    if (change === undefined || targets[change].next !== undefined) draft.addBlob(digest, size);
-  }
+  for (const blob of submission.blobs ?? []) draft.addBlob(blob.digest, blob.size);
 
   const results = targets.map((target) => resultOf(target, versions));
   const answer = submission.answer?.(results);

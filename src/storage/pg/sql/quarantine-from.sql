@@ -1,0 +1,5 @@
+-- Messages that wait in quarantine, oldest first. Index: quarantine primary key; reprocessed primary key.
+select q.leaf from quarantine q
+ where q.leaf >= $1 and ($2::text is null or q.reason = $2) and ($3::integer is null or q.source = $3) and q.received >= $4
+   and not exists (select 1 from reprocessed r where r.original = q.leaf)
+ order by q.leaf limit $5
