@@ -98,7 +98,9 @@ export async function prepare(deps: PrepareDeps, submission: Submission): Promis
       await draft.addPayload(owner, RAW_LABELS, rawEpoch, contentType, bytes.subarray(from, from + RAW_PART_BYTES));
     }
   }
-  for (const blob of submission.blobs ?? []) draft.addBlob(blob.digest, blob.size);
+  for (const { digest, size, change } of submission.blobs ?? []) {
+    if (change === undefined || targets[change].next !== undefined) draft.addBlob(digest, size);
+  }
 
   const results = targets.map((target) => resultOf(target, versions));
   const answer = submission.answer?.(results);
