@@ -2,6 +2,7 @@
  * The network side of the gateway: witness and mirror for others, the replicator of the own log, the release gate, member
  * tokens and suspensions. All of it follows from the policy file; without one the gateway stands alone and knows nobody.
  */
+import { join } from 'node:path';
 import type { Config } from '../config/config.ts';
 import { peerHttp } from '../clients/peer-http.ts';
 import { systemClock } from '../core/clock.ts';
@@ -31,6 +32,7 @@ import { openSuspensions } from '../replication/suspensions.ts';
 import { trustOf, type Trust } from '../replication/trust.ts';
 import { blobBytes, type PeerServices } from '../services/peer-services.ts';
 import { readLedger, type ReadLedger } from '../services/read-ledger.ts';
+import { openBlobUploads } from '../storage/blobs/uploads.ts';
 import { checkpointStore } from '../storage/pg/checkpoint-store.ts';
 import { databaseIdentity } from '../storage/pg/database-identity.ts';
 import { seekLeadership } from '../storage/pg/leader.ts';
@@ -136,6 +138,7 @@ export async function openNetwork(parts: NetworkParts): Promise<Network> {
     store,
     rows: (id) => mirrorRows(pool, id),
     blobs,
+    uploads: await openBlobUploads(join(config.dataDir, 'uploads')),
     keepsBlobs: config.mirrorBlobs,
     quotaBytes: config.mirrorMaxBytes,
     hasRoom: parts.hasRoom,
@@ -181,7 +184,7 @@ export async function openNetwork(parts: NetworkParts): Promise<Network> {
               new MirrorClient({
                 ...clientDeps(cosigner),
                 authorization: () => member.token(audienceOf(cosigner)),
-                readBlob: (digest, size) => blobBytes(blobs, digest, 0, size),
+                readBlob: (digest, from, to) => blobBytes(blobs, digest, from, to),
                 sendsBlobs: config.mirrorBlobs,
               }),
             witness: (cosigner) => new WitnessClient(clientDeps(cosigner)),

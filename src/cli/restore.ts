@@ -23,6 +23,7 @@ import { pullLog, type PullProgress } from '../replication/pull.ts';
 import { originHash, trustOf } from '../replication/trust.ts';
 import { findSources, type LastSigned } from '../services/find-source.ts';
 import { openFileBlobStore } from '../storage/blobs/fs.ts';
+import { openBlobUploads } from '../storage/blobs/uploads.ts';
 import { checkpointStore } from '../storage/pg/checkpoint-store.ts';
 import { mirrorRows, mirrorStore } from '../storage/pg/mirror-store.ts';
 import type { Pool } from '../storage/pg/pool.ts';
@@ -76,6 +77,7 @@ export async function stagingMirror(config: Config, keySet: KeySet, pool: Pool):
     store: mirrorStore(pool),
     rows: (id) => mirrorRows(pool, id),
     blobs: await openFileBlobStore(join(config.dataDir, 'blobs')),
+    uploads: await openBlobUploads(join(config.dataDir, 'uploads')),
     keepsBlobs: true,
     quotaBytes: Number.MAX_SAFE_INTEGER,
     hasRoom: () => true,

@@ -30,3 +30,21 @@ export interface BlobStore {
   /** All blobs, in no order; those put or removed meanwhile may or may not be there. */
   list(): AsyncIterable<StoredBlob>;
 }
+
+/**
+ * Port of blobs on their way from others, by the digest that they are to have. Nothing in it is trusted or named by anything.
+ * Errors: `storage-full`, `unavailable`; none is retried here.
+ */
+export interface BlobUploads {
+  /** Bytes that are here and durable; 0 for what is not here. */
+  offset(digest: Uint8Array): Promise<number>;
+  /**
+   * Writes pieces from byte `from` on. Resolves with the new offset, durable. When `pieces` throws, what came before is kept,
+   * durable, and the error is passed on. Idempotent for the same bytes.
+   */
+  append(digest: Uint8Array, from: number, pieces: AsyncIterable<Uint8Array>): Promise<number>;
+  /** What is here, from its first byte. Throws `not-found`. */
+  read(digest: Uint8Array): AsyncIterable<Buffer>;
+  /** Idempotent. */
+  remove(digest: Uint8Array): Promise<void>;
+}

@@ -2,7 +2,8 @@
  * Asking a cosigner, as its client: add-checkpoint of witnesses and mirrors, add-entries and the exchange of documents with
  * mirrors. Keeps what it has learnt of the peer, and learns it anew when the peer says otherwise.
  */
-import { gzipSync } from 'node:zlib';
+import { pipeline, Readable } from 'node:stream';
+import { createGzip, gzipSync } from 'node:zlib';
 import { GatewayError } from '../core/errors.ts';
 import { cosignatureTime } from '../ledger/cosignature.ts';
 import { consistencyProof, subtreeConsistencyProof } from '../ledger/consistency.ts';
@@ -18,8 +19,10 @@ import { formatSignatureLine, parseNote, verifyNote, type VerifierKey } from '..
 import { encodeAddCheckpoint, parseSizeBody } from '../ledger/witness-message.ts';
 import { dataStream, LOG_DATA } from './frames.ts';
 import type { KeptCosignature, KeptReceipt, OwnLog } from './own-log.ts';
+import { isCount, isObject, parseJson, refusal } from './peer-answers.ts';
 import type { PeerHttp, PeerResponse } from './peer-ports.ts';
 import { verifyReceipt } from './receipt.ts';
+import { sendBlob } from './send-blob.ts';
 import { originHash } from './trust.ts';
 
 export interface CosignerClientDeps {
@@ -102,7 +105,8 @@ export class WitnessClient extends CheckpointClient {
 export interface MirrorClientDeps extends CosignerClientDeps {
   /** `Authorization` of a request to this mirror. */
   readonly authorization: () => string;
-  readonly readBlob: (digest: Buffer, size: number) => AsyncIterable<Uint8Array>;
+  /** Bytes [from, to) of a blob. */
+  readonly readBlob: (digest: Buffer, from: number, to: number) => AsyncIterable<Uint8Array>;
   /** False: blobs are not sent. */
   readonly sendsBlobs: boolean;
 }
@@ -192,8 +196,8 @@ export class MirrorClient extends CheckpointClient {
       const answer = await this.deps.http.send({
         method: 'POST',
         url: `${this.#path}/data?from=${before}`,
-        headers: { authorization: this.#mirror.authorization(), 'content-type': LOG_DATA },
-        body: dataStream(this.deps.log, { from: before, to, block: status.nextBlock }),
+        headers: { authorization: this.#mirror.authorization(), 'content-type': LOG_DATA, 'content-encoding': 'gzip' },
+        body: packed(dataStream(this.deps.log, { from: before, to, block: status.nextBlock })),
         deadlineMs: this.deps.deadlineMs,
         maxBytes: ANSWER_MAX_BYTES,
       });
@@ -209,18 +213,7 @@ export class MirrorClient extends CheckpointClient {
   async #sendBlobs(known: RemoteStatus): Promise<RemoteStatus> {
     let status = known;
     while (this.#mirror.sendsBlobs && status.missing.length > 0) {
-      for (const { digest, size } of status.missing) {
-        const answer = await this.deps.http.send({
-          method: 'PUT',
-          url: `${this.#path}/blob/${digest.toString('hex')}`,
-          headers: { authorization: this.#mirror.authorization(), 'content-type': 'application/octet-stream' },
-          body: this.#mirror.readBlob(digest, size),
-          deadlineMs: Math.max(this.deps.deadlineMs, size / 50),
-          maxBytes: ANSWER_MAX_BYTES,
-        });
-        // 404: another upload of the same blob was faster.
-        if (answer.status !== 204 && answer.status !== 404) throw refusal(answer);
-      }
+      for (const blob of status.missing) await sendBlob(this.#mirror, this.#path, blob);
       status = await this.#readStatus();
     }
     return status;
@@ -250,6 +243,12 @@ export class MirrorClient extends CheckpointClient {
   }
 }
 
+/** Documents are base64url: a quarter less to send, at 67 MB/s of a thread of the pool. */
+function packed(pieces: AsyncIterable<Buffer>): AsyncIterable<Buffer> {
+  // The iteration of what comes out reports what goes wrong.
+  return pipeline(Readable.from(pieces), createGzip({ level: 1 }), () => {});
+}
+
 /** The body of `status` and of the answers to `data`. Throws `integrity` when a peer says something else. */
 export function parseStatus(body: Buffer): RemoteStatus {
   const wrong = (): GatewayError => new GatewayError('integrity', 'a mirror does not say how far it is');
@@ -263,37 +262,4 @@ export function parseStatus(body: Buffer): RemoteStatus {
     return { digest, size: entry.size };
   });
   return { next, held, nextBlock, missing: blobs, receipt };
-}
-
-function parseJson(body: Buffer): Record<string, unknown> | undefined {
-  try {
-    const value: unknown = JSON.parse(body.toString());
-    return isObject(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function isCount(value: unknown): value is number {
-  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
-}
-
-/** A peer's refusal as an error that says what can be done. The peer's words are not passed on. */
-function refusal({ status }: PeerResponse): GatewayError {
-  if (status === 403)
-    return new GatewayError(
-      'forbidden',
-      'a peer does not take this log: frozen, suspended, or a key it does not trust',
-    );
-  if (status === 401)
-    return new GatewayError('unauthenticated', 'a peer does not accept our token: clocks, or its policy file');
-  if (status === 404)
-    return new GatewayError('not-found', 'a peer does not know this log: its policy file has no line for it');
-  if (status === 507) return new GatewayError('storage-full', 'a peer has no room for this log');
-  if (status === 422) return new GatewayError('integrity', 'a peer finds that this log is not what it was');
-  return new GatewayError('unavailable', `a peer answered with status ${status}`);
 }

@@ -24,6 +24,7 @@ export function guardRoles<Roles extends { readonly witness: Witness; readonly m
       addEntries: (body) => guarded(() => mirror.addEntries(body)),
       addData: (origin, from, body) => guarded(() => mirror.addData(origin, from, body)),
       addBlob: (origin, digest, body) => guarded(() => mirror.addBlob(origin, digest, body)),
+      addBlobPart: (origin, digest, from, body) => guarded(() => mirror.addBlobPart(origin, digest, from, body)),
     },
   };
 }

@@ -3,16 +3,16 @@
  * sealed payloads and blobs, with signed receipts. Every step is authenticated before it is stored; what a mirror serves it
  * can prove.
  */
-import { createHash } from 'node:crypto';
 import type { Clock } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { Random } from '../core/random.ts';
 import { cosign, cosignerKey } from '../ledger/cosignature.ts';
 import { decodeCompactRange, foldRange } from '../ledger/merkle.ts';
 import { formatVkey, type NoteSigner } from '../ledger/note.ts';
-import type { BlobStore } from '../record/blob-store.ts';
+import type { BlobStore, BlobUploads } from '../record/blob-store.ts';
 import { checkpointAcceptor, type CheckpointStore, type Equivocation } from './accept-checkpoint.ts';
 import { dataStream, type DataRange } from './frames.ts';
+import { MISSING_LISTED, mirrorBlobs, type MirrorBlobs } from './mirror-blobs.ts';
 import { takeData, type DataOutcome } from './mirror-data.ts';
 import { takeEntries, type AddEntriesAnswer } from './mirror-entries.ts';
 import type { LogRows, MirrorData, MirrorEntries, MirrorState, MissingBlob } from './mirror-ports.ts';
@@ -32,7 +32,7 @@ export interface MirrorStatus {
   readonly receipt: string;
 }
 
-export interface Mirror {
+export interface Mirror extends MirrorBlobs {
   /** The verifier key (type 0x04), one line without newline. */
   readonly vkey: string;
   /** As the witness's, for the pending checkpoint; 200 has an empty body. */
@@ -40,8 +40,6 @@ export interface Mirror {
   addEntries(body: AsyncIterable<Uint8Array>): Promise<AddEntriesAnswer>;
   /** Takes documents and sealed payloads of an origin from a leaf on. */
   addData(origin: string, from: number, body: AsyncIterable<Uint8Array>): Promise<DataOutcome>;
-  /** Takes one missing blob. Throws `not-found` when no log here misses it, `invalid-content` when it is another. */
-  addBlob(origin: string, digest: Buffer, body: AsyncIterable<Uint8Array>): Promise<void>;
   status(origin: string): Promise<MirrorStatus>;
   /** The mirror checkpoint, cosigned; undefined when there is none. */
   checkpoint(originHash: string): Promise<string | undefined>;
@@ -57,6 +55,7 @@ export interface MirrorDeps {
   readonly store: MirrorEntries & MirrorData;
   readonly rows: (log: number) => LogRows;
   readonly blobs: BlobStore;
+  readonly uploads: BlobUploads;
   /** False: blobs are not taken, and do not count as missing. */
   readonly keepsBlobs: boolean;
   /** Bytes of documents and payloads kept for one log at most. */
@@ -69,8 +68,6 @@ export interface MirrorDeps {
   readonly signer: NoteSigner;
   readonly onEquivocation: (evidence: Equivocation) => void;
 }
-
-const MISSING_LISTED = 1000;
 
 export function createMirror(deps: MirrorDeps): Mirror {
   const { trust, store, signer } = deps;
@@ -98,6 +95,7 @@ export function createMirror(deps: MirrorDeps): Mirror {
   }
 
   return {
+    ...mirrorBlobs({ store, blobs: deps.blobs, uploads: deps.uploads, checkRoom }),
     vkey: formatVkey(cosignerKey(signer)),
     originOf: (text) => trust.originOf(text),
     async addCheckpoint(body) {
@@ -108,14 +106,6 @@ export function createMirror(deps: MirrorDeps): Mirror {
     async addData(origin, from, body) {
       checkRoom(0);
       return takeData({ store, hasBlob, checkRoom }, origin, trust.logKeys(origin), from, body);
-    },
-    async addBlob(origin, digest, body) {
-      checkRoom(0);
-      const { log } = await store.load(origin);
-      const missing = (await store.missingBlobs(log, MISSING_LISTED)).find((blob) => blob.digest.equals(digest));
-      if (missing === undefined) throw new GatewayError('not-found', 'no log here misses this blob');
-      await keepBlob(deps.blobs, missing, body).catch(asRefusal);
-      await store.blobArrived(digest);
     },
     async status(origin) {
       const state = await store.load(origin);
@@ -133,35 +123,4 @@ export function createMirror(deps: MirrorDeps): Mirror {
       return dataStream(deps.rows(log), { ...range, to: Math.min(range.to, held) });
     },
   };
-}
-
-/** Wrong bytes are the sender's fault here, not one of what this gateway holds. */
-function asRefusal(thrown: unknown): never {
-  const wrong = thrown instanceof GatewayError && thrown.code === 'integrity';
-  throw wrong ? new GatewayError('invalid-content', thrown.message, { cause: thrown }) : thrown;
-}
-
-/** Streams a blob into the store and checks that it is the one. Throws `integrity`, or what the store throws. */
-export async function keepBlob(
-  blobs: Pick<BlobStore, 'put'>,
-  expected: MissingBlob,
-  body: AsyncIterable<Uint8Array>,
-): Promise<void> {
-  const digest = createHash('sha256');
-  let size = 0;
-  async function* counted(): AsyncGenerator<Uint8Array> {
-    for await (const piece of body) {
-      size += piece.length;
-      if (size > expected.size) return;
-      digest.update(piece);
-      yield piece;
-    }
-  }
-  await blobs.put(counted(), () => {
-    const found = digest.digest();
-    if (size !== expected.size || !found.equals(expected.digest)) {
-      throw new GatewayError('integrity', 'the bytes are not those of the blob that is missing');
-    }
-    return found;
-  });
 }

@@ -365,7 +365,8 @@ describe('a request that is wrong', () => {
         ['POST', 'data?from=0', whole],
         ['GET', 'data?from=0&block=0', undefined],
         ['GET', 'status', undefined],
-        ['PUT', `blob/${'0'.repeat(64)}`, 'x'],
+        ['POST', `blob/${'0'.repeat(64)}?from=0`, 'x'],
+        ['GET', `blob/${'0'.repeat(64)}/offset`, undefined],
         ['GET', `blob/${'0'.repeat(64)}`, undefined],
       ] as const) {
         expect(
@@ -395,17 +396,26 @@ describe('a request that is wrong', () => {
     const path = `mirror/${originHash(origin.key.name)}/blob`;
     const authorization = token;
     const before = await peer.kept();
-    const put = async (name: string, body: Body): Promise<number> =>
-      (await send('PUT', `${path}/${name}`, body, { authorization })).status;
-    expect(await put(hash('sha256', 'another'), 'another')).toBe(404);
-    expect(await put('nonsense', 'x')).toBe(400);
-    expect(await put(digest, bytes.subarray(1))).toBe(422);
-    expect(await put(digest, Buffer.concat([bytes, Buffer.alloc(5_000_000)]))).toBe(422);
-    expect(await put(digest, Buffer.alloc(bytes.length))).toBe(422);
-    expect(await put(digest, '')).toBe(422);
+    const part = async (name: string, body: Body, from = '0'): Promise<number> =>
+      (await send('POST', `${path}/${name}?from=${from}`, body, { authorization })).status;
+    const offset = async (): Promise<unknown> =>
+      JSON.parse((await send('GET', `${path}/${digest}/offset`, undefined, { authorization })).text);
+    expect(await part(hash('sha256', 'another'), 'another')).toBe(404);
+    expect(await part('nonsense', 'x')).toBe(400);
+    expect(await part(digest, bytes, '-1')).toBe(400);
+    // Another byte than the next one, or none: the answer says which one is wanted.
+    expect(await part(digest, bytes, '5')).toBe(409);
+    expect(await part(digest, '')).toBe(409);
+    // What is wrong is found when the last byte has come, and begins again.
+    expect(await part(digest, Buffer.alloc(bytes.length))).toBe(422);
+    expect(await part(digest, bytes.subarray(1))).toBe(200);
+    expect(await offset()).toEqual({ offset: bytes.length - 1, complete: false });
+    expect(await part(digest, 'x', String(bytes.length - 1))).toBe(422);
+    expect(await offset()).toEqual({ offset: 0, complete: false });
+    expect(await part(digest, Buffer.concat([bytes, Buffer.alloc(5_000_000)]))).toBe(422);
     expect(await peer.kept()).toEqual(before);
-    expect(await put(digest, bytes)).toBe(204);
-    expect(await put(digest, bytes)).toBe(404);
+    expect(await part(digest, '', String(bytes.length))).toBe(200);
+    expect(await part(digest, bytes)).toBe(404);
   });
 });
 

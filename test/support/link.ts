@@ -9,6 +9,12 @@ export interface Link {
   delayMs: number;
   /** Bytes towards the caller after which the link breaks and refuses connections; undefined: it holds. */
   budget: number | undefined;
+  /** The same towards the target. */
+  sendBudget: number | undefined;
+  /** Bytes in a second towards the target on one connection; undefined: as fast as it goes. */
+  rate: number | undefined;
+  /** Bytes that have gone towards the target. */
+  sent: number;
   /** Ends every connection now. */
   cut(): void;
   close(): Promise<void>;
@@ -30,6 +36,18 @@ export async function openLink(): Promise<Link> {
       sockets.add(from);
       from.setNoDelay(true);
       from.on('data', (piece) => {
+        if (from === near) {
+          link.sent += piece.length;
+          if (link.rate !== undefined) {
+            near.pause();
+            setTimeout(() => near.resume(), (piece.length / link.rate) * 1000);
+          }
+          if (link.sendBudget !== undefined && (link.sendBudget -= piece.length) < 0) {
+            link.target = undefined;
+            cut();
+            return;
+          }
+        }
         if (from === far && link.budget !== undefined && (link.budget -= piece.length) < 0) {
           link.target = undefined;
           cut();
@@ -58,6 +76,9 @@ export async function openLink(): Promise<Link> {
     target: undefined,
     delayMs: 0,
     budget: undefined,
+    sendBudget: undefined,
+    rate: undefined,
+    sent: 0,
     cut,
     async close() {
       cut();

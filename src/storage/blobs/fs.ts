@@ -19,7 +19,7 @@ const GATHER_BYTES = 512 * 1024;
 const TEMPORARY_MAX_AGE_MS = 24 * 3_600_000;
 
 /** Our error for one of the file system: PHI-free, with the cause kept. */
-function storeError(cause: unknown): GatewayError {
+export function storeError(cause: unknown): GatewayError {
   if (cause instanceof GatewayError) return cause;
   const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
   if (code === 'ENOENT') return new GatewayError('not-found', 'the blob is not in the store', { cause });
@@ -28,7 +28,8 @@ function storeError(cause: unknown): GatewayError {
   return new GatewayError('unavailable', 'the blob store cannot be used; the log has the reason', { cause });
 }
 
-async function syncDirectory(path: string): Promise<void> {
+/** Makes names in a directory durable. */
+export async function syncDirectory(path: string): Promise<void> {
   const directory = await open(path, constants.O_RDONLY);
   try {
     await directory.sync();
@@ -170,9 +171,11 @@ async function sweep(temporary: string): Promise<void> {
   }
 }
 
-async function writeWhole(file: FileHandle, bytes: Uint8Array): Promise<void> {
+/** Writes all of `bytes`: at `position`, or where the file stands. */
+export async function writeWhole(file: FileHandle, bytes: Uint8Array, position?: number): Promise<void> {
   for (let at = 0; at < bytes.byteLength;) {
-    const { bytesWritten } = await file.write(bytes, at, bytes.byteLength - at);
+    const place = position === undefined ? null : position + at;
+    const { bytesWritten } = await file.write(bytes, at, bytes.byteLength - at, place);
     at += bytesWritten;
   }
 }

@@ -88,9 +88,16 @@ function memberRoutes(router: Router, peers: MirrorRouterDeps['peers']): void {
     }
     response.status(outcome.kind === 'stored' ? 200 : 409).json(renderStatus(await mirror.status(origin)));
   });
-  router.put('/:origin/blob/:digest', async (request, response) => {
-    await mirror.addBlob(await originOf(request), blobDigest(request), bodyOf(request));
-    response.status(204).end();
+  router.get('/:origin/blob/:digest/offset', async (request, response) => {
+    const offset = await mirror.blobOffset(await originOf(request), blobDigest(request));
+    response.json({ offset, complete: false });
+  });
+  router.post('/:origin/blob/:digest', async (request, response) => {
+    const origin = await originOf(request);
+    const from = countParameter(request, 'from');
+    const progress = await mirror.addBlobPart(origin, blobDigest(request), from, bodyOf(request));
+    if (!request.complete) response.set('Connection', 'close');
+    response.status(progress.complete || progress.offset > from ? 200 : 409).json(progress);
   });
   router.get('/:origin/blob/:digest', async (request, response) => {
     await originOf(request);
