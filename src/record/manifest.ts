@@ -48,6 +48,11 @@ export interface ManifestContent {
   /** Source times of records that differ from `time`: [ordinal, line, milliseconds]. */
   readonly times?: readonly (readonly [number, number, number])[];
   readonly aliases?: readonly (readonly [AliasHash, ResourceKey])[];
+  /**
+   * What the message says of pairs of patients: both, number of the statement, kind, `Patient.active` before a merge (null: not
+   * said), milliseconds. The link of the second to the first follows.
+   */
+  readonly links?: readonly (readonly [ResourceKey, ResourceKey, number, string, boolean | null, number])[];
   /** Stored answer to the sender. */
   readonly answer?: string;
   /** The message was taken and nothing made of it. */

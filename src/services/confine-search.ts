@@ -8,11 +8,19 @@ import { supportOf } from '../search/support.ts';
 
 type Parameters = readonly (readonly [string, string])[];
 
-/** The parameters with one more that names the patient, where the type has one. */
-export function confine(principal: Principal, type: string, parameters: Parameters): Parameters {
+/**
+ * The parameters with one more that names the patient, where the type has one. `charts`: ids of all Patients as whom the principal's
+ * patient is known.
+ */
+export function confine(
+  principal: Principal,
+  type: string,
+  parameters: Parameters,
+  charts: readonly string[],
+): Parameters {
   const { patient } = principal;
   if (patient === undefined || !isBound(principal)) return parameters;
-  if (type === 'Patient') return [...parameters, ['_id', patient]];
+  if (type === 'Patient') return [...parameters, ['_id', [patient, ...charts].join(',')]];
   // A Provenance may be about records of a patient without naming the patient.
   if (type === 'Provenance') return parameters;
   const name = parametersOf(type).get('patient');

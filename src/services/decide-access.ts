@@ -1,5 +1,5 @@
 /**
- * Asks `consent/decide` with everything it needs: the patient's Consents as they are now, the policy, the time. The only
+ * Asks `consent/decide` with everything it needs: the Consents of all charts of the patient as they are now, the policy, the time. The only
  * caller of `decide` for requests from outside.
  */
 import type { Clock } from '../core/clock.ts';
@@ -42,23 +42,24 @@ export function accessDecider(deps: DecideDeps): AccessDecider {
   return {
     async decide(principal, questions) {
       const patients = [...new Set(questions.flatMap(({ patient }) => (patient === undefined ? [] : [patient])))];
-      const consents = await deps.consents.of(patients);
+      const people = await deps.consents.of(patients);
       const self = selfOf(deps, principal);
       const now = deps.clock.now();
-      return questions.map(({ action, patient, labels, type }) =>
-        decide({
+      return questions.map(({ action, patient, labels, type }) => {
+        const person = patient === undefined ? undefined : people.get(patient);
+        const isPrincipal = self !== undefined && person?.charts.includes(self) === true;
+        return decide({
           principal,
           purpose: principal.purpose,
           action,
-          subject:
-            patient === undefined ? { kind: 'directory' } : { kind: 'patient', patient, isPrincipal: patient === self },
+          subject: patient === undefined ? { kind: 'directory' } : { kind: 'patient', patient, isPrincipal },
           ...(type === undefined ? {} : { type }),
           labels,
-          consents: (patient === undefined ? undefined : consents.get(patient)) ?? NONE,
+          consents: person?.rules ?? NONE,
           policy: deps.policy,
           now,
-        }),
-      );
+        });
+      });
     },
   };
 }

@@ -1,5 +1,5 @@
 /**
- * The Consents of patients as rules, current versions only. Kept by the leaf of the last message that changed one of the
+ * The Consents of patients as rules, current versions only; of a person who is known as several patients those of all charts. Kept by the leaf of the last message that changed one of the
  * patient's Consents, which is read anew for every decision: nothing stale is used, whichever process wrote the change, and
  * a decision costs no search as long as nothing changed.
  */
@@ -15,14 +15,21 @@ import { resourceKey, searchToken, type IndexSecret } from '../keys/index-secret
 import { openCandidates, openLines } from '../record/open.ts';
 import { typeToken } from '../search/tokens.ts';
 import type { Keyring } from '../write/keyring.ts';
-import type { Candidate, RecordStore } from './record-store.ts';
+import type { Candidate, Chart, RecordStore } from './record-store.ts';
 
 const KEPT = 20_000;
 const SCAN = 200;
 
+/** A person, by all charts that are linked by merges. */
+export interface Person {
+  readonly charts: readonly ResourceKey[];
+  /** Of every chart: a denial in one of them is one. */
+  readonly rules: readonly ConsentRule[];
+}
+
 export interface PatientConsents {
-  /** Rules of every patient asked; an empty list for a patient without Consents. */
-  of(patients: readonly ResourceKey[]): Promise<ReadonlyMap<ResourceKey, readonly ConsentRule[]>>;
+  /** The person behind every patient asked. Nothing of it is kept that could be stale: links and changes are read each time. */
+  of(patients: readonly ResourceKey[]): Promise<ReadonlyMap<ResourceKey, Person>>;
 }
 
 interface Kept {
@@ -41,31 +48,52 @@ export function patientConsents(deps: Deps): PatientConsents {
   const cache = new Lru<ResourceKey, Kept>(KEPT);
   return {
     async of(patients) {
-      const leaves = await deps.records.consentLeaves(patients);
-      const found = new Map<ResourceKey, readonly ConsentRule[]>();
-      const stale: { patient: ResourceKey; leaf: LeafIndex }[] = [];
-      for (const patient of patients) {
-        const leaf = leaves.get(patient);
-        const kept = cache.get(patient);
-        if (leaf === undefined) found.set(patient, NONE);
-        else if (kept?.leaf === leaf) found.set(patient, kept.rules);
-        else stale.push({ patient, leaf });
-      }
-      if (stale.length === 0) return found;
-      const secrets = await deps.keyring.patientSecrets(stale.map(({ patient }) => patient));
-      await Promise.all(
-        stale.map(async ({ patient, leaf }) => {
-          const secret = secrets.get(patient);
-          if (secret === undefined) throw new GatewayError('integrity', 'a patient with Consents has no index secret');
-          const rules = await loadRules(deps, patient, secret);
-          // Read after the leaf: it holds at least what that leaf brought.
-          cache.set(patient, { leaf, rules });
-          found.set(patient, rules);
-        }),
+      const people = await deps.records.charts(patients);
+      const charts = new Map([...people.values()].flat().map((chart) => [chart.patient, chart]));
+      const rules = await rulesOf(deps, cache, [...charts.values()]);
+      return new Map(
+        [...people].map(([patient, theirs]) => [
+          patient,
+          {
+            charts: theirs.map((chart) => chart.patient),
+            rules:
+              theirs.length === 1
+                ? (rules.get(patient) ?? NONE)
+                : theirs.flatMap((chart) => rules.get(chart.patient) ?? NONE),
+          },
+        ]),
       );
-      return found;
     },
   };
+}
+
+/** Rules of each chart; an empty list for one without Consents. */
+async function rulesOf(
+  deps: Deps,
+  cache: Lru<ResourceKey, Kept>,
+  charts: readonly Chart[],
+): Promise<ReadonlyMap<ResourceKey, readonly ConsentRule[]>> {
+  const found = new Map<ResourceKey, readonly ConsentRule[]>();
+  const stale: { patient: ResourceKey; leaf: LeafIndex }[] = [];
+  for (const { patient, consentLeaf: leaf } of charts) {
+    const kept = cache.get(patient);
+    if (leaf === undefined) found.set(patient, NONE);
+    else if (kept?.leaf === leaf) found.set(patient, kept.rules);
+    else stale.push({ patient, leaf });
+  }
+  if (stale.length === 0) return found;
+  const secrets = await deps.keyring.patientSecrets(stale.map(({ patient }) => patient));
+  await Promise.all(
+    stale.map(async ({ patient, leaf }) => {
+      const secret = secrets.get(patient);
+      if (secret === undefined) throw new GatewayError('integrity', 'a patient with Consents has no index secret');
+      const rules = await loadRules(deps, patient, secret);
+      // Read after the leaf: it holds at least what that leaf brought.
+      cache.set(patient, { leaf, rules });
+      found.set(patient, rules);
+    }),
+  );
+  return found;
 }
 
 async function loadRules(deps: Deps, patient: ResourceKey, secret: IndexSecret): Promise<readonly ConsentRule[]> {

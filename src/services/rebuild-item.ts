@@ -17,7 +17,7 @@ import { parseLine, splitLines } from '../record/open.ts';
 import { groupTag, packCompact, unsealGroup } from '../record/sealed-group.ts';
 import { tryUnwrap, unwrap } from '../record/unwrap.ts';
 import { gatewayTokens, patientTokens, TokenRows, type Keyed } from '../write/token-rows.ts';
-import { emptyItem, type CommitItem, type NewDocument } from '../write/ports.ts';
+import { emptyItem, parseLinkKind, type CommitItem, type NewDocument } from '../write/ports.ts';
 import type { PayloadRow } from './verify-ledger.ts';
 
 /** Keys of the database that is being filled. */
@@ -207,6 +207,9 @@ export class ItemReader {
       if (content.groups.includes(ordinal)) await this.#readGroup(content, ordinal, lockbox, row.packed, source, times);
     }
     for (const [hash, resource] of content.aliases ?? []) item.aliases.push({ hash, resource });
+    item.links = (content.links ?? []).map(([patient, other, seq, kind, wasActive, sourceTime]) => {
+      return { patient, other, seq, kind: parseLinkKind(kind), wasActive: wasActive ?? undefined, sourceTime };
+    });
     if (content.message !== undefined) {
       const [control, digest, thread] = content.message;
       item.message = { control, digest, thread: thread ?? undefined };

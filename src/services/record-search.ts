@@ -12,16 +12,25 @@ import type { ReadDeps } from './open-version.ts';
 import type { Access } from './record-access.ts';
 import type { SearchRequest } from './search-request.ts';
 
+/** What was searched: `named` by the request, `plan` with the other charts of whom it named. */
+interface Searched {
+  readonly plan: Plan;
+  readonly named: Plan;
+}
+
 /** Resolves when all events are durable. */
 export async function recordSearch(
   deps: ReadDeps,
   request: SearchRequest,
-  plan: Exclude<Plan, { kind: 'refused' }>,
+  searched: Searched,
   matches: readonly Match[],
   denied: ReadonlySet<ResourceKey>,
 ): Promise<void> {
   const byPatient = groupBy(matches, ({ patient }) => patient);
-  const asked = await askedPatients(deps, plan);
+  const asked = await askedPatients(deps, searched.plan);
+  const people = (await askedPatients(deps, searched.named)).length;
+  // The parameters of a search across patients may name others: they stand in the gateway's own event only.
+  const isAboutOne = people === 1 || (people === 0 && byPatient.size === 1);
   const events = [...byPatient].map(([patient, theirs]): Access => {
     const [first] = theirs;
     return {
@@ -33,8 +42,7 @@ export async function recordSearch(
       ),
       reasons: first.permit,
       count: theirs.length,
-      // The parameters of a search across patients may name others: they stand in the gateway's own event only.
-      ...(byPatient.size === 1 && asked.length <= 1 ? { query: queryOf(request) } : {}),
+      ...(isAboutOne ? { query: queryOf(request) } : {}),
     };
   });
   for (const patient of asked) {
@@ -46,10 +54,10 @@ export async function recordSearch(
       patient,
       references: [],
       count: 0,
-      ...(asked.length === 1 ? { query: queryOf(request) } : {}),
+      ...(isAboutOne ? { query: queryOf(request) } : {}),
     });
   }
-  if (events.length === 0 || byPatient.size > 1) {
+  if (events.length === 0 || (byPatient.size > 1 && !isAboutOne)) {
     events.push({
       ...common(request),
       outcome: 'permitted',

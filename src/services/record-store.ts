@@ -41,6 +41,13 @@ export interface TokenScan {
 /** Where a version stands, without its ciphertext. */
 export type Place = Pick<StoredVersion, 'version' | 'group' | 'line'>;
 
+/** One of the patients as whom a person is known here. */
+export interface Chart {
+  readonly patient: ResourceKey;
+  /** Leaf of the last message that changed a Consent of this patient. */
+  readonly consentLeaf: LeafIndex | undefined;
+}
+
 /** Reads of committed rows. None locks. Errors: `unavailable`, `timeout`. */
 export interface RecordStore {
   /** Current versions as of a size of the log (leaves); resources without a version are missing from the map. */
@@ -52,8 +59,11 @@ export interface RecordStore {
   history(resource: ResourceKey, before: number, limit: number): Promise<readonly StoredVersion[]>;
   /** Newest first. */
   scan(scan: TokenScan): Promise<readonly Candidate[]>;
-  /** Leaf of the last message that changed a Consent of each patient; patients without any, or not known here, are missing. */
-  consentLeaves(patients: readonly ResourceKey[]): Promise<ReadonlyMap<ResourceKey, LeafIndex>>;
+  /**
+   * The charts of each asked patient's person: its own first, then all that are linked with it by merges. As they stand now, or
+   * at a size of the log. Patients that are not known here have their own alone.
+   */
+  charts(patients: readonly ResourceKey[], size?: number): Promise<ReadonlyMap<ResourceKey, readonly Chart[]>>;
   /** Leaves of the log now. */
   size(): Promise<number>;
 }

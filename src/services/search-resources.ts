@@ -11,6 +11,7 @@ import { isSearchable } from './capability.ts';
 import { confine } from './confine-search.ts';
 import type { SearchScope } from './open-matches.ts';
 import { recordSearch } from './record-search.ts';
+import { ownCharts, withLinkedPatients } from './linked-patients.ts';
 import { isRendered } from './rendered-id.ts';
 import { openCursor, sealCursor, type Cursor } from './search-cursor.ts';
 import { runPlan, withRendered } from './search-page.ts';
@@ -22,18 +23,30 @@ import { totalOf } from './search-total.ts';
 export async function searchResources(deps: SearchDeps, request: SearchRequest): Promise<SearchPage> {
   const { principal, type, base } = request;
   const begun = begin(deps, request);
-  const { query } = parsed(parseQuery(type, confine(principal, type, begun.parameters), { baseUrl: base }));
-  refuseUnnamed(type, query);
-  const count = Math.min(begun.count ?? query.count, deps.maxCount, SEARCH_MAX_COUNT);
+  const charts = type === 'Patient' ? await ownCharts(deps, principal) : [];
+  const { query: asked } = parsed(
+    parseQuery(type, confine(principal, type, begun.parameters, charts), { baseUrl: base }),
+  );
+  refuseUnnamed(type, asked);
+  const count = Math.min(begun.count ?? asked.count, deps.maxCount, SEARCH_MAX_COUNT);
+  const [query, size] = await Promise.all([
+    withLinkedPatients(deps, asked, begun.cursor?.size),
+    begun.cursor?.size ?? deps.records.size(),
+  ]);
   const plan = planSearch(query);
   if (plan.kind === 'refused') throw new GatewayError(plan.code, plan.message);
-  const size = begun.cursor?.size ?? (await deps.records.size());
   const scope: SearchScope = { deps, principal, query, size };
   const page = isRendered(type)
     ? await withRendered(deps, scope, plan, begun.cursor, count)
     : await runPlan(deps, scope, plan, begun.cursor, count);
   const total = begun.cursor === undefined ? await totalOf(deps, scope, plan, page) : begun.cursor.total;
-  await recordSearch(deps, { ...request, parameters: begun.parameters }, plan, page.disclosed, page.denied);
+  await recordSearch(
+    deps,
+    { ...request, parameters: begun.parameters },
+    { plan, named: planSearch(asked) },
+    page.disclosed,
+    page.denied,
+  );
   await recordRefusedMessages(deps, request, page.refused ?? []);
   const next =
     page.place === undefined

@@ -43,9 +43,17 @@ function isEmpty(value: unknown): boolean {
   return value === undefined || value === null || (Array.isArray(value) && value.length === 0);
 }
 
+/** Entries that stand already are not added again, nor identifiers that stand as old ones. */
 function union(current: readonly unknown[], added: readonly unknown[]): readonly unknown[] {
-  const extra = added.filter((entry) => !current.some((known) => isDeepStrictEqual(known, entry)));
+  const extra = added.filter(
+    (entry) => !current.some((known) => isDeepStrictEqual(known, entry) || isRetired(known, entry)),
+  );
   return extra.length === 0 ? current : [...current, ...extra];
+}
+
+function isRetired(known: unknown, entry: unknown): boolean {
+  if (!isEntry(known) || known.use !== 'old' || !isEntry(entry)) return false;
+  return isDeepStrictEqual(known, { ...entry, use: 'old' });
 }
 
 function merge(current: Resource | undefined, change: MergeChange): Resource {
@@ -80,7 +88,22 @@ function merge(current: Resource | undefined, change: MergeChange): Resource {
     const entries = union(Array.isArray(next[name]) ? next[name] : [], added);
     if (entries.length > 0) next[name] = entries;
   }
+  if (change.retire !== undefined) next.identifier = retired(next.identifier, change.retire);
   return { ...next, resourceType: change.type };
+}
+
+function isEntry(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null;
+}
+
+/** Identifiers with those that the resource no longer has marked `use: old`. */
+function retired(identifiers: unknown, old: NonNullable<MergeChange['retire']>): unknown {
+  if (!Array.isArray(identifiers)) return identifiers;
+  return identifiers.map((entry: unknown) =>
+    isEntry(entry) && old.some(({ system, value }) => entry.system === system && entry.value === value)
+      ? { ...entry, use: 'old' }
+      : entry,
+  );
 }
 
 /** A sub-element that is `null` was deleted by the source. */
@@ -124,6 +147,7 @@ export function applyLate(current: StoredResource, change: MergeChange): Resourc
     set: { resourceType: change.type, ...(meta && { meta }), ...advanced(current, change) },
     initial: isStated ? (change.initial ?? {}) : { ...change.initial, ...elements },
     append: change.append ?? {},
+    ...(change.retire && { retire: change.retire }),
   });
 }
 

@@ -2,6 +2,7 @@
  * What the writer needs of a store. Implemented by `storage/pg`. Every number that names a leaf or group is a place in
  * this gateway's own log.
  */
+import { GatewayError } from '../core/errors.ts';
 import type { AliasHash, GroupNumber, LeafIndex, ResourceKey } from '../core/ids.ts';
 import type { LockboxSlot } from '../keys/index-secret.ts';
 
@@ -48,6 +49,29 @@ export interface PatientRow {
   readonly consentLeaf: LeafIndex | undefined;
 }
 
+/** How a patient stands to another: another person, replaced by it (merged into it), the one that replaced it, or the same person with both in use. */
+export type LinkKind = 'none' | 'replaced-by' | 'replaces' | 'seealso';
+
+/** Throws `integrity` for what is none. */
+export function parseLinkKind(text: string): LinkKind {
+  const kind = (['none', 'replaced-by', 'replaces', 'seealso'] as const).find((known) => known === text);
+  if (kind === undefined) throw new GatewayError('integrity', 'a manifest links patients in a way that is not known');
+  return kind;
+}
+
+/** What stands about a pair of patients, seen from `patient`. */
+export interface PatientLink {
+  readonly patient: ResourceKey;
+  readonly other: ResourceKey;
+  /** Number of the statement about this pair, from 1; claimed by the commit. */
+  readonly seq: number;
+  readonly kind: LinkKind;
+  /** `Patient.active` before a merge made it false; undefined: not said, or not merged. */
+  readonly wasActive: boolean | undefined;
+  /** When the source said so, milliseconds since 1970. */
+  readonly sourceTime: number;
+}
+
 /** Reads while preparing. All of them see what is committed; none locks. Errors: `unavailable` when Postgres is away. */
 export interface PrepareStore {
   resolve(aliases: readonly AliasHash[], resources: readonly ResourceKey[], source: number): Promise<Resolved>;
@@ -55,6 +79,8 @@ export interface PrepareStore {
   /** Messages accepted before under this control id: keyed digest of the content, and leaf of the manifest. */
   findMessages(control: string): Promise<readonly { digest: string; leaf: LeafIndex }[]>;
   document(leaf: LeafIndex): Promise<Buffer | undefined>;
+  /** What stands about every pair among these patients and all who are linked with them, from both sides; undone links too. */
+  links(patients: readonly ResourceKey[]): Promise<readonly PatientLink[]>;
   /** Leaf of the manifest that reprocessed the quarantined message of a leaf; undefined while nothing did. */
   reprocessed(leaf: LeafIndex): Promise<LeafIndex | undefined>;
 }
@@ -111,6 +137,8 @@ export interface CommitItem {
   /** payload: ordinal in `payloads`; token as signed 64-bit. */
   readonly tokens: readonly { token: bigint; sortTime: number; payload: number; mask: bigint }[];
   readonly message: MessageKey | undefined;
+  /** New statements about pairs of patients, each from one side; the other side's row follows from it. */
+  readonly links?: readonly PatientLink[];
   /** The message is kept in quarantine. reason: code; source: number of the source; at: received, milliseconds. */
   readonly quarantine?: { readonly reason: string; readonly source: number; readonly at: number };
   /** Leaf of the quarantined message that this one takes out of quarantine. */
@@ -142,6 +170,12 @@ export function emptyItem(): CommitItemDraft {
     tokens: [],
     message: undefined,
   };
+}
+
+/** The same statement from the side of the other patient. */
+export function reversed({ patient, other, seq, kind, sourceTime }: PatientLink): PatientLink {
+  const kinds = { none: 'none', 'replaced-by': 'replaces', replaces: 'replaced-by', seealso: 'seealso' } as const;
+  return { patient: other, other: patient, seq, kind: kinds[kind], wasActive: undefined, sourceTime };
 }
 
 /** A document of the same item, by its position in `documents`. */

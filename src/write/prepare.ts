@@ -11,6 +11,8 @@ import { labelSet, type LabelSet } from '../labels/label.ts';
 import { encodeManifest, RAW_PART_BYTES, type ManifestContent } from '../record/manifest.ts';
 import { Draft, type DraftDeps } from './draft.ts';
 import type { CommitItem, MessageKey, PrepareStore, Resolved } from './ports.ts';
+import { keepCharts } from './keep-charts.ts';
+import { linkPatients } from './patient-links.ts';
 import { namedByProvenance, provenanceSubjects } from './provenance-subject.ts';
 import { aliasHashes, findTargets, type Target } from './target.ts';
 import type { Accepted, Submission } from './submission.ts';
@@ -58,6 +60,8 @@ export async function prepare(deps: PrepareDeps, submission: Submission): Promis
   if (replay !== undefined) return { replayOf: replay };
 
   const targets = await findTargets(deps, submission.changes, hashes, resolved, submission.receivedAt);
+  const links = await linkPatients(store, submission.changes, targets, submission.receivedAt);
+  await keepCharts(store, secret, submission.changes, targets);
   const distinct = [...new Set(targets)];
   const written = distinct.filter((target) => target.next !== undefined);
   const now = new Date(deps.clock.now()).toISOString();
@@ -117,12 +121,21 @@ export async function prepare(deps: PrepareDeps, submission: Submission): Promis
     ...(draft.item.aliases.length === 0
       ? {}
       : { aliases: draft.item.aliases.map(({ hash, resource }) => [hash, resource] as const) }),
+    ...(links.length === 0
+      ? {}
+      : {
+          links: links.map((link) => {
+            const { patient, other, seq, kind, wasActive, sourceTime } = link;
+            return [patient, other, seq, kind, wasActive ?? null, sourceTime] as const;
+          }),
+        }),
     ...(answer === undefined ? {} : { answer }),
     ...(submission.quarantine === undefined ? {} : { quarantine: submission.quarantine }),
     ...(submission.reprocessOf === undefined ? {} : { reprocessOf: submission.reprocessOf }),
     details: submission.details,
   };
   draft.item.message = message;
+  draft.item.links = links;
   if (submission.quarantine !== undefined) {
     draft.item.quarantine = { reason: submission.quarantine.code, source, at: submission.receivedAt };
   }

@@ -98,7 +98,10 @@ export async function findTargets(
     return target;
   });
   const references = targets.map((target) => `${target.type}/${target.id}`);
-  changes.forEach((change, i) => applyTo(targets[i], linked(change, references), receivedAt));
+  changes.forEach((change, i) => {
+    const silent = change.mode === 'merge' && change.unless !== undefined && targets[change.unless] === targets[i];
+    if (!silent) applyTo(targets[i], linked(change, references), receivedAt);
+  });
   return targets;
 }
 
@@ -130,7 +133,17 @@ function identify(
       for (const hash of newAliases) fresh.set(hash, { key, id });
       return { key, id, newAliases };
     }
-    const known = mine.map((hash) => resolved.aliases.get(hash)).find((key) => key !== undefined);
+    const owners = mine.map((hash) => resolved.aliases.get(hash));
+    const known = owners.find((key) => key !== undefined);
+    if (change.sole === true && owners.some((owner) => owner !== undefined && owner !== known)) {
+      throw new GatewayError(
+        'conflict',
+        'the old and the new number belong to two resources: a merge has to join them',
+        {
+          expression: `${change.type}.identifier`,
+        },
+      );
+    }
     if (known !== undefined)
       return {
         key: known,

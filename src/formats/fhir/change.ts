@@ -58,6 +58,21 @@ export interface MergeChange extends ChangeBase {
   readonly whole?: readonly string[];
   /** Object elements whose sub-elements are set one by one, so that the others stay: e.g. `{ period: { end: '2026-03-01' } }`; `null` deletes one. */
   readonly parts?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  /** Identifiers that the resource had: entries of `identifier` with this system and value stay, as `use: old`. */
+  readonly retire?: readonly { readonly system: string; readonly value: string }[];
+  /** Position of a Change: where both mean one resource, this one says nothing. */
+  readonly unless?: number;
+  /** True: keys that are known as several resources refuse the message (`conflict`), instead of the first one deciding. */
+  readonly sole?: boolean;
+  /** What is said of this Patient and another: the writer keeps `link` and `active` by it, and reads go by it. */
+  readonly relation?: PatientRelation;
+}
+
+/** What a source says of two Patients: one replaced the other (a merge), both are one person and in use, or they are two people. */
+export interface PatientRelation {
+  readonly kind: 'replaced-by' | 'seealso' | 'none';
+  /** Position of the other Patient's Change. */
+  readonly other: number;
 }
 
 /** A whole resource, from a FHIR create or update. */

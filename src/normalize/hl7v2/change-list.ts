@@ -35,6 +35,12 @@ export class ChangeList {
     this.changes[index] = { ...change, append: { ...change.append, [element]: [...before, ...entries] } };
   }
 
+  /** Changes parts of a Change that is there already: its keys, and what it says of its numbers. */
+  amend(index: number, parts: Partial<Pick<MergeParts, 'keys' | 'sole' | 'retire' | 'relation'>>): void {
+    const change = this.changes[index];
+    if (change.mode === 'merge') this.changes[index] = { ...change, ...parts };
+  }
+
   /** Sets elements of a Change that is there already. */
   setOn(index: number, elements: Element): void {
     const change = this.changes[index];

@@ -16,7 +16,14 @@ export interface Omission {
   /** `OBX[3]-5`: segment, its number among its kind, field. */
   readonly location: string;
   readonly reason:
-    'not-a-date' | 'ends-before-start' | 'not-an-attachment' | 'no-code' | 'no-name' | 'no-end' | 'not-a-charge';
+    | 'not-a-date'
+    | 'not-authorised'
+    | 'ends-before-start'
+    | 'not-an-attachment'
+    | 'no-code'
+    | 'no-name'
+    | 'no-end'
+    | 'not-a-charge';
 }
 
 export interface Context {

@@ -1,5 +1,6 @@
 /** Which message types and events are taken, and what converts them: the one table of message structures. */
 import { adt, adtA17 } from './adt.ts';
+import { adtLink, adtMerge } from './adt-merge.ts';
 import { orders } from './orders.ts';
 import { bar, barP02, dftP03 } from './dft-p03.ts';
 import { mdm } from './mdm-t02.ts';
@@ -33,18 +34,25 @@ export const STRUCTURES: Readonly<Record<string, Readonly<Record<string, Structu
     A15: adt('A15'),
     A16: adt('A16'),
     A17: adtA17,
+    A18: adtMerge(),
     A21: adt('A21'),
     A22: adt('A22'),
     A23: adt('A23'),
+    A24: adtLink('seealso'),
     A25: adt('A25'),
     A26: adt('A26'),
     A27: adt('A27'),
     A28: adt('A28'),
     A29: adt('A29'),
+    A30: adtMerge(),
     A31: adt('A31'),
     A32: adt('A32'),
     A33: adt('A33'),
+    A34: adtMerge(),
+    A37: adtLink('none'),
     A38: adt('A38'),
+    A39: adtMerge(),
+    A40: adtMerge(),
     A52: adt('A52'),
     A53: adt('A53'),
     A54: adt('A54'),

@@ -49,6 +49,12 @@ export async function findLosers(client: Client, items: readonly PackedItem[]): 
     owners('reprocessed', ([original]) => String(original.readBigInt64BE())),
     'select original::text as key from reprocessed where original = any($1::bigint[])',
   );
+  await ask(
+    owners('link', ([patient, other, seq]) => `${formatUuid(patient)} ${formatUuid(other)} ${seq.readInt32BE()}`),
+    `select patient::text || ' ' || other::text || ' ' || seq::text as key from patient_link
+      where (patient, other, seq) in (
+        select split_part(k, ' ', 1)::uuid, split_part(k, ' ', 2)::uuid, split_part(k, ' ', 3)::int from unnest($1::text[]) k)`,
+  );
 
   // A version that exists already, or one whose predecessor is not there.
   const versions = owners('record', ([resource, version]) => `${formatUuid(resource)} ${version.readInt32BE()}`);

@@ -4,7 +4,8 @@
  */
 import { u64be } from '../../core/bytes.ts';
 import { groupNumber, type LeafIndex } from '../../core/ids.ts';
-import type { CommitItem, NewDocument, PackedItem } from '../../write/ports.ts';
+import { reversed, type CommitItem, type NewDocument, type PackedItem, type PatientLink } from '../../write/ports.ts';
+import { LINK_KINDS, wasActiveNumber } from './link-kinds.ts';
 import type { CopyPart } from './copy-batch.ts';
 import { CopyRows, INT8_LENGTH_BYTES } from './copy-binary.ts';
 
@@ -18,6 +19,7 @@ const TABLES = {
   record: 'record (resource, version, grp, line, source, source_time)',
   token: 'token (token, sort_time, grp, mask)',
   message: 'message (control, digest, leaf, thread)',
+  link: 'patient_link (patient, other, seq, kind, was_active, source_time, leaf)',
   quarantine: 'quarantine (leaf, reason, source, received)',
   reprocessed: 'reprocessed (original, leaf)',
 } as const;
@@ -115,6 +117,10 @@ function encodeRows(item: CommitItem, to: Record<Table, RelativeRows>): number[]
     else rows.uuid(thread);
     claims.push(claimOf(uuidBytes(control), uuidBytes(digest).readUInt32BE()));
   }
+  for (const link of item.links ?? []) {
+    for (const side of [link, reversed(link)]) encodeLink(to.link, side, item.manifest);
+    claims.push(claimOf(uuidBytes(link.patient), link.seq), claimOf(uuidBytes(link.other), link.seq));
+  }
   if (item.quarantine !== undefined) {
     const { reason, source, at } = item.quarantine;
     to.quarantine.rows.row(4);
@@ -126,6 +132,12 @@ function encodeRows(item: CommitItem, to: Record<Table, RelativeRows>): number[]
     claims.push(claimOf(u64be(item.reprocessOf), item.reprocessOf));
   }
   return claims;
+}
+
+function encodeLink(table: RelativeRows, link: PatientLink, manifest: number): void {
+  const rows = table.rows.row(7).uuid(link.patient).uuid(link.other).int4(link.seq);
+  rows.int2(LINK_KINDS.indexOf(link.kind)).int2(wasActiveNumber(link.wasActive)).int8(link.sourceTime);
+  table.leaf(manifest);
 }
 
 function placeOf(table: RelativeRows, rows: CopyRows, lockbox: LeafIndex | NewDocument | undefined): CopyRows {

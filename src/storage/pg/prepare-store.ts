@@ -12,11 +12,13 @@ import type {
   KeyStore,
   LockboxRow,
   PatientRow,
+  PatientLink,
   PrepareStore,
   Resolved,
   StoredPayload,
 } from '../../write/ports.ts';
 import { storeError } from './errors.ts';
+import { LINK_KINDS, wasActiveOf } from './link-kinds.ts';
 import type { Pool } from './pool.ts';
 import { statement } from './statement.ts';
 
@@ -27,6 +29,7 @@ const RESOLVE = statement('resolve');
 const PAYLOADS = statement('payloads');
 const MESSAGES = statement('find-messages');
 const DOCUMENT = statement('document');
+const LINKS = statement('patient-links');
 const REPROCESSED = statement('reprocessed');
 const BY_SLOT = statement('lockboxes-by-slot');
 const BY_LEAF = statement('lockboxes-by-leaf');
@@ -41,6 +44,8 @@ interface ResolveRow {
   readonly line: number;
   readonly own: number | null;
 }
+
+type LinkRow = Omit<PatientLink, 'kind' | 'wasActive'> & { readonly kind: number; readonly wasActive: number };
 
 interface ResolveRequest {
   readonly aliases: readonly AliasHash[];
@@ -107,6 +112,14 @@ export function prepareStore(pool: Pool): PrepareStore {
       return new Map(stored.filter((found) => found !== undefined).map((found) => [found.group, found]));
     },
     findMessages: (control) => messages(control),
+    async links(patients) {
+      const { rows } = await pool.query<LinkRow>(LINKS, [patients]).catch(storeError);
+      return rows.map(({ kind, wasActive, ...row }) => ({
+        ...row,
+        kind: LINK_KINDS[kind],
+        wasActive: wasActiveOf(wasActive),
+      }));
+    },
     async document(leaf) {
       const { rows } = await pool.query<{ body: Buffer }>(DOCUMENT, [leaf]).catch(storeError);
       return rows[0]?.body;

@@ -86,6 +86,7 @@ const APPENDED: ReadonlySet<string> = new Set([
   'record',
   'token',
   'message',
+  'patient_link',
   'quarantine',
   'reprocessed',
 ]);

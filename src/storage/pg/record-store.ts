@@ -5,7 +5,7 @@
 import { coalesce } from '../../core/coalesce.ts';
 import { GatewayError } from '../../core/errors.ts';
 import { PAYLOADS_PER_MANIFEST, type GroupNumber, type LeafIndex, type ResourceKey } from '../../core/ids.ts';
-import type { Candidate, Place, RecordStore, StoredVersion } from '../../services/record-store.ts';
+import type { Candidate, Chart, Place, RecordStore, StoredVersion } from '../../services/record-store.ts';
 import { storeError } from './errors.ts';
 import type { Pool } from './pool.ts';
 import { tokenScan } from './token-scan.ts';
@@ -15,7 +15,7 @@ const CURRENT = statement('current-versions');
 const PLACES = statement('places');
 const VERSION = statement('version');
 const HISTORY = statement('history');
-const CONSENT = statement('consent-leaves');
+const CHARTS = statement('charts');
 const SIZE = statement('log-size');
 
 /** Larger than any group number. */
@@ -41,17 +41,28 @@ export function recordStore(pool: Pool): RecordStore {
     { max: 128 },
   );
 
-  const consentLeaf = coalesce(
+  async function readCharts(
+    patients: readonly ResourceKey[],
+    bound: number,
+  ): Promise<ReadonlyMap<ResourceKey, readonly Chart[]>> {
+    const { rows } = await pool
+      .query<ChartRow>({ name: 'charts', text: CHARTS, values: [patients, bound] })
+      .catch(storeError);
+    const charts = new Map<ResourceKey, Chart[]>();
+    for (const { root, patient, consentLeaf } of rows) {
+      const theirs = charts.get(root) ?? [];
+      const chart = { patient, consentLeaf: consentLeaf ?? undefined };
+      if (patient === root) theirs.unshift(chart);
+      else theirs.push(chart);
+      charts.set(root, theirs);
+    }
+    return charts;
+  }
+
+  const chartsNow = coalesce(
     async (patients: readonly ResourceKey[]) => {
-      const { rows } = await pool
-        .query<{ patient: ResourceKey; consent_leaf: LeafIndex }>({
-          name: 'consent',
-          text: CONSENT,
-          values: [[...new Set(patients)]],
-        })
-        .catch(storeError);
-      const found = new Map(rows.map((row) => [row.patient, row.consent_leaf]));
-      return patients.map((patient) => found.get(patient));
+      const found = await readCharts([...new Set(patients)], NO_BOUND);
+      return patients.map((patient) => found.get(patient) ?? []);
     },
     { max: 128 },
   );
@@ -115,18 +126,16 @@ export function recordStore(pool: Pool): RecordStore {
         return { ...row, body: known, mask: BigInt.asUintN(64, BigInt(mask)) };
       });
     },
-    async consentLeaves(patients) {
-      const leaves = await Promise.all(patients.map(consentLeaf));
-      const found = new Map<ResourceKey, LeafIndex>();
-      patients.forEach((patient, i) => {
-        const leaf = leaves[i];
-        if (leaf !== undefined) found.set(patient, leaf);
-      });
-      return found;
+    async charts(patients, size) {
+      if (size !== undefined) return readCharts([...new Set(patients)], size);
+      const charts = await Promise.all(patients.map(chartsNow));
+      return new Map(patients.map((patient, i) => [patient, charts[i]]));
     },
     size: () => size(0),
   };
 }
+
+type ChartRow = { readonly root: ResourceKey; readonly patient: ResourceKey; readonly consentLeaf: LeafIndex | null };
 
 /** A row of a scan; the body stands in the first row of each group only. */
 type ScanRow = Omit<Candidate, 'mask' | 'body'> & { readonly mask: string; readonly body: Buffer | null };

@@ -25,6 +25,7 @@ const TABLES: Readonly<Record<string, string>> = {
   record: 'select * from record order by resource, version',
   token: 'select token::text, sort_time, grp, mask::text from token order by token, sort_time, grp, mask',
   message: 'select * from message order by control, digest',
+  patient_link: 'select * from patient_link order by patient, other, seq',
   quarantine: 'select * from quarantine order by leaf',
   reprocessed: 'select * from reprocessed order by original',
 };
@@ -34,6 +35,23 @@ beforeAll(async () => {
   writer = await openTestWriter();
 });
 afterAll(() => writer.close());
+
+/** What every tenth message says of its patient and another: merged (upwards only, so that there is no circle), linked, two people. */
+const relation = (n: number): Change[] => {
+  if (n % 10 > 0) return [];
+  const [one, other] = [n % 7, (n * 3) % 7];
+  const kind = n % 30 === 0 ? 'none' : other < one ? 'replaced-by' : 'seealso';
+  return [
+    {
+      mode: 'merge',
+      type: 'Patient',
+      keys: [['identifier', 'urn:mrn', `${other}`]],
+      sourceTime: n,
+      set: { resourceType: 'Patient' },
+      relation: { kind, other: 0 },
+    },
+  ];
+};
 
 const changes = (n: number): Change[] => [
   {
@@ -81,6 +99,7 @@ const changes = (n: number): Change[] => [
       patient: { reference: 'change:0' },
     },
   },
+  ...relation(n),
 ];
 
 it('derives every table again from documents, payloads and keys', async () => {

@@ -85,7 +85,7 @@ describe('anamnesis convert', () => {
   });
 
   it('names what the gateway would refuse, and ends with an error', async () => {
-    const { errors, code, bundles } = await run(hl7('ADT^A40', [PID]) + adt('A02', [PID]), '--report');
+    const { errors, code, bundles } = await run(hl7('ADT^A19', [PID]) + adt('A02', [PID]), '--report');
     expect(code).toBe(1);
     expect(bundles).toEqual([]);
     expect(errors.map((line) => JSON.parse(line).refused)).toMatchObject([

@@ -23,7 +23,7 @@ function storeOf(rows: readonly Row[]): RecordStore {
     places: unused,
     version: unused,
     history: unused,
-    consentLeaves: unused,
+    charts: unused,
     size: unused,
     scan(scan: TokenScan) {
       const [tokens = []] = scan.lists;

@@ -594,7 +594,7 @@ describe('what is refused', () => {
     ['MSH-9 missing', adt('', [PID, PV1]).replace('ADT^|', '|'), 'required-missing', 'MSH-9'],
     ['MSH-10 missing', oru({ controlId: '', obx: [] }), 'required-missing', 'MSH-10'],
     ['another type', oru({ obx: [] }).replace('ORU^R01^ORU_R01', 'QBP^Q11'), 'unsupported-message-type', 'MSH-9.1'],
-    ['another event', adt('A40', [PID, PV1]), 'unsupported-event', 'MSH-9.2'],
+    ['another event', adt('A19', [PID, PV1]), 'unsupported-event', 'MSH-9.2'],
     ['version 3', adt('A01', [PID, PV1]).replace('|2.5.1', '|3.0'), 'unsupported-version', 'MSH-12'],
     ['no PID', adt('A01', [PV1]), 'required-missing', 'PID'],
     ['no PV1', adt('A01', [PID]), 'required-missing', 'PV1'],

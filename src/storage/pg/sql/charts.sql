@@ -1,0 +1,16 @@
+-- The charts of a person: each asked patient and all who are linked with it, by any chain of links, with the leaf of the last
+-- message that changed a Consent of each. $1: patients; $2: only links of leaves below. A patient without links is its own only chart.
+-- Index: patient_link primary key, patient primary key.
+with recursive chart(root, patient) as (
+  select p, p from unnest($1::uuid[]) p
+  union
+  select c.root, k.other
+    from chart c
+    cross join lateral (
+      select distinct on (other) other, kind from patient_link where patient = c.patient and leaf < $2 order by other, seq desc
+    ) k
+   where k.kind <> 0
+)
+select c.root::text, c.patient::text, p.consent_leaf as "consentLeaf"
+  from chart c
+  left join patient p on p.patient = c.patient
