@@ -1,5 +1,6 @@
 /** The container files, without an engine: they parse, name what exists, and give away no rights. */
 import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { SETTINGS } from '../../../src/config/settings.ts';
@@ -7,8 +8,8 @@ import { SETTINGS } from '../../../src/config/settings.ts';
 interface Service {
   readonly environment: Record<string, string>;
   readonly ports?: string[];
-  readonly secrets: string[];
-  readonly volumes: string[];
+  readonly secrets?: string[];
+  readonly volumes?: string[];
   readonly cap_drop?: string[];
   readonly security_opt?: string[];
   readonly depends_on?: Record<string, { condition: string }>;
@@ -60,19 +61,33 @@ test('what the image copies is in the tree', () => {
   expect(copied.filter((file) => ignored.includes(file))).toEqual([]);
 });
 
-test('compose runs one gateway and one Postgres, with settings that exist', () => {
-  expect(Object.keys(compose.services)).toEqual(['gateway', 'postgres']);
-  const { gateway, postgres } = compose.services;
-  expect(Object.keys(gateway.environment).filter((name) => !Object.hasOwn(SETTINGS, name))).toEqual([]);
-  expect(gateway.depends_on).toEqual({ postgres: { condition: 'service_healthy' } });
-  expect([gateway.cap_drop, gateway.security_opt]).toEqual([['ALL'], ['no-new-privileges:true']]);
-  expect(postgres.ports).toBeUndefined();
-  for (const { secrets, volumes } of [gateway, postgres]) {
-    expect(secrets.filter((name) => !Object.hasOwn(compose.secrets, name))).toEqual([]);
-    expect(
-      volumes.map((volume) => volume.split(':')[0]).filter((name) => !Object.hasOwn(compose.volumes, name)),
-    ).toEqual([]);
+test('compose prepares one Postgres and runs one gateway on it, with settings that exist', () => {
+  expect(Object.keys(compose.services)).toEqual(['prepare', 'gateway', 'postgres']);
+  const { prepare, gateway, postgres } = compose.services;
+  for (const { environment, cap_drop, security_opt } of [prepare, gateway]) {
+    expect(Object.keys(environment).filter((name) => !Object.hasOwn(SETTINGS, name))).toEqual([]);
+    expect([cap_drop, security_opt]).toEqual([['ALL'], ['no-new-privileges:true']]);
   }
+  expect(prepare.depends_on).toEqual({ postgres: { condition: 'service_healthy' } });
+  expect(gateway.depends_on).toEqual({
+    postgres: { condition: 'service_healthy' },
+    prepare: { condition: 'service_completed_successfully' },
+  });
+  expect(postgres.ports).toBeUndefined();
+  for (const { secrets = [], volumes = [] } of [prepare, gateway, postgres]) {
+    expect(secrets.filter((name) => !Object.hasOwn(compose.secrets, name))).toEqual([]);
+    const named = volumes.map((volume) => volume.split(':')[0]);
+    const [files, kept] = [named.filter((name) => name.startsWith('.')), named.filter((name) => !name.startsWith('.'))];
+    expect(kept.filter((name) => !Object.hasOwn(compose.volumes, name))).toEqual([]);
+    expect(files.filter((name) => !existsSync(join('docker', name)))).toEqual([]);
+  }
+});
+
+test('the gateway does not get the account that could change the ledger', () => {
+  const { prepare, gateway } = compose.services;
+  expect(prepare.environment.DATABASE_URL).toBe(gateway.environment.DATABASE_URL);
+  expect(prepare.environment.DATABASE_ADMIN_URL).toMatch(/\/\/postgres:/);
+  expect(JSON.stringify(gateway)).not.toMatch(/POSTGRES_PASSWORD|postgres-password|\/\/postgres:/);
 });
 
 test('plain listeners are published on the loopback only', () => {
