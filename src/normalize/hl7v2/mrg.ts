@@ -11,16 +11,17 @@ import { isPatientKey, without } from './patient.ts';
 import { mayWriteFor } from './source-profile.ts';
 
 /**
- * Numbers of the prior patient that are not those of the surviving one: MRG-1, else MRG-4. Throws `required-missing` without
- * any, `business-rule` where the source may not merge them.
+ * Numbers of the prior patient: MRG-1, else MRG-4. PID-3 may repeat them, as numbers that the survivor has taken over; `surviving` are its
+ * identifiers. Throws `required-missing` without any, `business-rule` where the source may not merge them.
  */
 export function priorPatient(context: Context, mrg: Segment, surviving: readonly Identified[]): readonly Identified[] {
-  const named = [mrg.field(1), mrg.field(4)].map((raw) => identifiersOf(context, raw, 'MR', 'MRG-1'));
-  const [prior = []] = named
-    .map((found) => without(found, surviving).filter(isPatientKey))
-    .filter(({ length }) => length > 0);
-  if (prior.length === 0) throw missing('MRG-1', 'MRG-1 names no number of a patient other than the one in PID-3');
-  return authorised(context, prior, surviving, 'MRG-1');
+  for (const raw of [mrg.field(1), mrg.field(4)]) {
+    const named = identifiersOf(context, raw, 'MR', 'MRG-1').filter(isPatientKey);
+    const left = without(surviving, named);
+    const prior = left.some(isPatientKey) ? named : without(named, surviving);
+    if (prior.length > 0) return authorised(context, prior, left.length > 0 ? left : surviving, 'MRG-1');
+  }
+  throw missing('MRG-1', 'MRG-1 names no number of a patient other than the one in PID-3');
 }
 
 /** Prior account (MRG-3). Throws `required-missing`. */
