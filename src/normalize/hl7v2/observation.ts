@@ -15,7 +15,7 @@ import {
   type Context,
   type Element,
 } from './context.ts';
-import { codingsOf, codingText, conceptOf, V2_TABLE } from './datatypes/codeable-concept.ts';
+import { codingsOf, codingText, conceptOf, mappedTo, V2_TABLE } from './datatypes/codeable-concept.ts';
 import { eiIdentifier } from './datatypes/identifier.ts';
 import { deviceOf } from './device.ts';
 import { referenceRange, valueElements } from './observation-value.ts';
@@ -228,8 +228,11 @@ function extensionsOf(context: Context, obx: Segment, value: Element, location: 
 
 function interpretationOf(context: Context, raw: string): Element | undefined {
   const code = firstOf(context, raw);
-  if (code !== undefined && INTERPRETATIONS.has(code)) return { coding: [{ system: INTERPRETATION, code }] };
-  return conceptOf(context, raw, `${V2_TABLE}0078`);
+  if (code === undefined || !INTERPRETATIONS.has(code)) return conceptOf(context, raw, `${V2_TABLE}0078`);
+  const mapped = { system: INTERPRETATION, code };
+  if (!raw.includes(context.by.component)) return { coding: [mapped] };
+  const display = textOf(context, components(raw, context.by)[1]);
+  return mappedTo(conceptOf(context, raw), display === undefined ? mapped : { ...mapped, display });
 }
 
 /** OBX-15 names the producer by a code of its own: a reference by identifier. */

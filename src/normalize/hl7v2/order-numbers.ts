@@ -22,10 +22,16 @@ export function orderNumbers(context: Context, orc: Segment | undefined, obr: Se
   // Several OBR below one ORC have numbers of their own in OBR-3.
   const filler =
     eiIdentifier(context, first(obr?.field(3)), 'FILL') ?? eiIdentifier(context, first(orc?.field(3)), 'FILL');
-  const alternate =
-    cxIdentifier(context, first(obr?.field(53)), 'PLAC', 'OBR-53') ??
-    cxIdentifier(context, first(orc?.field(33)), 'PLAC', 'ORC-33');
-  return { placer, filler, all: present([placer, filler, alternate]) };
+  return { placer, filler, all: [...present([placer, filler]), ...alternates(context, orc, obr)] };
+}
+
+/** OBR-53 and ORC-33, which repeat each other: what the placer calls it in other systems. */
+function alternates(context: Context, orc: Segment | undefined, obr: Segment | undefined): Identified[] {
+  const raws = new Set([
+    ...repetitions(obr?.field(53) ?? '', context.by),
+    ...repetitions(orc?.field(33) ?? '', context.by),
+  ]);
+  return present([...raws].map((raw) => cxIdentifier(context, raw, 'PLAC', 'OBR-53')));
 }
 
 /** Keys of the request itself, the same from whoever sends it; empty without a number. */

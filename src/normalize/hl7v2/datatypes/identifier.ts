@@ -54,7 +54,7 @@ export function withCheckDigit(
   if (text === undefined) return found;
   const kept = present([
     extension(CHECK_DIGIT, 'valueString', text),
-    extension(CHECK_SCHEME, 'valueCode', codeOf(context, scheme)),
+    extension(CHECK_SCHEME, 'valueString', textOf(context, scheme)),
   ]);
   return { ...found, identifier: { extension: kept, ...found.identifier } };
 }

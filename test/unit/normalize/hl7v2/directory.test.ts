@@ -125,7 +125,7 @@ describe('data types', () => {
     const patient = new MemoryRecord(adt('A31', ['PID|1||123^9^M10^HOSP^MR||Doe'])).one('Patient');
     expect(patient.identifier[0].extension).toEqual([
       { url: 'http://hl7.org/fhir/StructureDefinition/identifier-checkDigit', valueString: '9' },
-      { url: 'http://hl7.org/fhir/StructureDefinition/namingsystem-checkDigit', valueCode: 'M10' },
+      { url: 'http://hl7.org/fhir/StructureDefinition/namingsystem-checkDigit', valueString: 'M10' },
     ]);
   });
 

@@ -20,6 +20,17 @@ function expand(text: string): string[] {
   );
 }
 
+interface Tool {
+  differencesDocument(): Promise<string>;
+}
+
+describe('docs/hl7v2-differences.md', () => {
+  it('is what the accepted differences say', async () => {
+    const tool = (await import(new URL('../tools/hl7v2-docs.js', docs).href)) as Tool;
+    expect(read('hl7v2-differences.md')).toBe(await tool.differencesDocument());
+  });
+});
+
 describe('docs/hl7v2-messages.md', () => {
   it('lists the events that are taken', () => {
     const rows = new Map(
