@@ -64,6 +64,8 @@ async function start(config: Config, log: Log, teardown: Teardown): Promise<Gate
   const documents = movingDocuments({ blobs, isBlobNamed: isNamed, random: systemRandom }, opened.writer);
   const writer = guardIntake(documents, disk.hasRoom);
   const profile = makeSourceProfile(config.source);
+  const sources = await openSources(config, { pool, keyring: opened.keyring, log });
+  teardown.add('sources', async () => sources.close());
 
   let stopping = false;
   const http = await startHttp({
@@ -93,7 +95,7 @@ async function start(config: Config, log: Log, teardown: Teardown): Promise<Gate
     log,
   });
   if (threads !== undefined) teardown.add('intake', () => threads.close());
-  const mllp = await startMllp(config, log, metrics, writer, await openSources(config), threads);
+  const mllp = await startMllp(config, log, metrics, writer, sources, threads);
   teardown.add('mllp', () => mllp.close());
   const studies = startStudies(config, log, pool, opened, writer, profile);
   teardown.add('studies', () => studies.close());

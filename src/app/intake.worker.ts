@@ -72,7 +72,7 @@ const deps: AcceptHl7v2Deps = {
   clock: systemClock,
   random: systemRandom,
   log,
-  sources: await openSources(config),
+  sources: await openSources(config, { pool, keyring: joined.keyring, log }),
   observe: (...seen) => channel.tell('observe', seen),
   onQuarantined: (reason) => channel.tell('quarantined', reason),
 };

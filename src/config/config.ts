@@ -93,6 +93,10 @@ export interface Config {
   /** Absolute path of the file whose first line is the passphrase; absent: the key file is protected by its mode alone. */
   readonly keyPassphraseFile?: string;
   readonly source: SourceConfig;
+  /** What happens to HL7 v2 messages of senders that no kept source names. */
+  readonly unknownSources: 'default' | 'quarantine' | 'refuse';
+  /** True: a client certificate that no kept source binds may send for those that bind none. */
+  readonly unboundClients: boolean;
   /** Our application entity title. */
   readonly aeTitle: string;
   /** Required `aud` of access tokens; the built-in issuer puts it into its own. */

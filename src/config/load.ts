@@ -114,6 +114,8 @@ export function loadConfig(env: Environment, cwd: string): LoadedConfig {
         'a URI such as urn:oid:2.999.1 or https://stmary.example/mrn',
       ),
     },
+    unknownSources: readOneOf(read, 'UNKNOWN_SOURCES', ['default', 'quarantine', 'refuse']),
+    unboundClients: readOneOf(read, 'MLLP_UNBOUND_CLIENTS', ['refuse', 'accept']) === 'accept',
     aeTitle: read.text(
       'DICOM_AE_TITLE',
       /^(?=.*\S)[\x20-\x5b\x5d-\x7e]{1,16}$/,
@@ -259,6 +261,13 @@ function readLimits(read: SettingReader): Config['limits'] {
     shutdownMs: read.integer('SHUTDOWN_DEADLINE_MS', 0, 600_000),
     freeDiskBytes: read.integer('FREE_DISK_FLOOR_BYTES', 0, 1024 * 1024 * mebibyte),
   };
+}
+
+function readOneOf<V extends string>(read: SettingReader, name: SettingName, values: readonly V[]): V {
+  const text = read.optional(name);
+  const found = values.find((value) => value === text);
+  if (found === undefined) read.fail(name, `must be one of ${values.join(', ')}`);
+  return found ?? values[0];
 }
 
 function readLogLevel(read: SettingReader): LogLevel {

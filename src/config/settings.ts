@@ -123,6 +123,16 @@ export const SETTINGS = {
     default: 'urn:anamnesis:local',
     danger: 'Two sources with one assigner share their patient numbers. Changing it later makes new patients.',
   },
+  UNKNOWN_SOURCES: {
+    doc: 'HL7 v2 messages of senders that no kept source names (docs/sources.md): `default` reads them by the SOURCE_* settings, `quarantine` keeps them unread, `refuse` answers AR.',
+    default: 'default',
+    danger: '`default`: whoever reaches the MLLP port writes records.',
+  },
+  MLLP_UNBOUND_CLIENTS: {
+    doc: 'With TLS_MLLP_CA_FILE, messages over connections whose certificate no kept source binds: `refuse` answers AR, `accept` takes them for sources that bind none.',
+    default: 'refuse',
+    danger: '`accept`: every client of the authority can send in the name of every source that binds no certificate.',
+  },
   DICOM_AE_TITLE: { doc: 'Application entity title of this gateway, 1 to 16 characters.', default: 'ANAMNESIS' },
   TOKEN_AUDIENCE: {
     doc: 'The `aud` that access tokens must carry; empty: `https://` and GATEWAY_ORIGIN.',

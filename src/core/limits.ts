@@ -52,6 +52,11 @@ export const DICOM_HEADER_BYTES = 262_144;
 /** Plaintext bytes of one blob chunk. */
 export const BLOB_CHUNK_BYTES = 65_536;
 
+/** Bytes of JSON of one source's profile, so that it fits into one sealed group. */
+export const SOURCE_PROFILE_MAX_BYTES = 240_000;
+/** Senders whose source a process remembers. */
+export const SENDERS_MAX = 4_096;
+
 /** Connections and associations at one time, by listener. */
 export const MLLP_MAX_CONNECTIONS = 256;
 export const DICOM_MAX_ASSOCIATIONS = 64;

@@ -56,6 +56,11 @@ export function searchToken(secret: IndexSecret, parts: readonly string[]): bigi
   return BigInt.asIntN(64, BigInt(`0x${keyed(secret, ['token', ...parts]).slice(0, 16)}`));
 }
 
+/** How the database knows a source without its name. */
+export function sourceKey(secret: IndexSecret, source: string): ResourceKey {
+  return resourceKey(secret, 'Source', source);
+}
+
 /** A source's keyed 32-bit number, signed: distinguishes sources in record rows without naming them. */
 export function sourceNumber(secret: IndexSecret, source: string): number {
   return Number.parseInt(keyed(secret, ['source', source]).slice(0, 8), 16) | 0;

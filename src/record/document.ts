@@ -6,7 +6,7 @@ import { createHash, createPublicKey, sign, verify, type KeyObject } from 'node:
 import { GatewayError } from '../core/errors.ts';
 import type { KeyPair } from '../keys/key-set.ts';
 
-export type DocumentKind = 'manifest' | 'access' | 'grant' | 'secret' | 'rewrap' | 'key';
+export type DocumentKind = 'manifest' | 'access' | 'grant' | 'secret' | 'rewrap' | 'key' | 'source';
 
 /** A payload as members see it. */
 export interface PayloadEntry {

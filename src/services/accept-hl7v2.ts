@@ -10,6 +10,7 @@ import {
   ackHeader,
   buildAck,
   buildBatchAnswer,
+  inMode,
   isAcknowledgement,
   splitAnswers,
   type AckHeader,
@@ -17,7 +18,7 @@ import {
 import { splitBatch } from '../formats/hl7v2/batch.ts';
 import type { Writer } from '../write/submission.ts';
 import type { ClientCertificate, Sources } from './sources.ts';
-import { submitHl7v2 } from './submit-hl7v2.ts';
+import { quarantineHl7v2, submitHl7v2 } from './submit-hl7v2.ts';
 
 export type Hl7Outcome = 'accepted' | 'duplicate' | 'quarantined' | 'refused' | 'failed' | 'ignored';
 
@@ -69,7 +70,8 @@ export async function acceptHl7v2(
 /** The answer to a message that was not read to its end: `head` is what there is of it. */
 export function refuseHl7v2(deps: AcceptHl7v2Deps, head: Buffer, error: GatewayError): readonly Buffer[] {
   deps.observe?.('refused', 0);
-  return toBytes(refuse(deps, ackHeader(head), error));
+  const header = ackHeader(head);
+  return toBytes(refuse(deps, inMode(header, deps.sources.chooseKept(header).acknowledgement), error));
 }
 
 /** Envelope segments, or more than one MSH: two searches of native speed instead of a scan of every message. */
@@ -86,19 +88,21 @@ async function acceptMessage(
 ): Promise<string | undefined> {
   const startedAt = performance.now();
   const done = (outcome: Hl7Outcome): void => deps.observe?.(outcome, (performance.now() - startedAt) / 1000);
-  const header = ackHeader(bytes);
-  if (isAcknowledgement(header)) {
+  const asked = ackHeader(bytes);
+  if (isAcknowledgement(asked)) {
     done('ignored');
     return undefined;
   }
+  const { profile, acknowledgement, refused, quarantine } = deps.sources.choose(asked, client);
+  const header = inMode(asked, acknowledgement);
   try {
+    if (refused !== undefined && quarantine === undefined) throw refused;
     const receivedAt = deps.clock.now();
-    const chosen = deps.sources.choose(header, client);
-    if ('refused' in chosen) throw chosen.refused;
-    const { profile } = chosen;
     const answer = (warning?: GatewayError): string =>
       buildAck({ header, now: deps.clock.now(), random: deps.random, ...(warning && { warning }) }) ?? '';
-    const { accepted, quarantined } = await submitHl7v2(deps, { bytes, profile, receivedAt, answer });
+    const incoming = { bytes, profile, receivedAt, answer };
+    const { accepted, quarantined } =
+      refused === undefined ? await submitHl7v2(deps, incoming) : await quarantineHl7v2(deps, incoming, refused);
     if (quarantined !== undefined) {
       deps.log.warn({ event: 'hl7v2.quarantined', code: quarantined.code, kind: kindOf(header), leaf: accepted.leaf });
       deps.onQuarantined?.(quarantined.code);

@@ -8,11 +8,19 @@ import { ordinalOfGroup, leafOfGroup, type LeafIndex, type ResourceKey } from '.
 import { TAG_GAP } from '../core/limits.ts';
 import { isTombstone } from '../formats/fhir/resource.ts';
 import { decodeGrant, decodeRewrap, decodeSecret, recipientSecret, recipientTag } from '../keys/grant.ts';
-import { lockboxSlot, resourceKey, sourceNumber, type IndexSecret, type LockboxSlot } from '../keys/index-secret.ts';
+import {
+  lockboxSlot,
+  resourceKey,
+  sourceKey,
+  sourceNumber,
+  type IndexSecret,
+  type LockboxSlot,
+} from '../keys/index-secret.ts';
 import { lockboxTag, type Lockbox } from '../keys/lockbox.ts';
 import { labelSet, type LabelSet } from '../labels/label.ts';
 import { parseDocument } from '../record/document.ts';
 import { decodeManifest, type ManifestContent } from '../record/manifest.ts';
+import { decodeSourceVersion } from '../record/source-document.ts';
 import { parseLine, splitLines } from '../record/open.ts';
 import { groupTag, packCompact, unsealGroup } from '../record/sealed-group.ts';
 import { tryUnwrap, unwrap } from '../record/unwrap.ts';
@@ -117,6 +125,14 @@ export class ItemReader {
         const { of, kind } = decodeRewrap(plaintext);
         const { patient } = kind === 'secret' ? decodeSecret(plaintext) : { patient: undefined };
         this.#item.rewraps = [patient === undefined ? { lockbox: of, wrap: sealed } : { patient, wrap: sealed }];
+        return this.#take();
+      }
+      case 'source': {
+        this.#item.manifest = document;
+        const held = await this.#lockboxAt(lockboxSlot(this.#gatewaySecret(), undefined, labelSet(['MANIFEST']), 0));
+        this.#countTag(held.leaf, held.lockbox, groupTag(sealed));
+        const { name, version } = decodeSourceVersion(unsealGroup(held.lockbox.keyObject, sealed).plaintext);
+        this.#item.sourceVersion = { source: sourceKey(this.#gatewaySecret(), name), version };
         return this.#take();
       }
       case 'manifest':

@@ -41,11 +41,11 @@ export async function reprocessMessage(deps: ReprocessDeps, leaf: LeafIndex, who
   const by = (await deps.quarantine.reprocessed([leaf])).get(leaf);
   if (by !== undefined) return { leaf, outcome: 'already', by };
   const { bytes } = await openRaw(deps, systemPermit('reprocess'), leaf, document, content);
-  const chosen = deps.sources.choose(ackHeader(bytes), undefined);
-  if ('refused' in chosen) return { leaf, outcome: 'kept', reason: reasonOf(chosen.refused) };
+  const { profile, refused } = deps.sources.chooseKept(ackHeader(bytes));
+  if (refused !== undefined) return { leaf, outcome: 'kept', reason: reasonOf(refused) };
   const result = await resubmitHl7v2(deps, {
     bytes,
-    profile: chosen.profile,
+    profile,
     receivedAt: content.at,
     leaf,
     now: deps.clock.now(),

@@ -113,9 +113,14 @@ export async function resubmitHl7v2(deps: SubmitHl7v2Deps, kept: KeptHl7v2): Pro
   }
 }
 
-function submissionOf({ changes, sourceTime, details }: Normalized, { name }: SourceProfile, at: number): Submission {
-  const content = { changes, receivedAt: at, sourceTime, details: { ...details } };
-  return { kind: 'hl7v2', source: name, ...content, validate: true };
+function submissionOf({ changes, sourceTime, details }: Normalized, profile: SourceProfile, at: number): Submission {
+  const content = { changes, receivedAt: at, sourceTime, details: { ...details, ...versionOf(profile) } };
+  return { kind: 'hl7v2', source: profile.name, ...content, validate: true };
+}
+
+/** Which version of the source's profile read the message; nothing for a profile of the settings. */
+function versionOf({ version }: SourceProfile): Details {
+  return version === 0 ? {} : { sourceVersion: version };
 }
 
 /** The error of a message that must go into quarantine; other errors are thrown. */
@@ -155,7 +160,7 @@ async function keep(
     changes: [],
     receivedAt,
     sourceTime,
-    details: { ...details },
+    details: { ...details, ...versionOf(profile) },
     quarantine: { code, ...(expression !== undefined && { expression }), text },
     answer: () => answer(reason),
   });

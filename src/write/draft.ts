@@ -96,8 +96,8 @@ export class Draft {
     );
   }
 
-  /** Seals the manifest's (or access batch's) inner part and signs the document; the draft is complete. */
-  async finish(typ: 'manifest' | 'access', labels: LabelSet, content: Buffer): Promise<CommitItem> {
+  /** Seals the inner part of the manifest (access batch, source) and signs the document; the draft is complete. */
+  async finish(typ: 'manifest' | 'access' | 'source', labels: LabelSet, content: Buffer): Promise<CommitItem> {
     const { kid, lockbox } = await this.#tag(undefined, labels, 0);
     const sealed = sealGroup(lockbox.keyObject, kid, 'application/json', content, this.#deps.random);
     const document = this.#deps.sign({ v: 1, typ, payloads: this.#entries, sealed: compactOf(sealed.packed) });

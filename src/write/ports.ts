@@ -143,6 +143,8 @@ export interface CommitItem {
   readonly quarantine?: { readonly reason: string; readonly source: number; readonly at: number };
   /** Leaf of the quarantined message that this one takes out of quarantine. */
   readonly reprocessOf?: LeafIndex;
+  /** Version of a source's profile that the item's last document holds. */
+  readonly sourceVersion?: { readonly source: ResourceKey; readonly version: number };
   /** Wraps that take the place of older ones, after another master key: of a lockbox by its leaf, or of a patient. */
   readonly rewraps?: readonly (
     { readonly lockbox: LeafIndex; wrap: Buffer } | { readonly patient: ResourceKey; wrap: Buffer }

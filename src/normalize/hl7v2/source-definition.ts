@@ -29,7 +29,8 @@ export interface SourceDefinition {
   readonly clients: readonly BoundClient[];
   /** Mode of messages that leave MSH-15 and MSH-16 empty. */
   readonly acknowledgement: AcknowledgementMode;
-  readonly processingIds: readonly ProcessingId[];
+  /** Undefined: any. */
+  readonly processingIds: readonly ProcessingId[] | undefined;
 }
 
 /** The JSON as it was written; kept so. */
@@ -118,6 +119,12 @@ const MEMBERS = [
   'acknowledgement',
   'processingIds',
 ] as const;
+
+/** The source of the settings: whatever no other one takes. */
+export function builtInSource(profile: SourceProfile): SourceDefinition {
+  const any = { facilities: undefined, processingIds: undefined };
+  return { profile, match: [], clients: [], acknowledgement: 'original', ...any };
+}
 
 /** Reads a definition. `version`: in the ledger. Total: whatever the value is. */
 export function parseSourceDefinition(name: string, value: unknown, version: number): ParsedDefinition {

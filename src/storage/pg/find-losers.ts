@@ -50,6 +50,12 @@ export async function findLosers(client: Client, items: readonly PackedItem[]): 
     'select original::text as key from reprocessed where original = any($1::bigint[])',
   );
   await ask(
+    owners('source', ([source, version]) => `${formatUuid(source)} ${version.readInt32BE()}`),
+    `select source::text || ' ' || version::text as key from source_profile
+      where source::text || ' ' || version::text = any($1::text[])`,
+  );
+
+  await ask(
     owners('link', ([patient, other, seq]) => `${formatUuid(patient)} ${formatUuid(other)} ${seq.readInt32BE()}`),
     `select patient::text || ' ' || other::text || ' ' || seq::text as key from patient_link
       where (patient, other, seq) in (

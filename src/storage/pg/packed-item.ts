@@ -22,6 +22,7 @@ const TABLES = {
   link: 'patient_link (patient, other, seq, kind, was_active, source_time, leaf)',
   quarantine: 'quarantine (leaf, reason, source, received)',
   reprocessed: 'reprocessed (original, leaf)',
+  source: 'source_profile (source, version, leaf)',
 } as const;
 type Table = keyof typeof TABLES;
 const TABLE_NAMES = Object.keys(TABLES) as Table[];
@@ -130,6 +131,12 @@ function encodeRows(item: CommitItem, to: Record<Table, RelativeRows>): number[]
     to.reprocessed.rows.row(2).int8(item.reprocessOf);
     to.reprocessed.leaf(item.manifest);
     claims.push(claimOf(u64be(item.reprocessOf), item.reprocessOf));
+  }
+  if (item.sourceVersion !== undefined) {
+    const { source, version } = item.sourceVersion;
+    to.source.rows.row(3).uuid(source).int4(version);
+    to.source.leaf(item.manifest);
+    claims.push(claimOf(uuidBytes(source), version));
   }
   return claims;
 }

@@ -89,6 +89,7 @@ const APPENDED: ReadonlySet<string> = new Set([
   'patient_link',
   'quarantine',
   'reprocessed',
+  'source_profile',
 ]);
 
 /**

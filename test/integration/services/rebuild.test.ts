@@ -1,6 +1,11 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { LeafIndex, ResourceKey } from '../../../src/core/ids.ts';
 import type { Change } from '../../../src/formats/fhir/change.ts';
+import { systemClock } from '../../../src/core/clock.ts';
+import { systemRandom } from '../../../src/core/random.ts';
+import { documentSigner } from '../../../src/record/document.ts';
+import { keepSource } from '../../../src/services/keep-source.ts';
+import { sourceStore } from '../../../src/storage/pg/source-store.ts';
 import { rebuild } from '../../../src/services/rebuild.ts';
 import { rebuiltKeys } from '../../../src/services/rebuilt-keys.ts';
 import { commitStore } from '../../../src/storage/pg/commit-store.ts';
@@ -25,6 +30,7 @@ const TABLES: Readonly<Record<string, string>> = {
   record: 'select * from record order by resource, version',
   token: 'select token::text, sort_time, grp, mask::text from token order by token, sort_time, grp, mask',
   message: 'select * from message order by control, digest',
+  source_profile: 'select * from source_profile order by source, version',
   patient_link: 'select * from patient_link order by patient, other, seq',
   quarantine: 'select * from quarantine order by leaf',
   reprocessed: 'select * from reprocessed order by original',
@@ -164,6 +170,18 @@ it('derives every table again from documents, payloads and keys', async () => {
       } as never,
     });
   }
+
+  const keeper = {
+    store: sourceStore(writer.pool),
+    keyring: writer.keyring,
+    committer: writer.committer,
+    sign: documentSigner(writer.keys.sign),
+    random: systemRandom,
+    clock: systemClock,
+    defaultName: 'default',
+  };
+  for (const assigner of ['urn:x:1', 'urn:x:2'])
+    await keepSource(keeper, { name: 'default', profile: { assigner }, by: 'test' });
 
   const target = await createTestDatabase();
   const pool: Pool = openPool(target.config, { max: 4, statementTimeoutMs: 0 }, () => {});
