@@ -7,6 +7,7 @@ import type { Config } from './config/config.ts';
 import { systemClock } from './core/clock.ts';
 import { type Log } from './core/log.ts';
 import { systemRandom } from './core/random.ts';
+import { messageRoutes } from './edge/http/admin/messages.ts';
 import { createMetrics } from './edge/http/metrics.ts';
 import { startSweep, SWEEP_DEFAULTS } from './followers/sweep.ts';
 import { makeSourceProfile } from './normalize/hl7v2/source-profile.ts';
@@ -18,6 +19,7 @@ import { keysOf, loadKeys, openDatabase, openWriting, watchDisk } from './app/da
 import { startHttp } from './app/http.ts';
 import { hl7v2Events, startDimse, startMllp, startStudies } from './app/intake.ts';
 import { startIntakeThreads } from './app/intake-threads.ts';
+import { messageCare, watchQuarantine } from './app/messages.ts';
 import { openNetwork } from './app/network.ts';
 import { watchProtections } from './app/protections.ts';
 import { openSources } from './app/sources.ts';
@@ -66,6 +68,8 @@ async function start(config: Config, log: Log, teardown: Teardown): Promise<Gate
   const profile = makeSourceProfile(config.source);
   const sources = await openSources(config, { pool, keyring: opened.keyring, log });
   teardown.add('sources', async () => sources.close());
+  const care = messageCare({ pool, keyring: opened.keyring, writer, sources, log });
+  await watchQuarantine(pool, metrics, log, teardown);
 
   let stopping = false;
   const http = await startHttp({
@@ -78,6 +82,7 @@ async function start(config: Config, log: Log, teardown: Teardown): Promise<Gate
     opened,
     writer,
     network,
+    adminRoutes: messageRoutes(care),
     ready: () => ({
       database: database.isUp(),
       disk: disk.hasRoom(),

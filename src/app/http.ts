@@ -13,6 +13,7 @@ import type { Writer } from '../write/submission.ts';
 import { policyOf } from '../consent/policy.ts';
 import { remoteKeys } from '../clients/jwks.ts';
 import { httpApp } from '../edge/http/app.ts';
+import type { AdminRoute } from '../edge/http/admin/call.ts';
 import { adminRouter } from '../edge/http/admin/router.ts';
 import { apiRouter } from '../edge/http/api/router.ts';
 import { authRouter } from '../edge/http/auth/router.ts';
@@ -50,6 +51,7 @@ export interface HttpParts {
   readonly opened: OpenedWriter;
   readonly writer: Writer & AccessWriter;
   readonly network: Network;
+  readonly adminRoutes: readonly AdminRoute[];
   readonly ready: () => Readonly<Record<string, boolean>>;
 }
 
@@ -102,7 +104,7 @@ export async function startHttp(parts: HttpParts): Promise<HttpListener> {
       },
       log,
     }),
-    admin: adminRouter({ authenticate: bearerAuthentication(verifier), routes: [], log }),
+    admin: adminRouter({ authenticate: bearerAuthentication(verifier), routes: parts.adminRoutes, log }),
     ledger: ledgerRouter({ ledger, levels: peers.levels, waitMs: config.limits.requestMs / 2, log }),
     peers: {
       witness: witnessRouter({ witness: peers.witness, maxBytes: ADD_CHECKPOINT_MAX_BYTES }),

@@ -41,6 +41,12 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     does: 'print a bearer token of the built-in issuer (needs the key file)',
     load: async () => (await import('./token.ts')).token,
   },
+  messages: {
+    usage:
+      'messages list [--quarantined] [--source NAME] [--reason CODE] [--since DATE] [--limit N] [--json] | show LEAF [--raw] [--json] | reprocess LEAF... | --all | --reason CODE',
+    does: 'the HL7 v2 messages that are kept, those in quarantine, and another try at them (docs/operations.md)',
+    load: async () => (await import('./messages.ts')).messages,
+  },
   rebuild: {
     usage: 'rebuild [--from URL] [--into URL]',
     does: 'fill an empty database from documents, payloads and the key file',

@@ -55,13 +55,17 @@ export async function reprocessMessage(deps: ReprocessDeps, leaf: LeafIndex, who
   return { leaf, outcome: result.replayed ? 'already' : 'converted', by: result.leaf };
 }
 
-/** Messages of the quarantine in the order in which they came, each once; what comes meanwhile is left for the next time. */
+/**
+ * Messages of the quarantine from a leaf on, in the order in which they came, each once; what comes meanwhile is left for the
+ * next time.
+ */
 export async function* messagesInQuarantine(
   { quarantine }: Pick<StoredMessageDeps, 'quarantine'>,
   filter: QuarantineFilter,
+  first = 0,
 ): AsyncGenerator<LeafIndex, void> {
   const [last] = await quarantine.openBelow(Number.MAX_SAFE_INTEGER, filter, 1);
-  for (let from = 0; last !== undefined && from <= last;) {
+  for (let from = first; last !== undefined && from <= last;) {
     const leaves = await quarantine.openFrom(from, filter, PAGE);
     for (const leaf of leaves) if (leaf <= last) yield leaf;
     if (leaves.length < PAGE) return;

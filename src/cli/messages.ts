@@ -1,0 +1,21 @@
+/**
+ * `anamnesis messages list|show|reprocess`: the HL7 v2 messages that the gateway keeps, and its quarantine. Works on the stored
+ * ledger by the key file, whether the gateway runs or not.
+ */
+import { UsageError, type Command } from './command.ts';
+import { listMessagesCommand } from './messages-list.ts';
+import { reprocessMessages } from './messages-reprocess.ts';
+import { showMessage } from './messages-show.ts';
+
+const ACTIONS: Readonly<Record<string, Command>> = {
+  list: listMessagesCommand,
+  show: showMessage,
+  reprocess: reprocessMessages,
+};
+
+export const messages: Command = async ([action = '', ...args], context) => {
+  if (!Object.hasOwn(ACTIONS, action)) {
+    throw new UsageError('say `messages list`, `messages show LEAF` or `messages reprocess`');
+  }
+  return ACTIONS[action](args, context);
+};
