@@ -16,7 +16,10 @@ export const LOG_DATA = 'application/vnd.anamnesis.log-data';
 export const FRAME_MAX_BYTES = 2 * 1024 * 1024;
 
 const KIND = { document: 1, payload: 2, block: 3 } as const;
-const PAGE = 256;
+/** Rows read at once: as many as take about so many bytes. */
+const PAGE = { bytes: 1024 * 1024, first: 256, least: 16, most: 2048 };
+/** Bytes of one piece of the stream, about. */
+const PIECE_BYTES = 512 * 1024;
 
 export type Frame =
   | { readonly kind: 'document'; readonly leaf: number; readonly bytes: Buffer }
@@ -89,81 +92,104 @@ export interface DataRange {
 }
 
 /**
- * The stream of a range, read page by page as it is taken. Ends early where the rows end: what is not there is not sent. One
- * piece for each page, of some hundred kilobytes.
+ * The stream of a range, read page by page, the next page while one is taken. Ends early where the rows end: what is not there
+ * is not sent. One piece for each page of documents, of about a megabyte.
  */
 export async function* dataStream(rows: LogRows, range: DataRange): AsyncGenerator<Buffer, void> {
+  const documents = rowCursor(
+    (from, limit) => rows.documents(from, Math.min(limit, range.to - from)),
+    (row) => row.leaf,
+    range.from,
+    (row) => row.bytes.length,
+  );
   const payloads = rowCursor(
-    (from) => rows.payloads(from, PAGE),
+    (from, limit) => rows.payloads(from, limit),
     (row) => row.group,
     range.from * PAYLOADS_PER_MANIFEST,
+    (row) => row.packed?.length ?? 0,
   );
   const blocks = rowCursor(
-    (from) => rows.blocks(from, PAGE),
+    (from, limit) => rows.blocks(from, limit),
     (row) => row.number,
     range.block,
+    (row) => row.checkpoint.length,
   );
   let leaf = range.from;
+  let frames: Buffer[] = [];
+  let bytes = 0;
+  const push = (value: Frame): void => {
+    const encoded = encodeFrame(value);
+    frames.push(encoded);
+    bytes += encoded.length;
+  };
   while (leaf < range.to) {
-    const page = await rows.documents(leaf, Math.min(PAGE, range.to - leaf));
-    const frames: Buffer[] = [];
-    for (const document of page) {
-      if (document.leaf !== leaf) break;
-      frames.push(encodeFrame({ kind: 'document', leaf, bytes: document.bytes }));
-      leaf += 1;
-      for (;;) {
-        const payload = await payloads.takeBelow(leaf * PAYLOADS_PER_MANIFEST);
-        if (payload === undefined) break;
-        if (payload.packed !== undefined) frames.push(encodeFrame({ kind: 'payload', packed: payload.packed }));
-      }
-      for (;;) {
-        const block = await blocks.peek();
-        if (block === undefined || block.size > leaf) break;
-        frames.push(encodeFrame({ kind: 'block', block }));
-        blocks.skip();
-      }
+    const document = documents.held() ?? (await documents.peek());
+    if (document?.leaf !== leaf) break;
+    documents.skip();
+    push({ kind: 'document', leaf, bytes: document.bytes });
+    leaf += 1;
+    const bound = leaf * PAYLOADS_PER_MANIFEST;
+    for (;;) {
+      const payload = payloads.held() ?? (await payloads.peek());
+      if (payload === undefined || payload.group >= bound) break;
+      payloads.skip();
+      if (payload.packed !== undefined) push({ kind: 'payload', packed: payload.packed });
     }
-    if (frames.length === 0) return;
+    for (;;) {
+      const block = blocks.held() ?? (await blocks.peek());
+      if (block === undefined || block.size > leaf) break;
+      push({ kind: 'block', block });
+      blocks.skip();
+    }
+    if (bytes < PIECE_BYTES) continue;
     yield Buffer.concat(frames);
+    frames = [];
+    bytes = 0;
   }
+  if (frames.length > 0) yield Buffer.concat(frames);
 }
 
 interface Cursor<Row> {
+  /** The next row if it is in memory. */
+  held(): Row | undefined;
+  /** The next row; undefined at the end. */
   peek(): Promise<Row | undefined>;
   skip(): void;
-  /** The next row if its key is below the bound. */
-  takeBelow(bound: number): Promise<Row | undefined>;
 }
 
+/** Walks rows page by page; a page is as many rows as take about PAGE_BYTES, by those before. */
 function rowCursor<Row>(
-  fetch: (from: number) => Promise<readonly Row[]>,
+  fetch: (from: number, limit: number) => Promise<readonly Row[]>,
   key: (row: Row) => number,
   from: number,
+  bytesOf: (row: Row) => number,
 ): Cursor<Row> {
-  let next = from;
+  let limit = PAGE.first;
   let page: readonly Row[] = [];
   let at = 0;
-  let ended = false;
+  const ask = (next: number): Promise<readonly Row[]> => {
+    const asked = fetch(next, limit);
+    // Taken later: until then nobody hears of its failure.
+    asked.catch(() => {});
+    return asked;
+  };
+  let ahead: Promise<readonly Row[]> | undefined = ask(from);
   const peek = async (): Promise<Row | undefined> => {
-    if (at >= page.length && !ended) {
-      page = await fetch(next);
+    if (at >= page.length && ahead !== undefined) {
+      page = await ahead;
       at = 0;
-      ended = page.length === 0;
       const last = page.at(-1);
-      if (last !== undefined) next = key(last) + 1;
+      const bytes = page.reduce((sum, row) => sum + bytesOf(row), 0);
+      limit = Math.max(PAGE.least, Math.min(PAGE.most, Math.floor((PAGE.bytes * page.length) / (bytes + 1))));
+      ahead = last === undefined ? undefined : ask(key(last) + 1);
     }
     return page[at];
   };
   return {
+    held: () => page[at],
     peek,
     skip() {
       at += 1;
-    },
-    async takeBelow(bound) {
-      const row = await peek();
-      if (row === undefined || key(row) >= bound) return undefined;
-      at += 1;
-      return row;
     },
   };
 }

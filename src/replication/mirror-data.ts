@@ -76,7 +76,7 @@ class DataIntake {
   readonly #origin: string;
   readonly #keys: readonly VerifierKey[];
   readonly #log: number;
-  /** Cursors up to which everything is stored. */
+  /** Cursors up to which everything is stored, or on its way. */
   #stored: Pick<MirrorState, 'held' | 'compact' | 'nextBlock' | 'prev'>;
   #total: number;
   #next: number;
@@ -93,6 +93,8 @@ class DataIntake {
   #missing: MirrorPayload[] = [];
   #blocks: Block[] = [];
   #bytes = 0;
+  /** The batch on its way: false when another upload was faster. */
+  #storing: Promise<boolean> = Promise.resolve(true);
 
   constructor(deps: TakeDataDeps, origin: string, keys: readonly VerifierKey[], state: MirrorState) {
     this.#deps = deps;
@@ -122,14 +124,14 @@ class DataIntake {
         }
       }
       await this.#close();
-      return (await this.#flush()) ? { kind: 'stored', held: this.#stored.held } : await this.#elsewhere();
+      return (await this.#settle()) ? { kind: 'stored', held: this.#stored.held } : await this.#elsewhere();
     } catch (thrown) {
       if (!(thrown instanceof Refusal)) {
         // The sender may be gone in the middle of a stream: what came whole is kept, and it goes on from there.
-        await this.#flush().catch(() => false);
+        await this.#settle().catch(() => false);
         throw thrown;
       }
-      await this.#flush();
+      if (!(await this.#settle())) return this.#elsewhere();
       return { kind: 'refused', held: this.#stored.held, reason: thrown.message };
     }
   }
@@ -239,8 +241,14 @@ class DataIntake {
     return this.#bundle.digests.subarray(at, at + HASH_BYTES);
   }
 
-  /** Stores what is complete; false when another upload was faster. */
+  /** Stores what is complete, and waits for it; false when another upload was faster. */
+  async #settle(): Promise<boolean> {
+    return (await this.#flush()) && (await this.#storing);
+  }
+
+  /** Begins to store what is complete, once the batch before it is stored: the next one is proven meanwhile. */
   async #flush(): Promise<boolean> {
+    if (!(await this.#storing)) return false;
     if (this.#documents.length === 0 && this.#blocks.length === 0) return true;
     this.#deps.checkRoom(this.#total + this.#bytes);
     this.#grow();
@@ -259,7 +267,9 @@ class DataIntake {
       blocks: this.#blocks,
       bytes: this.#bytes,
     };
-    if (!(await this.#deps.store.append(this.#log, batch))) return false;
+    this.#storing = this.#deps.store.append(this.#log, batch);
+    // Heard of at the next batch, or at the end.
+    this.#storing.catch(() => {});
     this.#stored = to;
     this.#total += this.#bytes;
     this.#documents = [];

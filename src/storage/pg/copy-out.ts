@@ -1,9 +1,11 @@
 /**
- * COPY ... TO STDOUT (FORMAT binary) of a few large values: pg decodes the columns of ordinary results as text, which doubles
+ * COPY ... TO STDOUT (FORMAT binary) for bulk reads: pg decodes the columns of ordinary results as text, which doubles
  * every byte string and then parses it (measured: 81,000 documents a second instead of 190,000).
  */
 import type pg from 'pg';
-import type { Client } from './pool.ts';
+import { GatewayError } from '../../core/errors.ts';
+import { storeError } from './errors.ts';
+import type { Client, Pool } from './pool.ts';
 
 /** Signature, flags and extension length of the binary format. */
 const HEADER_BYTES = 19;
@@ -53,17 +55,96 @@ class CopyOut {
   handleCopyInResponse(): void {}
 }
 
-/**
- * The one row of `select`, a statement of ours without parameters, as the bytes of its columns; null columns are empty.
- * Rejects with pg's error.
- */
-export async function copyRow(client: Client, select: string): Promise<readonly Buffer[]> {
-  const bytes = await new Promise<Buffer>((resolve, reject) => {
+function copied(client: Client, select: string): Promise<Buffer> {
+  return new Promise<Buffer>((resolve, reject) => {
     const copy = new CopyOut(`copy (${select}) to stdout (format binary)`, (error, chunks) =>
       error === undefined ? resolve(Buffer.concat(chunks)) : reject(error),
     );
     client.query(copy as unknown as pg.Submittable);
   });
+}
+
+/** The columns of one row in the binary format, taken in their order. */
+export class CopiedRow {
+  readonly #bytes: Buffer;
+  #at: number;
+
+  constructor(bytes: Buffer, at: number) {
+    this.#bytes = bytes;
+    this.#at = at;
+  }
+
+  /** Where the next column or row begins. */
+  get at(): number {
+    return this.#at;
+  }
+
+  /** A view of the column's bytes; undefined for null. */
+  bytes(): Buffer | undefined {
+    const length = this.#bytes.readInt32BE(this.#at);
+    this.#at += 4 + Math.max(0, length);
+    return length < 0 ? undefined : this.#bytes.subarray(this.#at - length, this.#at);
+  }
+
+  /** As `bytes`, of a column that is never null. */
+  some(): Buffer {
+    return this.bytes() ?? storeError(new Error('a column is null that never is'));
+  }
+
+  int8(): number {
+    const value = Number(this.some().readBigInt64BE());
+    if (!Number.isSafeInteger(value)) throw new GatewayError('internal', 'a bigint of the database is out of range');
+    return value;
+  }
+}
+
+/**
+ * The rows of `select`, a statement of ours whose `$1` ... are whole numbers; `read` takes the columns in their order. The rows share
+ * memory: who keeps a few of many copies them. Rejects with pg's error.
+ */
+export async function copyRows<Row>(
+  client: Client,
+  select: string,
+  numbers: readonly number[],
+  read: (row: CopiedRow) => Row,
+): Promise<Row[]> {
+  // COPY takes no parameters.
+  const text = select.replaceAll(/\$(\d)/g, (_, n: string) => String(Math.trunc(numbers[Number(n) - 1])));
+  const bytes = await copied(client, text);
+  const rows: Row[] = [];
+  let row = new CopiedRow(bytes, HEADER_BYTES);
+  for (let at = HEADER_BYTES; bytes.readInt16BE(at) >= 0; at = row.at) {
+    row = new CopiedRow(bytes, at + 2);
+    rows.push(read(row));
+  }
+  return rows;
+}
+
+/** `copyRows` on a connection of the pool. Throws `unavailable`. */
+export async function copyRowsFrom<Row>(
+  pool: Pool,
+  select: string,
+  numbers: readonly number[],
+  read: (row: CopiedRow) => Row,
+): Promise<Row[]> {
+  const client = await pool.connect().catch(storeError);
+  let broken: Error | undefined;
+  try {
+    return await copyRows(client, select, numbers, read);
+  } catch (error) {
+    broken = error instanceof Error ? error : new Error('unknown');
+    return storeError(error);
+  } finally {
+    client.release(broken);
+  }
+}
+
+/**
+ * The one row of `select`, a statement of ours without parameters, as the bytes of its columns; null columns are empty.
+ * Rejects with pg's error.
+ */
+export async function copyRow(client: Client, select: string): Promise<readonly Buffer[]> {
+  const bytes = await copied(client, select);
   const columns: Buffer[] = [];
   let at = HEADER_BYTES + 2;
   for (let left = bytes.readInt16BE(HEADER_BYTES); left > 0; left -= 1) {

@@ -3,11 +3,11 @@
  * REPEATABLE READ transaction, paged by key.
  */
 import { lane } from '../../core/lane.ts';
-import type { GroupNumber } from '../../core/ids.ts';
 import type { Block } from '../../ledger/block.ts';
-import type { DocumentEntry, HeadRow, LedgerSource, PayloadRow, TileRow } from '../../services/verify-ledger.ts';
+import type { HeadRow, LedgerSource, TileRow } from '../../services/verify-ledger.ts';
 import type { HashSource } from '../../services/verify-hashes.ts';
-import { copyRow } from './copy-out.ts';
+import { copyRow, copyRows } from './copy-out.ts';
+import { documentEntry, payloadRow } from './copied-rows.ts';
 import { storeError } from './errors.ts';
 import type { Pool } from './pool.ts';
 import { statement } from './statement.ts';
@@ -35,19 +35,10 @@ export async function withLedgerSource<T>(
     return await work({
       head: async () => (await rows<HeadRow>(HEAD, []))[0],
       blocks: (from, limit) => rows<Block>(BLOCKS, [from, limit]),
-      documents: (fromLeaf, limit) => rows<DocumentEntry>(DOCUMENTS, [fromLeaf, limit]),
-      async payloads(fromGroup, limit) {
-        const found = await rows<{ grp: GroupNumber; digest: Buffer; size: number; body: Buffer | null }>(PAYLOADS, [
-          fromGroup,
-          limit,
-        ]);
-        return found.map(({ grp, digest, size, body }): PayloadRow => ({
-          group: grp,
-          digest,
-          size,
-          packed: body ?? undefined,
-        }));
-      },
+      documents: (fromLeaf, limit) =>
+        inTurn(() => copyRows(client, DOCUMENTS, [fromLeaf, limit], documentEntry)).catch(storeError),
+      payloads: (fromGroup, limit) =>
+        inTurn(() => copyRows(client, PAYLOADS, [fromGroup, limit], payloadRow)).catch(storeError),
       async documentBatch(from, to) {
         // COPY takes no parameters: two numbers of our own.
         const select = DOCUMENT_BATCH.replace('$1', String(Number(from))).replace('$2', String(Number(to)));

@@ -1,6 +1,5 @@
 /** Mirrored logs on Postgres (ports: replication/mirror-ports, services/read-ledger, services/verify-source). */
 import { hash } from 'node:crypto';
-import type { GroupNumber } from '../../core/ids.ts';
 import { NO_PREVIOUS_BLOCK, type Block } from '../../ledger/block.ts';
 import { EMPTY_ROOT, HASH_BYTES } from '../../ledger/merkle.ts';
 import { TILE_WIDTH } from '../../ledger/tile.ts';
@@ -15,8 +14,10 @@ import type {
 } from '../../replication/mirror-ports.ts';
 import type { LedgerReader } from '../../services/read-ledger.ts';
 import type { LedgerSource } from '../../services/verify-source.ts';
+import { leafAndBytes, payloadRow } from './copied-rows.ts';
 import { copyBatch } from './copy-batch.ts';
 import { CopyRows } from './copy-binary.ts';
+import { copyRowsFrom } from './copy-out.ts';
 import { storeError } from './errors.ts';
 import type { Client, Pool } from './pool.ts';
 import { statement } from './statement.ts';
@@ -163,16 +164,8 @@ function batchRows(
 /** Documents, payloads and blocks of a mirrored log, for whoever asks for them. */
 export function mirrorRows(pool: Pool, log: number): LogRows {
   return {
-    async documents(from, limit) {
-      const found = await pool.query<{ leaf: number; bytes: Buffer }>(DOCUMENTS, [log, from, limit]).catch(storeError);
-      return found.rows;
-    },
-    async payloads(from, limit) {
-      const { rows } = await pool
-        .query<{ grp: GroupNumber; body: Buffer | null }>(PAYLOADS, [log, from, limit])
-        .catch(storeError);
-      return rows.map(({ grp, body }) => ({ group: grp, packed: body ?? undefined }));
-    },
+    documents: (from, limit) => copyRowsFrom(pool, DOCUMENTS, [log, from, limit], leafAndBytes),
+    payloads: (from, limit) => copyRowsFrom(pool, PAYLOADS, [log, from, limit], payloadRow),
     async blocks(from, limit) {
       return (await pool.query<Block>(BLOCKS, [log, from, limit]).catch(storeError)).rows;
     },
@@ -235,12 +228,7 @@ export function mirrorSource(pool: Pool, log: number, origin: string): LedgerSou
       const found = await rows.documents(from, limit);
       return found.map(({ leaf, bytes }) => ({ leaf, bytes, digest: hash('sha256', bytes, 'buffer') }));
     },
-    async payloads(from, limit) {
-      const found = await pool
-        .query<{ grp: GroupNumber; digest: Buffer; size: number; body: Buffer | null }>(PAYLOADS, [log, from, limit])
-        .catch(storeError);
-      return found.rows.map(({ grp, digest, size, body }) => ({ group: grp, digest, size, packed: body ?? undefined }));
-    },
+    payloads: (from, limit) => copyRowsFrom(pool, PAYLOADS, [log, from, limit], payloadRow),
     tiles: async () => [],
   };
 }

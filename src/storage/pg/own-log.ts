@@ -1,10 +1,10 @@
 /** The own log for replication (port: replication/own-log `OwnLog`): what the ledger endpoints read, and its rows in order. */
-import type { GroupNumber } from '../../core/ids.ts';
 import { readTile, tileHashReader, type TileRoots } from '../../ledger/tile-source.ts';
 import { TILE_WIDTH, widthAt } from '../../ledger/tile.ts';
 import { Lru } from '../../core/lru.ts';
 import type { OwnLog } from '../../replication/own-log.ts';
-import { storeError } from './errors.ts';
+import { documentEntry, payloadRow } from './copied-rows.ts';
+import { copyRowsFrom } from './copy-out.ts';
 import { ledgerReader } from './ledger-reader.ts';
 import type { Pool } from './pool.ts';
 import { statement } from './statement.ts';
@@ -29,15 +29,7 @@ export function ownLog(pool: Pool): OwnLog {
       };
       return tileHashReader(size, (level, index, width) => readTile(source, level, index, width, roots));
     },
-    async documents(from, limit) {
-      const { rows } = await pool.query<{ leaf: number; bytes: Buffer }>(DOCUMENTS, [from, limit]).catch(storeError);
-      return rows;
-    },
-    async payloads(from, limit) {
-      const { rows } = await pool
-        .query<{ grp: GroupNumber; body: Buffer | null }>(PAYLOADS, [from, limit])
-        .catch(storeError);
-      return rows.map(({ grp, body }) => ({ group: grp, packed: body ?? undefined }));
-    },
+    documents: (from, limit) => copyRowsFrom(pool, DOCUMENTS, [from, limit], documentEntry),
+    payloads: (from, limit) => copyRowsFrom(pool, PAYLOADS, [from, limit], payloadRow),
   };
 }
