@@ -7,6 +7,7 @@ import type { Change } from '../formats/fhir/change.ts';
 import { mapReferences, parseReference, subjectOf } from '../formats/fhir/references.ts';
 import { isTombstone, type Resource } from '../formats/fhir/resource.ts';
 import { resourceKey, type IndexSecret } from '../keys/index-secret.ts';
+import { isLinked } from './link-chain.ts';
 import type { PrepareStore } from './ports.ts';
 import type { Target } from './target.ts';
 
@@ -51,18 +52,4 @@ function strayedOf(secret: IndexSecret, target: Target): Strayed | undefined {
 function patientKey(secret: IndexSecret, reference: string): ResourceKey | undefined {
   const parsed = parseReference(reference);
   return parsed?.local === true && parsed.type === 'Patient' ? resourceKey(secret, parsed.type, parsed.id) : undefined;
-}
-
-/** True when a chain of links that stand leads from one patient to the other. */
-export function isLinked(
-  links: Awaited<ReturnType<PrepareStore['links']>>,
-  patient: ResourceKey,
-  other: ResourceKey,
-): boolean {
-  const seen = new Set([patient]);
-  for (const at of seen) {
-    if (at === other) return true;
-    for (const link of links) if (link.patient === at && link.kind !== 'none') seen.add(link.other);
-  }
-  return false;
 }

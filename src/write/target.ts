@@ -9,13 +9,14 @@ import { groupBy } from '../core/group-by.ts';
 import type { AliasHash, ResourceKey } from '../core/ids.ts';
 import { randomUuid, type Random } from '../core/random.ts';
 import { parseChangeReference, type Change, type MergeChange } from '../formats/fhir/change.ts';
-import { mapReferences } from '../formats/fhir/references.ts';
+import { mapReferences, subjectOf } from '../formats/fhir/references.ts';
 import { isTombstone, type Resource, type StoredResource } from '../formats/fhir/resource.ts';
 import { aliasHash, resourceKey } from '../keys/index-secret.ts';
 import type { Lockbox } from '../keys/lockbox.ts';
 import { openLines } from '../record/open.ts';
 import { applyChange, applyLate } from './apply.ts';
 import type { Keyring } from './keyring.ts';
+import { isLinked } from './link-chain.ts';
 import type { PrepareStore, Resolved } from './ports.ts';
 import type { ResultOutcome } from './submission.ts';
 
@@ -36,6 +37,8 @@ export interface Target {
   next: Resource | undefined;
   outcome: ResultOutcome;
   sourceTime: number;
+  /** Patients whom late statements name as the subject: references. */
+  readonly lateSubjects: Set<string>;
 }
 
 interface Identified {
@@ -43,6 +46,8 @@ interface Identified {
   /** Set when the resource is new here. */
   readonly id: string | undefined;
   readonly newAliases: AliasHash[];
+  /** Other resources that the keys of a `sole` change mean. */
+  readonly rivals?: readonly ResourceKey[];
 }
 
 export interface TargetDeps {
@@ -68,6 +73,8 @@ export async function findTargets(
   receivedAt: number,
 ): Promise<readonly Target[]> {
   const identified = identify(deps, changes, hashes, resolved);
+  for (const [i, { key, rivals = [] }] of identified.entries())
+    if (rivals.length > 0) await refuseRivals(deps.store, changes[i].type, key, rivals);
   const current = await openHeads(
     deps,
     identified.map(({ key }) => key),
@@ -91,6 +98,7 @@ export async function findTargets(
         next: undefined,
         outcome: 'unchanged',
         sourceTime: 0,
+        lateSubjects: new Set(),
       };
       byKey.set(key, target);
     }
@@ -103,6 +111,20 @@ export async function findTargets(
     if (!silent) applyTo(targets[i], linked(change, references), receivedAt);
   });
   return targets;
+}
+
+/** Throws `conflict`, unless they are patients that a merge has joined: then the numbers are of one person already. */
+async function refuseRivals(
+  store: PrepareStore,
+  type: string,
+  key: ResourceKey,
+  rivals: readonly ResourceKey[],
+): Promise<void> {
+  const links = type === 'Patient' ? await store.links([key]) : [];
+  if (rivals.every((rival) => isLinked(links, key, rival))) return;
+  throw new GatewayError('conflict', 'the old and the new number belong to two resources: a merge has to join them', {
+    expression: `${type}.identifier`,
+  });
 }
 
 function lost(): never {
@@ -135,19 +157,13 @@ function identify(
     }
     const owners = mine.map((hash) => resolved.aliases.get(hash));
     const known = owners.find((key) => key !== undefined);
-    if (change.sole === true && owners.some((owner) => owner !== undefined && owner !== known)) {
-      throw new GatewayError(
-        'conflict',
-        'the old and the new number belong to two resources: a merge has to join them',
-        {
-          expression: `${change.type}.identifier`,
-        },
-      );
-    }
     if (known !== undefined)
       return {
         key: known,
         id: undefined,
+        ...(change.sole === true && {
+          rivals: owners.filter((key) => key !== undefined).filter((key) => key !== known),
+        }),
         newAliases: mine.filter((hash) => !resolved.aliases.has(hash) && !fresh.has(hash)),
       };
     const twin = mine.map((hash) => fresh.get(hash)).find((made) => made !== undefined);
@@ -223,6 +239,8 @@ function applyTo(target: Target, change: Change, receivedAt: number): void {
 
 /** A statement older than the one that stands: it may add, and the time of the newer one stays. */
 function applyLateTo(target: Target, change: MergeChange, ownSourceTime: number): void {
+  const subject = subjectOf(change.set);
+  if (subject !== undefined) target.lateSubjects.add(subject);
   const standing = target.next === undefined ? target.current : asStored(target, target.next);
   const next = standing === undefined || isTombstone(standing) ? undefined : applyLate(standing, change);
   if (next === undefined) {

@@ -1,9 +1,9 @@
 /** PID-18 to Account (map PID[Account]): what coverage, guarantors and charges hang on. */
-import { changeReference } from '../../formats/fhir/change.ts';
+import { changeReference, type BusinessKey } from '../../formats/fhir/change.ts';
 import type { Segment } from '../../formats/hl7v2/message.ts';
 import type { ChangeList } from './change-list.ts';
 import type { Context } from './context.ts';
-import { cxIdentifier } from './datatypes/identifier.ts';
+import { cxIdentifier, type Identified } from './datatypes/identifier.ts';
 import type { PatientResult } from './patient.ts';
 import { metaOf, type Marks } from './security.ts';
 
@@ -21,8 +21,7 @@ export function accountChange(
   const meta = metaOf(marks.all, marks.patient);
   return list.add({
     type: 'Account',
-    // Families share account numbers: an account is one of the patient.
-    keys: [['account', ...patient.keys[0], found.system, found.value]],
+    keys: [accountKey(patient, found)],
     patient: patient.index,
     set: {
       resourceType: 'Account',
@@ -33,4 +32,9 @@ export function accountChange(
     append: { identifier: [found.identifier] },
     initial: { status: 'active' },
   });
+}
+
+/** Families share account numbers: an account is one of the patient. */
+export function accountKey(patient: PatientResult, { system, value }: Identified): BusinessKey {
+  return ['account', ...patient.keys[0], system, value];
 }

@@ -1,29 +1,18 @@
 /**
- * Patients that are one person: merges (A18, A30, A34, A39, A40), links (A24) and their undoing (A37).
+ * Patients that are one person: merges (A18, A30, A34, A39, A40; with their accounts A36), links (A24) and their undoing (A37).
  * Nothing is rewritten: both stay Patients, and `relation` says how they stand to each other.
  */
 import { GatewayError } from '../../core/errors.ts';
-import { repetitions } from '../../formats/hl7v2/delimiters.ts';
-import type { Segment } from '../../formats/hl7v2/message.ts';
-import { present, type Context } from './context.ts';
-import { xpnName } from './datatypes/human-name.ts';
-import type { Identified } from './datatypes/identifier.ts';
-import { mergeGroups, type MergeGroup } from './merge-groups.ts';
-import { authorised, priorPatient } from './mrg.ts';
-import {
-  isPatientKey,
-  patientChange,
-  patientIdentifiers,
-  patientKeys,
-  without,
-  type PatientResult,
-} from './patient.ts';
-import { marksOf, metaOf, type Marks } from './security.ts';
-import { identifierKey } from './source-profile.ts';
+import { mergeAccounts } from './adt-account.ts';
+import { mergeGroups } from './merge-groups.ts';
+import { priorChanges, priorsOf, requireKey, survivorChange } from './merge-sides.ts';
+import { authorised, priorAccount, priorPatient } from './mrg.ts';
+import { isPatientKey, patientIdentifiers, without } from './patient.ts';
+import { marksOf } from './security.ts';
 import type { Conversion, Structure } from './structure.ts';
 
-/** Each PID is the survivor, its MRG who is merged into it. */
-export function adtMerge(): Structure {
+/** Each PID is the survivor, its MRG who is merged into it. `accounts`: MRG-3 is merged into PID-18 as well (A36). */
+export function adtMerge(options: { readonly accounts?: boolean } = {}): Structure {
   return (conversion) => {
     const { context } = conversion;
     const marks = marksOf(context, context.message.segments);
@@ -35,6 +24,8 @@ export function adtMerge(): Structure {
         const survivor = survivorChange(conversion, group, prior, marks);
         const merged = priorChanges(conversion, mrg, prior, marks);
         for (const index of merged.indexes) relate(conversion, index, 'replaced-by', survivor.index);
+        if (options.accounts !== true || mrg.field(3) === '') continue;
+        mergeAccounts(conversion, group.pid, survivor, priorAccount(context, mrg), merged.patient, marks);
       }
     }
   };
@@ -62,59 +53,6 @@ export function adtLink(kind: 'seealso' | 'none'): Structure {
     const b = survivorChange(conversion, second, one, marks);
     relate(conversion, b.index, kind, a.index);
   };
-}
-
-/** Throws `required-missing`: nobody is merged into a patient that only this message knows. */
-export function requireKey(identifiers: readonly Identified[]): void {
-  if (!identifiers.some(isPatientKey))
-    throw new GatewayError('required-missing', 'PID-3 names no number of the patient', { expression: 'PID-3' });
-}
-
-/** The MRG segments of a group. Throws `required-missing`. */
-export function priorsOf(group: MergeGroup): MergeGroup['priors'] {
-  if (group.priors.length === 0)
-    throw new GatewayError('required-missing', 'the message has no MRG segment', { expression: 'MRG' });
-  return group.priors;
-}
-
-/** The Change of PID, which is not known by the numbers of the other patient. */
-export function survivorChange(
-  { context, list }: Conversion,
-  { pid, pd1 }: Pick<MergeGroup, 'pid' | 'pd1'>,
-  notOf: readonly Identified[],
-  marks: Marks,
-): PatientResult {
-  return patientChange(context, list, { pid, pd1, nk1: [], notOf }, marks, true);
-}
-
-/** One Change for each number of the prior patient: they may be known as several. */
-export function priorChanges(
-  { context, list }: Conversion,
-  mrg: Segment,
-  prior: readonly Identified[],
-  marks: Marks,
-): { readonly indexes: readonly number[]; readonly patient: PatientResult } {
-  const name = priorName(context, mrg);
-  const meta = metaOf(marks.all, marks.patient);
-  const keys = patientKeys(context, prior);
-  const indexes = prior.map((one) =>
-    list.add({
-      type: 'Patient',
-      keys: [
-        identifierKey(one.system, one.value),
-        ...without(prior, [one]).map((x) => identifierKey(x.system, x.value)),
-      ],
-      set: { resourceType: 'Patient', ...(meta && { meta }) },
-      append: { identifier: [one.identifier] },
-      initial: name.length === 0 ? {} : { name },
-    }),
-  );
-  return { indexes, patient: { index: indexes[0], keys } };
-}
-
-/** MRG-7. */
-function priorName(context: Context, mrg: Segment): readonly object[] {
-  return present(repetitions(mrg.field(7), context.by).map((raw) => xpnName(context, raw, 'MRG-7')));
 }
 
 function relate({ list }: Conversion, index: number, kind: 'replaced-by' | 'seealso' | 'none', other: number): void {

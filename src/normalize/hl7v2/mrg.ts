@@ -24,6 +24,11 @@ export function priorPatient(context: Context, mrg: Segment, surviving: readonly
   throw missing('MRG-1', 'MRG-1 names no number of a patient other than the one in PID-3');
 }
 
+/** Numbers of MRG-1 that say who the patient is. */
+export function numbersOf(context: Context, mrg: Segment): readonly Identified[] {
+  return identifiersOf(context, mrg.field(1), 'MR', 'MRG-1').filter(isPatientKey);
+}
+
 /** Prior account (MRG-3). Throws `required-missing`. */
 export function priorAccount(context: Context, mrg: Segment): Identified {
   const [first] = identifiersOf(context, mrg.field(3), 'AN', 'MRG-3');

@@ -1,6 +1,9 @@
 /** Which message types and events are taken, and what converts them: the one table of message structures. */
 import { adt, adtA17 } from './adt.ts';
+import { adtAccounts } from './adt-account.ts';
 import { adtLink, adtMerge } from './adt-merge.ts';
+import { adtAccountNumber, adtPatientNumber, adtVisitNumber } from './adt-number.ts';
+import { adtA42 } from './adt-visit.ts';
 import { orders } from './orders.ts';
 import { bar, barP02, dftP03 } from './dft-p03.ts';
 import { mdm } from './mdm-t02.ts';
@@ -49,10 +52,19 @@ export const STRUCTURES: Readonly<Record<string, Readonly<Record<string, Structu
     A32: adt('A32'),
     A33: adt('A33'),
     A34: adtMerge(),
+    A35: adtAccounts,
+    A36: adtMerge({ accounts: true }),
     A37: adtLink('none'),
     A38: adt('A38'),
     A39: adtMerge(),
     A40: adtMerge(),
+    A41: adtAccounts,
+    A42: adtA42,
+    A46: adtPatientNumber,
+    A47: adtPatientNumber,
+    A49: adtAccountNumber,
+    A50: adtVisitNumber('A50'),
+    A51: adtVisitNumber('A51'),
     A52: adt('A52'),
     A53: adt('A53'),
     A54: adt('A54'),

