@@ -8,6 +8,7 @@ import { systemClock } from './core/clock.ts';
 import { type Log } from './core/log.ts';
 import { systemRandom } from './core/random.ts';
 import { messageRoutes } from './edge/http/admin/messages.ts';
+import { sourceRoutes } from './edge/http/admin/sources.ts';
 import { createMetrics } from './edge/http/metrics.ts';
 import { startSweep, SWEEP_DEFAULTS } from './followers/sweep.ts';
 import { makeSourceProfile } from './normalize/hl7v2/source-profile.ts';
@@ -22,7 +23,7 @@ import { startIntakeThreads } from './app/intake-threads.ts';
 import { messageCare, watchQuarantine } from './app/messages.ts';
 import { openNetwork } from './app/network.ts';
 import { watchProtections } from './app/protections.ts';
-import { openSources } from './app/sources.ts';
+import { openSources, sourceKeeper } from './app/sources.ts';
 import { Teardown } from './app/teardown.ts';
 
 export interface Gateway {
@@ -71,6 +72,7 @@ async function start(config: Config, log: Log, teardown: Teardown): Promise<Gate
   const care = messageCare({ pool, keyring: opened.keyring, writer, sources, log });
   await watchQuarantine(pool, metrics, log, teardown);
 
+  const refresh = (): Promise<void> => sources.refresh();
   let stopping = false;
   const http = await startHttp({
     config,
@@ -82,7 +84,10 @@ async function start(config: Config, log: Log, teardown: Teardown): Promise<Gate
     opened,
     writer,
     network,
-    adminRoutes: messageRoutes(care),
+    adminRoutes: [
+      ...messageRoutes(care),
+      ...sourceRoutes({ ...sourceKeeper(config, { pool, keys, ...opened }), refresh }),
+    ],
     ready: () => ({
       database: database.isUp(),
       disk: disk.hasRoom(),

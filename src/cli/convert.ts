@@ -1,18 +1,25 @@
 /**
  * `anamnesis convert`: the dry run for integrators. Prints the FHIR transaction Bundle that each message would become against an
  * empty record, one line a message that would be taken, and with `--report` on standard error what was not mapped and why. Needs no gateway, no
- * database and no keys; the source's clock, charset and systems come from the settings.
+ * database and no keys: the source is that of the settings or of `--profile FILE`. With `--source NAME` the kept one is used, where the
+ * configured gateway's database and key file are at hand.
  */
 import { parseArgs } from 'node:util';
+import type { Config } from '../config/config.ts';
 import { systemClock } from '../core/clock.ts';
 import { asGatewayError } from '../core/errors.ts';
 import { stringifyFhirJson } from '../formats/fhir/json.ts';
-import { makeSourceProfile } from '../normalize/hl7v2/source-profile.ts';
+import { parseSourceDefinition } from '../normalize/hl7v2/source-definition.ts';
+import { makeSourceProfile, type SourceProfile } from '../normalize/hl7v2/source-profile.ts';
 import { convertHl7v2, type ConvertedMessage } from '../services/convert-hl7v2.ts';
-import { EXIT, UsageError, type Command } from './command.ts';
+import { sourceHistory } from '../services/source-store.ts';
+import { sourceStore } from '../storage/pg/source-store.ts';
+import { EXIT, UsageError, type CliContext, type Command } from './command.ts';
 import { findInputFiles } from './input-files.ts';
 import { readHl7Files, type Hl7Item } from './send-hl7v2.ts';
 import { readSettings } from './settings.ts';
+import { readProfile } from './sources.ts';
+import { withStoredWriter } from './stored-writer.ts';
 
 /** What became of a message: nothing of the patient in it. */
 interface Report {
@@ -30,11 +37,14 @@ export const convert: Command = async (args, context) => {
   const { values, positionals } = parseArgs({
     args: [...args],
     allowPositionals: true,
-    options: { source: { type: 'string' }, report: { type: 'boolean', default: false } },
+    options: {
+      source: { type: 'string' },
+      profile: { type: 'string' },
+      report: { type: 'boolean', default: false },
+    },
   });
   if (positionals.length === 0) throw new UsageError('say which files to convert');
-  const { source } = readSettings(context);
-  const profile = makeSourceProfile({ ...source, ...(values.source !== undefined && { name: values.source }) });
+  const profile = await profileOf(values, context);
   const named = findInputFiles(positionals);
   // Named files are HL7 v2 whatever they are called; of folders only `.hl7`.
   const paths = [
@@ -54,6 +64,39 @@ export const convert: Command = async (args, context) => {
   }
   return failed ? EXIT.failed : EXIT.ok;
 };
+
+/** Of the file; else of the kept source; else of the settings. Throws a UsageError with all that is wrong with a file. */
+async function profileOf(
+  { source: name, profile: file }: { readonly source?: string | undefined; readonly profile?: string | undefined },
+  context: CliContext,
+): Promise<SourceProfile> {
+  const config = readSettings(context);
+  if (file !== undefined) {
+    const parsed = parseSourceDefinition(name ?? config.source.name, readProfile(file, context.cwd), 0);
+    if ('definition' in parsed) return parsed.definition.profile;
+    const faults = parsed.faults.map(({ place, problem }) => `  ${place}: ${problem}`);
+    throw new UsageError(['the profile is not one:', ...faults].join('\n'));
+  }
+  const settings = makeSourceProfile({ ...config.source, ...(name !== undefined && { name }) });
+  return (name === undefined ? undefined : await keptProfile(config, name, context)) ?? settings;
+}
+
+/** The newest version in the database of the configured gateway; undefined when there is none, or no database. */
+async function keptProfile(config: Config, name: string, { err }: CliContext): Promise<SourceProfile | undefined> {
+  try {
+    const kept = await withStoredWriter(config, ({ pool, keyring }) =>
+      sourceHistory({ store: sourceStore(pool), keyring }, name),
+    );
+    const newest = kept.at(-1);
+    const parsed = newest?.profile && parseSourceDefinition(name, newest.profile, newest.version);
+    if (parsed && 'definition' in parsed) return parsed.definition.profile;
+    err(`anamnesis: no source ${name} is kept; the settings are used`);
+  } catch (thrown) {
+    const { message } = asGatewayError(thrown);
+    err(`anamnesis: the kept sources are out of reach (${message}); the settings are used`);
+  }
+  return undefined;
+}
 
 function convertOne(
   { path, message }: Hl7Item,

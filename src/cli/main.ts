@@ -31,9 +31,14 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     load: async () => (await import('./send.ts')).send,
   },
   convert: {
-    usage: 'convert [--source NAME] [--report] FILE...',
+    usage: 'convert [--source NAME] [--profile FILE] [--report] FILE...',
     does: 'print the FHIR Bundle that each HL7 v2 message would become, one line a message; nothing is kept or sent',
     load: async () => (await import('./convert.ts')).convert,
+  },
+  sources: {
+    usage: 'sources list | show NAME [--version N] | set NAME FILE [--version N] | remove NAME | history NAME',
+    does: 'the senders of HL7 v2 messages: how theirs are read, and what they may do (docs/sources.md)',
+    load: async () => (await import('./sources.ts')).sources,
   },
   token: {
     usage:

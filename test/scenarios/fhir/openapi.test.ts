@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { silentLog } from '../../../src/core/log.ts';
 import { messageRoutes } from '../../../src/edge/http/admin/messages.ts';
+import { sourceRoutes } from '../../../src/edge/http/admin/sources.ts';
 import { adminRouter } from '../../../src/edge/http/admin/router.ts';
 import { apiRouter } from '../../../src/edge/http/api/router.ts';
 import { authRouter } from '../../../src/edge/http/auth/router.ts';
@@ -62,7 +63,14 @@ describe('the OpenAPI document', () => {
     ...routesOf(ledgerPeerRouter(peers), '/ledger'),
     ...routesOf(witnessRouter({ witness: unused, maxBytes: 1 }), '/witness'),
     ...routesOf(mirrorRouter({ peers, maxBytes: 1 }), '/mirror'),
-    ...routesOf(adminRouter({ authenticate: unused, routes: messageRoutes(unused), log: silentLog }), '/admin'),
+    ...routesOf(
+      adminRouter({
+        authenticate: unused,
+        routes: [...messageRoutes(unused), ...sourceRoutes(unused)],
+        log: silentLog,
+      }),
+      '/admin',
+    ),
     ...routesOf(healthRouter({ checks: () => ({}), registry: new Registry() }), ''),
     ...routesOf(authRouter({ jwks: { keys: [] }, resource: '', externalIssuers: [] }), ''),
     ...routesOf(apiRouter({ openapi: text }), ''),

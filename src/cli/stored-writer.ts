@@ -1,0 +1,38 @@
+/** A writer over the stored ledger of the configured gateway, for commands that change something beside it or without it. */
+import type { Config } from '../config/config.ts';
+import { systemClock } from '../core/clock.ts';
+import { silentLog } from '../core/log.ts';
+import { systemRandom } from '../core/random.ts';
+import { commitStore } from '../storage/pg/commit-store.ts';
+import { openLog } from '../storage/pg/open-log.ts';
+import { keyStore, prepareStore } from '../storage/pg/prepare-store.ts';
+import { openWriter, type OpenedWriter } from '../write/open-writer.ts';
+import { openStoredLedger, type StoredLedger } from './stored-ledger.ts';
+
+export type StoredWriter = Pick<StoredLedger, 'pool' | 'keySet' | 'blobs'> & OpenedWriter;
+
+/** Opens for one command; what it commits is durable when this resolves. Throws as `openStoredLedger`. */
+export async function withStoredWriter<T>(config: Config, work: (parts: StoredWriter) => Promise<T>): Promise<T> {
+  const ledger = await openStoredLedger(config);
+  try {
+    const { pool, keySet, blobs } = ledger;
+    const { secret } = await openLog(pool, config.origin, keySet.fingerprint);
+    const opened = await openWriter({
+      origin: config.origin,
+      keys: keySet,
+      clock: systemClock,
+      random: systemRandom,
+      log: silentLog,
+      prepareStore: prepareStore(pool),
+      keyStore: keyStore(pool),
+      commitStore: commitStore(pool, { fingerprint: keySet.fingerprint, onFenced: () => {} }),
+      sealedSecret: secret,
+      onCommitted: () => {},
+    });
+    const done = await work({ pool, keySet, blobs, ...opened });
+    await opened.committer.idle();
+    return done;
+  } finally {
+    await ledger.close();
+  }
+}
