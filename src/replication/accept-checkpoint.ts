@@ -74,6 +74,8 @@ export interface AcceptDeps {
 
 const refuse = (status: 400 | 403 | 404 | 422, reason: string): CheckpointOutcome => ({ status, reason });
 
+const FROZEN = refuse(403, 'the origin is frozen: it has signed two trees');
+
 interface Origin {
   readonly inTurn: ReturnType<typeof lane>;
   state: AcceptedState | undefined;
@@ -95,7 +97,7 @@ export function checkpointAcceptor(deps: AcceptDeps): (body: string) => Promise<
     let state = origin.state ?? (await load());
     // Another process may have gone on, or a person may have lifted the freeze.
     if (state.frozen || state.size !== request.oldSize) state = await load();
-    if (state.frozen) return refuse(403, 'the origin is frozen: it has signed two trees');
+    if (state.frozen) return FROZEN;
     if (state.size === checkpoint.size && state.size > 0 && !equalBytes(state.root, checkpoint.root)) {
       const second = formatNote({ text: note.text, signatures: note.signatures.filter((line) => isOf(line, keys)) });
       const evidence = {
@@ -119,7 +121,8 @@ export function checkpointAcceptor(deps: AcceptDeps): (body: string) => Promise<
     const to = { size: checkpoint.size, root: checkpoint.root, note: formatNote(kept) };
     origin.state = undefined;
     if (!(await advance({ origin: checkpoint.origin, from: state, to }))) {
-      return { status: 409, size: (await load()).size };
+      const now = await load();
+      return now.frozen ? FROZEN : { status: 409, size: now.size };
     }
     origin.state = { ...to, frozen: false };
     return { status: 200, request, kept };

@@ -190,6 +190,8 @@ class DataIntake {
   async #close(): Promise<void> {
     const open = this.#open;
     if (open === undefined || open.payloads.length < open.entries.length) return this.#incomplete();
+    // Before anything of the document counts: where the blob store fails here, what was complete before is kept without it.
+    const missing = await this.#missingOf(open.payloads);
     this.#open = undefined;
     this.#next = open.leaf + 1;
     this.#hashes.push(open.hash);
@@ -198,9 +200,17 @@ class DataIntake {
     for (const payload of open.payloads) {
       this.#payloads.push(payload);
       this.#bytes += payload.packed?.length ?? 0;
-      if (payload.packed === undefined && !(await this.#deps.hasBlob(payload.digest, payload.size)))
-        this.#missing.push(payload);
     }
+    this.#missing.push(...missing);
+  }
+
+  async #missingOf(payloads: readonly MirrorPayload[]): Promise<MirrorPayload[]> {
+    const missing: MirrorPayload[] = [];
+    for (const payload of payloads) {
+      if (payload.packed === undefined && !(await this.#deps.hasBlob(payload.digest, payload.size)))
+        missing.push(payload);
+    }
+    return missing;
   }
 
   #incomplete(): void {

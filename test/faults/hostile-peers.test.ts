@@ -413,6 +413,9 @@ describe('a request that is wrong', () => {
     expect(await part(digest, 'x', String(bytes.length - 1))).toBe(422);
     expect(await offset()).toEqual({ offset: 0, complete: false });
     expect(await part(digest, Buffer.concat([bytes, Buffer.alloc(5_000_000)]))).toBe(422);
+    // And the connection of a sender who does not stop is not kept for what is left.
+    const pouring = stall(`${path}/${digest}?from=0`, Buffer.concat([bytes, Buffer.alloc(300_000)]), { authorization });
+    await new Promise((resolve) => pouring.once('close', resolve));
     expect(await peer.kept()).toEqual(before);
     expect(await part(digest, '', String(bytes.length))).toBe(200);
     expect(await part(digest, bytes)).toBe(404);
@@ -423,7 +426,7 @@ describe('a request that is wrong', () => {
 function stall(path: string, start: Body, headers: Readonly<Record<string, string>> = {}): Socket {
   const { hostname, port } = new URL(peer.url);
   const socket = connect(Number(port), hostname);
-  socket.on('error', () => {});
+  socket.on('error', () => {}).resume();
   const lines = Object.entries({ host: 'x', 'content-length': '400000', ...headers }).map(([k, v]) => `${k}: ${v}\r\n`);
   socket.write(`POST /${path} HTTP/1.1\r\n${lines.join('')}\r\n`);
   socket.write(start);

@@ -43,7 +43,7 @@ export function httpApp(deps: HttpDeps): Express {
   app.disable('etag');
   // Query strings are parsed where they are used, strictly; Express would ignore what it cannot read.
   app.set('query parser', false);
-  app.use(assignRequestId(deps.random), securityHeaders, deps.measure);
+  app.use(closeUnread, assignRequestId(deps.random), securityHeaders, deps.measure);
   app.use('/fhir', deps.fhir);
   if (deps.admin !== undefined) app.use('/admin', deps.admin);
   app.use(deps.health);
@@ -72,6 +72,19 @@ export function httpApp(deps: HttpDeps): Express {
     response.status(error.form.http).json({ code: error.code, message: error.message });
   });
   return app;
+}
+
+/**
+ * An answer that came before the whole body was read leaves bytes on the connection that nobody will take: node then waits for
+ * them until the request's deadline, and a stop for its own.
+ */
+function closeUnread(request: Request, response: Response, next: NextFunction): void {
+  // Held here: a request that was destroyed has lost its socket.
+  const { socket } = request;
+  response.once('finish', () => {
+    if (request.readableDidRead && !request.complete) socket.destroySoon();
+  });
+  next();
 }
 
 /** What browsers must know: nothing here is to be framed, sniffed, referred from or kept by a cache unless a route says so. */

@@ -45,7 +45,7 @@ export function checkpointStore(pool: Pool, role: CosignerRole): CheckpointStore
       return moves.map(({ origin }) => moved.has(origin));
     },
     async convict({ origin, size, foundAt, first, second }) {
-      await pool.query(CONVICT, [origin, size, foundAt, first, second]).catch(storeError);
+      await pool.query(CONVICT, [origin, size, foundAt, first, second, EMPTY_ROOT]).catch(storeError);
     },
     async evidence() {
       return (await pool.query<Equivocation>(EVIDENCE).catch(storeError)).rows;

@@ -12,6 +12,7 @@ import { leafEntry } from '../../../src/ledger/leaf.ts';
 import { appendLeaves, EMPTY_ROOT, leafHash } from '../../../src/ledger/merkle.ts';
 import { KEY_ED25519, verifierKey, type NoteSigner, type VerifierKey } from '../../../src/ledger/note.ts';
 import { TILE_WIDTH } from '../../../src/ledger/tile.ts';
+import type { HashReader } from '../../../src/ledger/tree-range.ts';
 import { readTile, tileHashReader } from '../../../src/ledger/tile-source.ts';
 import { encodeAddCheckpoint } from '../../../src/ledger/witness-message.ts';
 import { digestsOf, noteSigner } from '../ledger/support.ts';
@@ -47,11 +48,12 @@ export class TestLog {
 
   /** That the leaves [start, end) are a subtree of the tree of `size` leaves. */
   async subtreeProof(start: number, end: number, size: number): Promise<Buffer[]> {
+    return subtreeConsistencyProof(this.hashes(size), start, end, size);
+  }
+
+  hashes(size: number): HashReader {
     const source = { digests: async (a: number, b: number) => this.digests.slice(a, b), tile: async () => undefined };
-    const read = tileHashReader(size, (level, index, width) =>
-      readTile(source, level, index, Math.min(width, TILE_WIDTH)),
-    );
-    return subtreeConsistencyProof(read, start, end, size);
+    return tileHashReader(size, (level, index, width) => readTile(source, level, index, Math.min(width, TILE_WIDTH)));
   }
 
   async addCheckpoint(from: number, to: number): Promise<string> {
