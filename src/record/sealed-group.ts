@@ -75,10 +75,10 @@ function storedBlock(out: Buffer, at: number, final: 0 | 1, length: number): num
 }
 
 function deflateBody(plaintext: Buffer): Buffer {
-  // Small inputs get a small window: setting up the default 256 KiB of zlib state costs more than compressing them.
-  const windowBits = plaintext.length <= 1024 ? 10 : plaintext.length <= 4096 ? 12 : 15;
-  const memLevel = plaintext.length <= 4096 ? 5 : 8;
-  return deflateRawSync(plaintext, { finishFlush: constants.Z_SYNC_FLUSH, windowBits, memLevel });
+  // Small inputs get a small window: setting up the default 256 KiB of zlib state costs more than compressing them. Level 3
+  // takes half the time of the default and, for records as repetitive as these, some 2 % more bytes.
+  const [windowBits, memLevel] = plaintext.length <= 8192 ? [13, 6] : [15, 8];
+  return deflateRawSync(plaintext, { finishFlush: constants.Z_SYNC_FLUSH, level: 3, windowBits, memLevel });
 }
 
 /**
@@ -92,6 +92,18 @@ export function sealGroup(
   plaintext: Buffer,
   random: Random,
 ): SealedGroup {
+  const { packed, compact } = seal(kek, kid, cty, plaintext, random);
+  return { packed, digest: createHash('sha256').update(compact).digest(), size: compact.length };
+}
+
+/** As `sealGroup`, for what stands inside a document: its packed form and its compact JWE. */
+export function seal(
+  kek: KeyObject,
+  kid: string,
+  cty: ContentType,
+  plaintext: Buffer,
+  random: Random,
+): { readonly packed: Buffer; readonly compact: string } {
   if (plaintext.length + GROUP_PADDING_STEP > GROUP_MAX_BYTES) {
     throw new GatewayError('too-large', `a sealed group holds at most ${GROUP_MAX_BYTES} bytes`);
   }
@@ -113,8 +125,7 @@ export function sealGroup(
   iv.copy(packed, IV_AT);
   authTag.copy(packed, AUTH_AT);
   ciphertext.copy(packed, TEXT_AT);
-  const compact = compactOf(packed);
-  return { packed, digest: createHash('sha256').update(compact).digest(), size: compact.length };
+  return { packed, compact: compactParts(header, packed) };
 }
 
 /** The tag (`kid`) of a packed group, base64url. */
@@ -127,8 +138,11 @@ export function compactOf(packed: Buffer): string {
   const cty = CONTENT_TYPES[packed[0]];
   if (cty === undefined || packed.length <= TEXT_AT)
     throw new GatewayError('integrity', 'stored bytes are not a sealed group');
+  return compactParts(protectedHeader(cty, groupTag(packed)), packed);
+}
+
+function compactParts(header: string, packed: Buffer): string {
   const part = (from: number, to: number): string => packed.toString('base64url', from, to);
-  const header = protectedHeader(cty, part(TAG_AT, KEY_AT));
   return `${header}.${part(KEY_AT, IV_AT)}.${part(IV_AT, AUTH_AT)}.${part(TEXT_AT, packed.length)}.${part(AUTH_AT, TEXT_AT)}`;
 }
 

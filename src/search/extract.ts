@@ -56,7 +56,8 @@ type Sink = (parts: TokenParts) => void;
 type Extractor = (resource: StoredResource, add: Sink) => void;
 
 interface TypePlan {
-  readonly gateway: readonly Extractor[];
+  /** By the element in which the parameter's path begins: a resource has few of those that its type may have. */
+  readonly gateway: ReadonlyMap<string, readonly Extractor[]>;
   /** The parameters with patient-scoped compounds. */
   readonly patient: readonly Extractor[];
   readonly sort: SearchParameter | undefined;
@@ -67,7 +68,12 @@ const plans = new Map<string, TypePlan>();
 function planOf(type: string): TypePlan {
   let plan = plans.get(type);
   if (plan !== undefined) return plan;
-  const gateway: Extractor[] = [];
+  const gateway = new Map<string, Extractor[]>();
+  const enter = (element: string, extractor: Extractor): void => {
+    const beside = gateway.get(element);
+    if (beside === undefined) gateway.set(element, [extractor]);
+    else beside.push(extractor);
+  };
   const patient: Extractor[] = [];
   const sort = sortParameter(type);
   for (const parameter of parametersOf(type).values()) {
@@ -77,10 +83,12 @@ function planOf(type: string): TypePlan {
     for (const path of parameter.paths) {
       const extract = extractorOf(type, parameter, path);
       if (extract !== undefined)
-        gateway.push((resource, add) => visitValues(resource, path, (value) => extract(value, add)));
+        enter(path.steps[0]?.name ?? '', (resource, add) =>
+          visitValues(resource, path, (value) => extract(value, add)),
+        );
     }
   }
-  if (PERSON_TYPES.has(type)) gateway.push(nameAndBirthdate);
+  if (PERSON_TYPES.has(type)) enter('birthDate', nameAndBirthdate);
   plan = { gateway, patient, sort };
   plans.set(type, plan);
   return plan;
@@ -93,22 +101,30 @@ export function isCompound(parameter: SearchParameter): boolean {
 
 /** Index entries of a resource version. A tombstone has none. */
 export function indexEntries(resource: StoredResource): IndexEntries {
+  const gateway = new Collector();
+  const patient = new Collector();
+  const sortTime = visitEntries(resource, gateway.add, patient.add);
+  return { sortTime, gateway: gateway.parts, patient: patient.parts };
+}
+
+/** Hands over the entries of a resource version one by one, some of them more than once. Returns the sort time. */
+export function visitEntries(resource: StoredResource, gateway: Sink, patient: Sink): number {
   const type = resource.resourceType;
   const plan = planOf(type);
   const lastUpdated = Date.parse(resource.meta.lastUpdated);
-  if (isTombstone(resource)) return { sortTime: lastUpdated, gateway: [], patient: [] };
-  const gateway = new Collector();
-  const patient = new Collector();
+  if (isTombstone(resource)) return lastUpdated;
   const { sortTime, long } = sortTimeOf(resource, plan.sort, lastUpdated);
-  gateway.add(typeToken(type));
-  for (const extract of plan.gateway) extract(resource, gateway.add);
-  if (long) gateway.add(longToken(type));
-  if (type !== 'Patient' && subjectOf(resource) !== undefined) {
-    patient.add(typeToken(type));
-    for (const extract of plan.patient) extract(resource, patient.add);
-    if (long) patient.add(longToken(type));
+  gateway(typeToken(type));
+  for (const element of Object.keys(resource)) {
+    for (const extract of plan.gateway.get(element) ?? []) extract(resource, gateway);
   }
-  return { sortTime, gateway: gateway.parts, patient: patient.parts };
+  if (long) gateway(longToken(type));
+  if (type !== 'Patient' && subjectOf(resource) !== undefined) {
+    patient(typeToken(type));
+    for (const extract of plan.patient) extract(resource, patient);
+    if (long) patient(longToken(type));
+  }
+  return sortTime;
 }
 
 /** Entries up to which comparing with each is faster than a set of names. */

@@ -9,7 +9,7 @@ import type { IndexSecret, LockboxSlot } from '../keys/index-secret.ts';
 import { lockboxTag, type Lockbox } from '../keys/lockbox.ts';
 import type { LabelSet } from '../labels/label.ts';
 import type { DocumentBody, PayloadEntry, SignedDocument } from '../record/document.ts';
-import { compactOf, sealGroup, type ContentType } from '../record/sealed-group.ts';
+import { seal, sealGroup, type ContentType } from '../record/sealed-group.ts';
 import type { HeldLockbox, Keyring } from './keyring.ts';
 import { emptyItem, type CommitItem, type CommitItemDraft, type NewDocument } from './ports.ts';
 
@@ -99,8 +99,8 @@ export class Draft {
   /** Seals the inner part of the manifest (access batch, source) and signs the document; the draft is complete. */
   async finish(typ: 'manifest' | 'access' | 'source', labels: LabelSet, content: Buffer): Promise<CommitItem> {
     const { kid, lockbox } = await this.#tag(undefined, labels, 0);
-    const sealed = sealGroup(lockbox.keyObject, kid, 'application/json', content, this.#deps.random);
-    const document = this.#deps.sign({ v: 1, typ, payloads: this.#entries, sealed: compactOf(sealed.packed) });
+    const { compact } = seal(lockbox.keyObject, kid, 'application/json', content, this.#deps.random);
+    const document = this.#deps.sign({ v: 1, typ, payloads: this.#entries, sealed: compact });
     this.item.manifest = this.item.documents.push({ digest: document.digest, body: document.bytes }) - 1;
     for (const box of this.#boxes.values()) {
       this.item.lockboxes.push({

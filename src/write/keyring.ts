@@ -14,7 +14,7 @@ import { lockboxSlot, type IndexSecret, type LockboxSlot } from '../keys/index-s
 import { lockboxTag, newLockbox, type Lockbox } from '../keys/lockbox.ts';
 import type { LabelSet } from '../labels/label.ts';
 import type { DocumentBody, SignedDocument } from '../record/document.ts';
-import { compactOf, sealGroup } from '../record/sealed-group.ts';
+import { seal } from '../record/sealed-group.ts';
 import { unwrap } from '../record/unwrap.ts';
 import type { KeyStore, LockboxRow } from './ports.ts';
 import { gatewayTokens, type Keyed } from './token-rows.ts';
@@ -219,9 +219,9 @@ function wrapForSelf(
   typ: 'grant' | 'secret' | 'rewrap',
   content: Buffer,
 ): NewWrap {
-  const { packed } = sealGroup(deps.master, recipientTag(recipient, n), 'application/json', content, deps.random);
+  const { packed, compact } = seal(deps.master, recipientTag(recipient, n), 'application/json', content, deps.random);
   content.fill(0);
-  return { document: deps.sign({ v: 1, typ, payloads: [], sealed: compactOf(packed) }), wrap: packed };
+  return { document: deps.sign({ v: 1, typ, payloads: [], sealed: compact }), wrap: packed };
 }
 
 /**

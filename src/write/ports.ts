@@ -109,6 +109,19 @@ export interface DocumentRow {
   readonly body: Buffer;
 }
 
+/** A search token of lines of a sealed group (DESIGN section 7). */
+export interface TokenRow {
+  /** Signed 64-bit. */
+  readonly token: bigint;
+  /** Milliseconds since 1970. */
+  readonly sortTime: number;
+  /** Ordinal of the group in `payloads`. */
+  readonly payload: number;
+  /** Bit mask of the lines: 0 to 31, and 32 to 63; 32-bit signed. */
+  readonly low: number;
+  readonly high: number;
+}
+
 /** What one prepared message or access batch puts into the group commit. Positions of its own documents are relative. */
 export interface CommitItem {
   readonly documents: readonly DocumentRow[];
@@ -134,8 +147,7 @@ export interface CommitItem {
     source: number;
     sourceTime: number;
   }[];
-  /** payload: ordinal in `payloads`; token as signed 64-bit. */
-  readonly tokens: readonly { token: bigint; sortTime: number; payload: number; mask: bigint }[];
+  readonly tokens: readonly TokenRow[];
   readonly message: MessageKey | undefined;
   /** New statements about pairs of patients, each from one side; the other side's row follows from it. */
   readonly links?: readonly PatientLink[];

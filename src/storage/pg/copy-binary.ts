@@ -91,6 +91,15 @@ export class CopyRows {
     return this;
   }
 
+  /** An int8 by its upper and lower 32 bits. */
+  int8Halves(high: number, low: number): this {
+    const at = this.#room(12);
+    this.#buffer.writeInt32BE(8, at);
+    this.#buffer.writeInt32BE(high | 0, at + 4);
+    this.#buffer.writeInt32BE(low | 0, at + 8);
+    return this;
+  }
+
   int4(value: number): this {
     const at = this.#room(8);
     this.#buffer.writeInt32BE(4, at);

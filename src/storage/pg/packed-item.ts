@@ -108,7 +108,7 @@ function encodeRows(item: CommitItem, to: Record<Table, RelativeRows>): number[]
   }
   for (const token of item.tokens) {
     to.token.rows.row(4).int8(token.token).int8(token.sortTime);
-    to.token.group(item.manifest, token.payload).int8(BigInt.asIntN(64, token.mask));
+    to.token.group(item.manifest, token.payload).int8Halves(token.high, token.low);
   }
   if (item.message !== undefined) {
     const { control, digest, thread } = item.message;

@@ -25,6 +25,7 @@ test('an observation: thirteen rows, the subject only under its own secret', () 
   expect(sortTime).toBe(Date.UTC(2024, 4, 10, 10));
   expect(parts(observation)).toEqual([
     '_type type',
+    'status code final',
     'category system|code http://cat laboratory',
     'category code laboratory',
     'category system| http://cat',
@@ -32,7 +33,6 @@ test('an observation: thirteen rows, the subject only under its own secret', () 
     'code code 718-7',
     'code system| http://loinc.org',
     'encounter reference 2',
-    'status code final',
     'value-quantity bucket +1:1',
   ]);
   expect(patient).toEqual([
