@@ -158,6 +158,19 @@ describe('reprocessing', () => {
     expect(await versions()).toBe(before);
   });
 
+  it('a late message about the visit of another patient is kept: nothing of it gets into that chart', async () => {
+    const late = visitOf('C-0', '3').replace(/^((?:[^|]*\|){6})[^|]*/, (_, head: string) => `${head}20200101`);
+    expect(late).toContain('|20200101|');
+    const before = await versions();
+    expect(parseAck(Buffer.from(await send(late)))).toMatchObject({ code: 'AA', condition: '207' });
+    expect(await versions()).toBe(before);
+    const [{ leaf }] = (await listMessages(deps, { quarantined: true, limit: 1 })).messages;
+    expect(await reprocessMessage(deps, leaf, {})).toMatchObject({
+      outcome: 'kept',
+      reason: { code: 'business-rule' },
+    });
+  });
+
   it('runs through the quarantine in the order in which the messages came', async () => {
     const kept = [await keep(result('K-4', '3', '20260303')), await keep(result('K-5', '4', '20260303'))];
     const seen: LeafIndex[] = [];
@@ -196,7 +209,7 @@ describe('the list', () => {
     expect(await list({ source: 'test' })).toBe((await waiting()).length);
     expect(await list({ source: 'another' })).toBe(0);
     expect(await list({ quarantined: false, source: 'another' })).toBe(0);
-    expect(await list({ reason: 'business-rule' })).toBe(1);
+    expect(await list({ reason: 'business-rule' })).toBe(2);
     expect(await list({ since: RECEIVED_AT })).toBe((await waiting()).length);
     expect(await list({ since: RECEIVED_AT + 1 })).toBe(0);
     expect(await list({ quarantined: false, since: RECEIVED_AT + 1 })).toBe(0);

@@ -1,0 +1,39 @@
+/**
+ * Whose record a late statement speaks of: it makes no new subject, so that nothing else would notice that it means somebody
+ * else's visit or result by the same number. Its parts must not be added to the record of another patient.
+ */
+import { GatewayError } from '../core/errors.ts';
+import type { ResourceKey } from '../core/ids.ts';
+import { parseReference, subjectOf } from '../formats/fhir/references.ts';
+import { isTombstone } from '../formats/fhir/resource.ts';
+import { resourceKey, type IndexSecret } from '../keys/index-secret.ts';
+import { isLinked } from './link-chain.ts';
+import type { PrepareStore } from './ports.ts';
+import type { Target } from './target.ts';
+
+/** Throws `business-rule` for a late statement about a record of a patient whom nothing links to the one that it names. */
+export async function refuseStrangers(
+  store: Pick<PrepareStore, 'links'>,
+  secret: IndexSecret,
+  targets: readonly Target[],
+): Promise<void> {
+  for (const target of targets) {
+    const { type, current } = target;
+    if (type === 'Patient' || current === undefined || isTombstone(current)) continue;
+    const owner = patientKey(secret, subjectOf(current));
+    const others = [...target.lateSubjects]
+      .map((subject) => patientKey(secret, subject))
+      .filter((key) => key !== owner);
+    if (owner === undefined || others.length === 0) continue;
+    const links = await store.links([owner]);
+    if (others.every((key) => key === undefined || isLinked(links, owner, key))) continue;
+    throw new GatewayError('business-rule', 'the subject of an existing resource cannot change; it was left as it is', {
+      expression: `${type}.subject`,
+    });
+  }
+}
+
+function patientKey(secret: IndexSecret, reference: string | undefined): ResourceKey | undefined {
+  const parsed = reference === undefined ? undefined : parseReference(reference);
+  return parsed?.local === true && parsed.type === 'Patient' ? resourceKey(secret, parsed.type, parsed.id) : undefined;
+}
