@@ -10,18 +10,20 @@ import { systemRandom } from './core/random.ts';
 import { messageRoutes } from './edge/http/admin/messages.ts';
 import { sourceRoutes } from './edge/http/admin/sources.ts';
 import { createMetrics } from './edge/http/metrics.ts';
+import { renewalMetrics } from './edge/http/renewal-metrics.ts';
 import { startSweep, SWEEP_DEFAULTS } from './followers/sweep.ts';
 import { makeSourceProfile } from './normalize/hl7v2/source-profile.ts';
 import { guardIntake } from './services/guard-intake.ts';
 import { movingDocuments } from './services/move-documents.ts';
 import { openFileBlobStore } from './storage/blobs/fs.ts';
 import { isBlobNamed } from './storage/pg/follower-store.ts';
-import { keysOf, loadKeys, openDatabase, openWriting, watchDisk } from './app/database.ts';
+import { keyProviderOf, keysOf, openDatabase, openWriting, watchDisk } from './app/database.ts';
 import { startHttp } from './app/http.ts';
 import { hl7v2Events, startDimse, startMllp, startStudies } from './app/intake.ts';
 import { startIntakeThreads } from './app/intake-threads.ts';
 import { messageCare, watchQuarantine } from './app/messages.ts';
 import { openNetwork } from './app/network.ts';
+import { startRenewal } from './app/renew-keys.ts';
 import { watchProtections } from './app/protections.ts';
 import { openSources, sourceKeeper } from './app/sources.ts';
 import { Teardown } from './app/teardown.ts';
@@ -50,7 +52,8 @@ export async function startGateway(config: Config, log: Log): Promise<Gateway> {
 }
 
 async function start(config: Config, log: Log, teardown: Teardown): Promise<Gateway> {
-  const loaded = await loadKeys(config);
+  const provider = keyProviderOf(config);
+  const { keySet: loaded } = await provider.load({ create: true });
   const database = await openDatabase(config, log, teardown);
   const { pool } = database;
   const keys = await keysOf(loaded, pool);
@@ -63,6 +66,7 @@ async function start(config: Config, log: Log, teardown: Teardown): Promise<Gate
   const fenced = new Promise<void>((resolve) => (fence = resolve));
   const opened = await openWriting(config, keys, pool, metrics, log, network, fence);
   teardown.add('commits', () => opened.committer.idle());
+  startRenewal({ keys, provider, pool, opened, metrics: renewalMetrics(metrics.registry), log, teardown });
   const isNamed = (digest: Uint8Array): Promise<boolean> => isBlobNamed(pool, digest);
   const documents = movingDocuments({ blobs, isBlobNamed: isNamed, random: systemRandom }, opened.writer);
   const writer = guardIntake(documents, disk.hasRoom);

@@ -7,6 +7,7 @@ import { GatewayError } from '../core/errors.ts';
 import { describeError, type Log } from '../core/log.ts';
 import { systemRandom } from '../core/random.ts';
 import { type GatewayMetrics } from '../edge/http/metrics.ts';
+import type { KeyProvider } from '../keys/key-provider.ts';
 import type { KeySet } from '../keys/key-set.ts';
 import { startEmbeddedPostgres } from '../storage/embedded-postgres/embedded-postgres.ts';
 import { fileKeyProvider } from '../storage/key-file.ts';
@@ -27,10 +28,10 @@ const DISK_CHECK_MS = 5_000;
 /** Milliseconds after which Postgres ends a statement of ours: none of them is long. */
 const STATEMENT_TIMEOUT_MS = 60_000;
 
-export async function loadKeys(config: Config): Promise<KeySet> {
+/** Where the keys are kept: in the file that `config` names. */
+export function keyProviderOf(config: Config): KeyProvider {
   const passphrase = config.keyPassphraseFile === undefined ? {} : { passphraseFile: config.keyPassphraseFile };
-  const provider = fileKeyProvider({ path: config.keyFile, ...passphrase, random: systemRandom });
-  return (await provider.load({ create: true })).keySet;
+  return fileKeyProvider({ path: config.keyFile, ...passphrase, random: systemRandom });
 }
 
 /** The key set that this database was written with, where a rotation was interrupted between key file and ledger. */

@@ -13,7 +13,7 @@ type Action = (args: readonly string[], context: CliContext) => Promise<number>;
 const ACTIONS: Readonly<Record<string, { readonly usage: string; readonly run: Action }>> = {
   show: { usage: 'show', run: show },
   passphrase: { usage: 'passphrase --new-file FILE | --none', run: passphrase },
-  rotate: { usage: 'rotate sign|witness|mirror|encrypt|issuer|master', run: rotate },
+  rotate: { usage: 'rotate sign|witness|mirror|encrypt|issuer|master [--background]', run: rotate },
   'recovery-kit': { usage: 'recovery-kit --shares 5 --threshold 3 DIR', run: recoveryKit },
   recover: { usage: 'recover FILE...', run: recover },
 };

@@ -1,8 +1,9 @@
 /**
  * `anamnesis keys rotate ROLE`: another key for a role. Works beside running gateways, which stop writing at the moment of the
  * change and take the new keys at their next start. Every step is durable before the next: after a crash the same command
- * goes on where it was.
+ * goes on where it was. The wraps under an old master are renewed by this command, or by the gateways once they run again.
  */
+import { parseArgs } from 'node:util';
 import type { Config } from '../config/config.ts';
 import { systemClock } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
@@ -15,9 +16,10 @@ import { beginRotation, finishRotation, withoutOldMasters } from '../keys/rotate
 import { renewWraps } from '../services/renew-wraps.ts';
 import { anchorRotation } from '../services/rotate-key.ts';
 import { commitStore } from '../storage/pg/commit-store.ts';
+import { RENEWAL_LOCK, tryAlone } from '../storage/pg/leader.ts';
 import { logFingerprint, openLog } from '../storage/pg/open-log.ts';
 import { keyStore, prepareStore } from '../storage/pg/prepare-store.ts';
-import { wrapStore } from '../storage/pg/wrap-store.ts';
+import { countWraps, wrapStore } from '../storage/pg/wrap-store.ts';
 import { openWriter } from '../write/open-writer.ts';
 import { EXIT, UsageError, type CliContext } from './command.ts';
 import { keyProvider } from './keys.ts';
@@ -25,8 +27,16 @@ import { progressBar } from './progress.ts';
 import { readSettings } from './settings.ts';
 import { openStoredLedger, type StoredLedger } from './stored-ledger.ts';
 
+/** Milliseconds between two looks at who renews. */
+const WAIT_MS = 500;
+
 export async function rotate(args: readonly string[], context: CliContext): Promise<number> {
-  const [name, ...more] = args;
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: { background: { type: 'boolean', default: false } },
+  });
+  const [name, ...more] = positionals;
   const role = ROTATABLE_ROLES.find((known) => known === name);
   if (name === 'log') {
     throw new UsageError(
@@ -34,12 +44,13 @@ export async function rotate(args: readonly string[], context: CliContext): Prom
     );
   }
   if (role === undefined || more.length > 0) throw new UsageError(`say keys rotate ${ROTATABLE_ROLES.join('|')}`);
+  if (values.background && role !== 'master') throw new UsageError('--background goes with master alone');
   const config = readSettings(context);
   const provider = keyProvider(config);
   const ledger = await openStoredLedger(config, { admin: true });
   try {
     const { keySet } = await provider.load({ create: false });
-    await rotateRole({ config, provider, ledger, context }, keySet, role);
+    await rotateRole({ config, provider, ledger, context }, keySet, role, values.background);
     return EXIT.ok;
   } finally {
     await ledger.close();
@@ -53,7 +64,7 @@ interface Rotation {
   readonly context: CliContext;
 }
 
-async function rotateRole(rotation: Rotation, loaded: KeySet, role: RotatableRole): Promise<void> {
+async function rotateRole(rotation: Rotation, loaded: KeySet, role: RotatableRole, background: boolean): Promise<void> {
   const { context } = rotation;
   let keySet = await settle(rotation, loaded, role);
   if (keySet === undefined) return;
@@ -62,7 +73,29 @@ async function rotateRole(rotation: Rotation, loaded: KeySet, role: RotatableRol
     context.out(`The key of ${role} is another one from here on; the ledger says so.`);
     context.out('Running gateways have stopped writing: start them again. Make a new recovery kit.');
   }
-  if (role === 'master') await renewAll(rotation, keySet);
+  if (role !== 'master') return;
+  if (background) {
+    context.out('They seal all keys under the new master then, in the background, and destroy the old one at the end.');
+    return;
+  }
+  await renewAlone(rotation, keySet);
+}
+
+/** Renews the wraps, or waits for the gateway that does. */
+async function renewAlone(rotation: Rotation, keySet: KeySet): Promise<void> {
+  const { provider, ledger, context } = rotation;
+  for (let waiting = false; ; waiting = true) {
+    const done = await tryAlone(ledger.pool, RENEWAL_LOCK, async () => {
+      // A gateway that was started meanwhile may have been faster.
+      const { history } = (await provider.load({ create: false })).keySet;
+      if (history.master.length > 0) await renewAll(rotation, keySet);
+      else context.out('A running gateway has sealed all keys under the new master; the old one is destroyed.');
+      return true;
+    });
+    if (done === true) return;
+    if (!waiting) context.out('A running gateway seals the keys under the new master: waiting for it.');
+    await new Promise((resolve) => setTimeout(resolve, WAIT_MS));
+  }
 }
 
 /** Ends what an interrupted rotation has left. Undefined: the asked rotation was the interrupted one, and is done now. */
@@ -115,10 +148,8 @@ async function renewAll({ config, provider, ledger, context }: Rotation, keySet:
     sealedSecret: secret,
     onCommitted: () => {},
   });
-  const { rows } = await pool.query<{ n: number }>(
-    'select (select count(*) from lockbox) + (select count(*) from patient) as n',
-  );
-  const bar = progressBar(process.stderr, rows[0].n, () => systemClock.now());
+  const count = await countWraps(pool);
+  const bar = progressBar(process.stderr, count, () => systemClock.now());
   const renew = (): ReturnType<typeof renewWraps> =>
     renewWraps({
       wraps: wrapStore(pool),
@@ -126,7 +157,7 @@ async function renewAll({ config, provider, ledger, context }: Rotation, keySet:
       committer,
       master: keySet.master,
       retired: keySet.history.master,
-      progress: ({ seen }) => bar.update(Math.min(seen, rows[0].n), 'keys looked at'),
+      progress: ({ seen }) => bar.update(Math.min(seen, count), 'keys looked at'),
     });
   let total = 0;
   try {
@@ -139,7 +170,7 @@ async function renewAll({ config, provider, ledger, context }: Rotation, keySet:
   } finally {
     bar.end();
   }
-  await provider.save(withoutOldMasters(keySet), 'replace');
+  await provider.update(withoutOldMasters);
   context.out(`${total} keys are sealed under the new master; the old one is destroyed in the key file.`);
   context.out(
     'Destroy its copies too (older recovery kits, backups of the key file): what they open is in every old backup.',

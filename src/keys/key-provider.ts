@@ -21,4 +21,10 @@ export interface KeyProvider {
    * crash leaves the old one or the new one. Not retried. Throws `conflict` (`create`, and there is one), `unavailable`.
    */
   save(keySet: KeySet, how: 'create' | 'replace'): Promise<void>;
+  /**
+   * Loads, edits and saves, as one step that no other `save` or `update`, of this process or another, comes between. Where `edit`
+   * returns what it was given nothing is written. Resolves with what stands then. Throws as `load` and `save`, and what `edit`
+   * throws; `busy` when others keep changing it.
+   */
+  update(edit: (current: KeySet) => KeySet): Promise<KeySet>;
 }

@@ -35,6 +35,8 @@ export interface RenewDeps {
   /** Masters that are to be destroyed. */
   readonly retired: readonly KeyObject[];
   readonly progress: (done: { readonly seen: number; readonly renewed: number }) => void;
+  /** Called between two pages with the milliseconds that the last one took: to leave room for other work, or to throw. */
+  readonly pause?: (tookMs: number) => Promise<void>;
 }
 
 const PAGE = 256;
@@ -46,10 +48,12 @@ export async function renewWraps(deps: RenewDeps): Promise<{ readonly seen: numb
     rows: readonly Row[],
     place: (row: Row, wrap: Buffer) => NonNullable<CommitItem['rewraps']>[number],
   ): Promise<void> => {
+    const startedAt = performance.now();
     const renewed = await Promise.all(rows.map((row) => renewOne(deps, row, (wrap) => place(row, wrap))));
     done.seen += rows.length;
     done.renewed += renewed.filter(Boolean).length;
     deps.progress(done);
+    await deps.pause?.(performance.now() - startedAt);
   };
   for (let after = -1; ;) {
     const rows = await deps.wraps.lockboxes(after, PAGE);

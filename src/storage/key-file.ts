@@ -15,6 +15,7 @@ import { decodeKeySet, encodeKeySet, generateKeySet } from '../keys/key-set-code
 import type { KeyProvider, LoadedKeySet } from '../keys/key-provider.ts';
 import type { KeySet } from '../keys/key-set.ts';
 import { ensureDataDir } from './data-dir.ts';
+import { locked } from './file-lock.ts';
 
 /** Cost of one guess (RFC 9106 section 4). `memory` in KiB. */
 export interface Argon2Cost {
@@ -67,9 +68,18 @@ export function fileKeyProvider(settings: KeyFileSettings): KeyProvider {
     async save(keySet, how) {
       const text = await seal(keySet, await readPassphrase(settings.passphraseFile), settings);
       ensureDataDir(dirname(settings.path));
-      if (await write(settings, text, how)) return;
+      if (await locked(settings.path, () => write(settings, text, how))) return;
       throw new GatewayError('conflict', `there is a key file at ${settings.path}: nothing was changed`);
     },
+    update: (edit) =>
+      locked(settings.path, async () => {
+        const passphrase = await readPassphrase(settings.passphraseFile);
+        const found = await read(settings.path, passphrase);
+        if (found === undefined) throw new GatewayError('not-found', `there is no key file at ${settings.path}`);
+        const edited = edit(found.keySet);
+        if (edited !== found.keySet) await write(settings, await seal(edited, passphrase, settings), 'replace');
+        return edited;
+      }),
   };
 }
 

@@ -115,6 +115,9 @@ export class Keyring {
 
   #hold(row: LockboxRow): HeldLockbox {
     const held = { leaf: row.leaf, lockbox: decodeGrant(unwrap(this.#masters, row.wrap)) };
+    const { patient, labels, epoch } = held.lockbox;
+    // The database's account may change wraps: one of another lockbox would have somebody else's records sealed under it.
+    if (this.slot(patient, labels, epoch) !== row.slot) throw swapped();
     this.learnLockbox(row.slot, held);
     return held;
   }
@@ -130,7 +133,8 @@ export class Keyring {
     }
     if (missing.length > 0) {
       for (const row of await this.#deps.store.patients(missing)) {
-        const { secret } = decodeSecret(unwrap(this.#masters, row.wrap));
+        const { secret, patient } = decodeSecret(unwrap(this.#masters, row.wrap));
+        if (patient !== row.patient) throw swapped();
         this.learnPatient(row.patient, secret);
         found.set(row.patient, secret);
       }
@@ -210,6 +214,13 @@ export class Keyring {
     const n = await this.#draw(0 as LeafIndex, GATEWAY_TAG_BLOCK);
     return wrapForSelf(this.#deps, this.#recipient, n, typ, content);
   }
+}
+
+function swapped(): GatewayError {
+  return new GatewayError(
+    'integrity',
+    'a key in the database stands in the row of another one; run `anamnesis rebuild`',
+  );
 }
 
 function wrapForSelf(

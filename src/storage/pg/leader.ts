@@ -4,10 +4,23 @@
  */
 import type { Client, Pool } from './pool.ts';
 
-/** Any constants of our own: the advisory locks of who replicates the own log, and of who pulls others. */
+/** Any constants of our own: the advisory locks of who replicates the own log, of who pulls others, of who renews keys. */
 const REPLICATION_LOCK = 4_720_318_904;
 export const PULL_LOCK = 4_720_318_905;
+export const RENEWAL_LOCK = 4_720_318_906;
 const RETRY_MS = 1_000;
+
+/** Runs `work` if the lock can be had now, on a connection of its own; undefined when somebody else holds it. */
+export async function tryAlone<T>(pool: Pool, lock: number, work: () => Promise<T>): Promise<T | undefined> {
+  const client = await pool.connect();
+  try {
+    const { rows } = await client.query<{ mine: boolean }>('select pg_try_advisory_lock($1) as mine', [lock]);
+    return rows[0].mine ? await work() : undefined;
+  } finally {
+    // With the connection goes the lock.
+    client.release(true);
+  }
+}
 
 export interface Leadership {
   /** Gives the lock up; resolves when the work has ended. */

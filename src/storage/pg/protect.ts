@@ -70,8 +70,9 @@ export async function sessionUser(db: Pool): Promise<string> {
 /** Columns that the writer may change; tables of the truth have none. */
 const UPDATES: ReadonlyMap<string, string> = new Map([
   ['log_head', 'size, root, compact, block, checkpoint'],
-  ['lockbox', 'next_tag'],
-  ['patient', 'consent_leaf'],
+  // Wraps are renewed after a rotation of master; one that was swapped does not fit its row (write/keyring).
+  ['lockbox', 'next_tag, wrap'],
+  ['patient', 'consent_leaf, wrap'],
 ]);
 /** Tables that take rows and keep them. */
 const APPENDED: ReadonlySet<string> = new Set([
@@ -111,10 +112,10 @@ export async function protect(
       await makeRole(client, OWNER, 'nologin');
       if (embedded || login === WRITER) await makeRole(client, WRITER, embedded ? 'login' : 'nologin');
     }
-    const tables = await tablesOf(client);
+    const tables = await tablesOf(client, login);
     const stands = await inspectProtections(client, login);
     const complete = stands.every(({ present }) => present);
-    if (complete && tables.every(({ owner, granted }) => owner === OWNER && granted.includes(login))) return;
+    if (complete && tables.every((table) => isGranted(table, login))) return;
     await client.query('begin');
     if (superuser) {
       await thaw(client);
@@ -164,16 +165,28 @@ interface Table {
   readonly owner: string;
   /** Roles that may read it by a grant. */
   readonly granted: readonly string[];
+  /** Columns that the login may change. */
+  readonly changeable: readonly string[];
 }
 
-async function tablesOf(client: Client): Promise<readonly Table[]> {
-  const { rows } = await client.query<Table>(`
+function isGranted({ name, owner, granted, changeable }: Table, login: string): boolean {
+  const columns = UPDATES.get(name)?.split(', ') ?? [];
+  return owner === OWNER && granted.includes(login) && columns.every((column) => changeable.includes(column));
+}
+
+async function tablesOf(client: Client, login: string): Promise<readonly Table[]> {
+  const { rows } = await client.query<Table>(
+    `
     select c.relname as name, r.rolname as owner,
            array(select g.rolname::text from aclexplode(c.relacl) a join pg_roles g on g.oid = a.grantee
-                  where a.privilege_type = 'SELECT') as granted
+                  where a.privilege_type = 'SELECT') as granted,
+           array(select t.attname::text from pg_attribute t, aclexplode(t.attacl) a join pg_roles g on g.oid = a.grantee
+                  where t.attrelid = c.oid and a.privilege_type = 'UPDATE' and g.rolname = $1) as changeable
       from pg_class c join pg_roles r on r.oid = c.relowner
      where c.relkind = 'r' and c.relnamespace = (select relnamespace from pg_class where oid = to_regclass('log_head'))
-     order by c.relname`);
+     order by c.relname`,
+    [login],
+  );
   return rows;
 }
 

@@ -6,6 +6,12 @@ import { statement } from './statement.ts';
 
 const LOCKBOXES = statement('lockbox-wraps');
 const PATIENTS = statement('patient-wraps');
+const COUNT = statement('count-wraps');
+
+/** How many wraps there are. Throws `unavailable`. */
+export async function countWraps(pool: Pool): Promise<number> {
+  return (await pool.query<{ n: number }>(COUNT).catch(storeError)).rows[0].n;
+}
 
 export function wrapStore(pool: Pool): WrapStore {
   return {

@@ -1,0 +1,158 @@
+/** Another master while gateways run: they stop, start with the new keys, and renew everything in the background, one of them at a time. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pg from 'pg';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { startGateway, type Gateway } from '../../../src/app.ts';
+import { keys } from '../../../src/cli/key-care.ts';
+import { rebuild } from '../../../src/cli/rebuild.ts';
+import { sampleOru } from '../../../src/cli/samples/hl7v2.ts';
+import { verify } from '../../../src/cli/verify.ts';
+import { connectMllp } from '../../../src/clients/mllp.ts';
+import { loadConfig } from '../../../src/config/load.ts';
+import { silentLog, type LogFields } from '../../../src/core/log.ts';
+import { systemRandom } from '../../../src/core/random.ts';
+import type { KeySet } from '../../../src/keys/key-set.ts';
+import { tryUnwrap } from '../../../src/record/unwrap.ts';
+import { fileKeyProvider } from '../../../src/storage/key-file.ts';
+import { eventually, runInProcess } from '../../support/network.ts';
+import { connectionUrl, createTestDatabase, type TestDatabase } from '../../support/postgres.ts';
+
+let folder: string;
+let database: TestDatabase;
+let env: Record<string, string>;
+let running: Gateway[] = [];
+let events: LogFields[] = [];
+
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'anamnesis-renew-'));
+  database = await createTestDatabase();
+  events = [];
+  env = {
+    HTTP_PORT: '0',
+    MLLP_PORT: '0',
+    DICOM_PORT: '0',
+    DATA_DIR: folder,
+    KEY_FILE: join(folder, 'gateway.key'),
+    DATABASE_URL: database.url,
+    DATABASE_ADMIN_URL: connectionUrl(database.admin),
+    GATEWAY_ORIGIN: 'renew.example/anamnesis',
+  };
+});
+afterEach(async () => {
+  await Promise.all(running.map((gateway) => gateway.close()));
+  running = [];
+  await database.drop();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+async function start(): Promise<Gateway> {
+  const loaded = loadConfig(env, folder);
+  if ('errors' in loaded) throw new Error(loaded.errors.join('; '));
+  const keep = (fields: LogFields): void => void events.push(fields);
+  const gateway = await startGateway(loaded.config, { ...silentLog, info: keep, warn: keep, error: keep });
+  running.push(gateway);
+  return gateway;
+}
+
+async function stop(gateway: Gateway): Promise<void> {
+  running = running.filter((other) => other !== gateway);
+  await gateway.close();
+}
+
+async function send(gateway: Gateway, from: number, to: number): Promise<void> {
+  const [host = '', port = ''] = gateway.addresses.mllp.split(':');
+  const client = await connectMllp({ host, port: Number(port), timeoutMs: 20_000 });
+  for (let n = from; n < to; n += 1) {
+    // Every message is of a patient of its own: three new keys each.
+    const message = sampleOru(n).replaceAll('DEMO-1', `P${n}-`);
+    expect((await client.send(Buffer.from(message))).toString()).toContain('MSA|AA');
+  }
+  client.close();
+}
+
+const loadKeys = async (): Promise<KeySet> =>
+  (await fileKeyProvider({ path: join(folder, 'gateway.key'), random: systemRandom }).load({ create: false })).keySet;
+
+/** How many wraps open under the key set's present master, and how many do not. */
+async function underMaster({ master }: KeySet): Promise<readonly [number, number]> {
+  const client = new pg.Client(database.admin);
+  await client.connect();
+  const { rows } = await client.query<{ wrap: Buffer }>('select wrap from lockbox union all select wrap from patient');
+  await client.end();
+  const opened = rows.filter(({ wrap }) => tryUnwrap([master], wrap) !== undefined).length;
+  return [opened, rows.length - opened];
+}
+
+const oldMasterGone = (): Promise<true> =>
+  eventually(
+    async () => ((await loadKeys()).history.master.length === 0 ? true : undefined),
+    () => JSON.stringify(events.slice(-5)),
+  );
+
+it('gateways renew the keys beside their work, and destroy the old master', async () => {
+  const first = await start();
+  await send(first, 0, 30);
+  const before = await loadKeys();
+  const said = await runInProcess(keys, ['rotate', 'master', '--background'], env);
+  expect(said.out).toContain('in the background');
+  const begun = await loadKeys();
+  expect(begun.history.master).toHaveLength(1);
+  // The old process writes nothing more, and says so.
+  await expect(send(first, 30, 31)).rejects.toThrow();
+  await first.fenced;
+  await stop(first);
+  expect((await underMaster(begun))[0]).toBe(0);
+  const [one, two] = [await start(), await start()];
+  await Promise.all([send(one, 40, 60), send(two, 60, 80)]);
+  await oldMasterGone();
+  const after = await loadKeys();
+  expect(after.master.equals(before.master)).toBe(false);
+  expect((await underMaster(after))[1]).toBe(0);
+  const metrics = await (await fetch(`${one.addresses.http}/metrics`)).text();
+  const others = await (await fetch(`${two.addresses.http}/metrics`)).text();
+  expect(metrics + others).toMatch(/anamnesis_key_renewal_keys\{state="renewed"\} [1-9]/);
+  expect(events.filter(({ event }) => event === 'key-renewal.finished')).toHaveLength(1);
+  await send(one, 80, 82);
+  expect((await runInProcess(verify, [], env)).out).not.toContain('FAULT');
+  for (const gateway of [one, two]) await stop(gateway);
+  const target = await createTestDatabase();
+  expect(await runInProcess(rebuild, ['--into', connectionUrl(target.admin)], env)).toMatchObject({ code: 0 });
+  await target.drop();
+}, 120_000);
+
+it('goes on at the next start where it was stopped; the command waits for a gateway that is at it', async () => {
+  const first = await start();
+  await send(first, 0, 20);
+  await stop(first);
+  await runInProcess(keys, ['rotate', 'master', '--background'], env);
+  const second = await start();
+  await stop(second);
+  const third = await start();
+  const said = await runInProcess(keys, ['rotate', 'master'], env);
+  expect(said.code).toBe(0);
+  await oldMasterGone();
+  expect((await underMaster(await loadKeys()))[1]).toBe(0);
+  await send(third, 20, 22);
+}, 120_000);
+
+it('a key file that was changed meanwhile is not written over', async () => {
+  const provider = fileKeyProvider({ path: join(folder, 'gateway.key'), random: systemRandom });
+  await (await start().then(async (gateway) => (await send(gateway, 0, 2), gateway))).close();
+  running = [];
+  const keySet = await loadKeys();
+  const other = { ...keySet, renewed: true };
+  // Of an edit and a save at the same time one comes wholly after the other: neither is lost unseen.
+  await Promise.all(
+    Array.from({ length: 8 }, (_, i) =>
+      provider.update((current) => ({
+        ...current,
+        history: { ...current.history, sign: [...current.history.sign, Buffer.alloc(32, i)] },
+      })),
+    ),
+  );
+  expect((await loadKeys()).history.sign).toHaveLength(8);
+  await provider.save(other, 'replace');
+  expect((await loadKeys()).renewed).toBe(true);
+});
