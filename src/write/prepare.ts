@@ -12,6 +12,7 @@ import { encodeManifest, RAW_PART_BYTES, type ManifestContent } from '../record/
 import { Draft, type DraftDeps } from './draft.ts';
 import type { CommitItem, MessageKey, PrepareStore, Resolved } from './ports.ts';
 import { keepCharts } from './keep-charts.ts';
+import { refuseStrangers } from './late-subjects.ts';
 import { linkPatients } from './patient-links.ts';
 import { namedByProvenance, provenanceSubjects } from './provenance-subject.ts';
 import { aliasHashes, findTargets, type Target } from './target.ts';
@@ -63,6 +64,7 @@ export async function prepare(deps: PrepareDeps, submission: Submission): Promis
   const links = await linkPatients(store, submission.changes, targets, submission.receivedAt);
   await keepCharts(store, secret, submission.changes, targets);
   const distinct = [...new Set(targets)];
+  await refuseStrangers(store, secret, distinct);
   const written = distinct.filter((target) => target.next !== undefined);
   const now = new Date(deps.clock.now()).toISOString();
   const patients = await knownPatients(deps, targets, secret);
