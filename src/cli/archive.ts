@@ -19,7 +19,7 @@ import { checkpointStore } from '../storage/pg/checkpoint-store.ts';
 import { ownLog } from '../storage/pg/own-log.ts';
 import { blobsFrom } from '../storage/pg/blobs-from.ts';
 import { EXIT, UsageError, type Command } from './command.ts';
-import { fillFromCopy } from './fill-from-copy.ts';
+import { fillFromCopy, restorePool } from './fill-from-copy.ts';
 import { keyProvider } from './keys.ts';
 import { stagingMirror } from './restore.ts';
 import { readSettings } from './settings.ts';
@@ -70,7 +70,7 @@ export const importLog: Command = async ([file, ...more], context) => {
   const { keySet } = await keyProvider(config).load({ create: false });
   const teardown = new Teardown(silentLog);
   try {
-    const { pool } = await openDatabase(config, silentLog, teardown);
+    const pool = restorePool(await openDatabase(config, silentLog, teardown), teardown);
     const mirror = await stagingMirror(config, keySet, pool);
     const pending = checkpointStore(pool, 'mirror');
     const reader = new ByteReader(createReadStream(file, { highWaterMark: 1024 * 1024 }));

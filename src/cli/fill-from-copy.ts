@@ -2,20 +2,32 @@
  * The second half of `restore` and `import`: derives the gateway's own tables from the copy of its log that stands in the
  * mirror tables of the same database, proves that the result is what was cosigned, and drops the copy.
  */
+import type { Database } from '../app/database.ts';
+import type { Teardown } from '../app/teardown.ts';
 import type { Config } from '../config/config.ts';
 import { systemClock } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
-import { ed25519PublicKey, firstSignKey, mastersOf, type KeySet } from '../keys/key-set.ts';
+import { ed25519PublicKey, firstSignKey, mastersOf, signKeysOf, type KeySet } from '../keys/key-set.ts';
 import { rebuild } from '../services/rebuild.ts';
 import { rebuiltKeys } from '../services/rebuilt-keys.ts';
 import { commitStore } from '../storage/pg/commit-store.ts';
 import { dropMirroredLog, mirrorSource, mirrorStore } from '../storage/pg/mirror-store.ts';
 import { openLog } from '../storage/pg/open-log.ts';
-import type { Pool } from '../storage/pg/pool.ts';
+import { openPool, type Pool } from '../storage/pg/pool.ts';
 import { keyStore } from '../storage/pg/prepare-store.ts';
-import { setNextTags } from '../storage/pg/tag-counters.ts';
+import { derivationStore } from '../storage/pg/derivation-store.ts';
 import type { CliContext } from './command.ts';
 import { progressBar } from './progress.ts';
+
+/**
+ * A pool whose commits do not wait for the disk: an interrupted restore goes on from what is there, and what ends it waits for
+ * all of it. Closed with the rest.
+ */
+export function restorePool({ access }: Database, teardown: Teardown): Pool {
+  const pool = openPool(access.login, { ...access.pool, statementTimeoutMs: 0, relaxed: true }, () => {});
+  teardown.add('restore-pool', () => pool.end());
+  return pool;
+}
 
 /** `size`: leaves that the copy must have. Prints the final report. Throws `integrity` when the result is another. */
 export async function fillFromCopy(
@@ -31,15 +43,18 @@ export async function fillFromCopy(
   await openLog(pool, origin, keySet.fingerprint);
   let bar: ReturnType<typeof progressBar> | undefined;
   const target = commitStore(pool);
+  const derivation = derivationStore(pool);
   const summary = await rebuild({
     source: mirrorSource(pool, copy.log, origin),
     target,
-    keys: rebuiltKeys(keyStore(pool), mastersOf(keySet), (next) => setNextTags(pool, next)),
+    keys: rebuiltKeys(keyStore(pool), mastersOf(keySet)),
+    derivation,
     origin,
     master: keySet.master,
     retired: keySet.history.master,
     renewed: keySet.renewed,
     signPublicKey: ed25519PublicKey(firstSignKey(keySet)),
+    signKeys: signKeysOf(keySet),
     progress: ({ leaf, size: total }) =>
       (bar ??= progressBar(process.stderr, total, () => systemClock.now())).update(leaf, 'leaves replayed'),
   });
@@ -49,6 +64,7 @@ export async function fillFromCopy(
     throw new GatewayError('integrity', `the restored log has ${head.size} leaves, ${size} were cosigned`);
   }
   await dropMirroredLog(pool, origin);
+  await derivation.end();
   const { documents, blocks, records } = summary;
   context.out(
     `restored ${records} record versions from ${documents} documents in ${blocks} blocks; the root is the cosigned one`,

@@ -8,7 +8,7 @@ import type { Config } from '../config/config.ts';
 import { systemClock } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
 import { silentLog } from '../core/log.ts';
-import { ed25519PublicKey, firstSignKey, mastersOf, type KeySet } from '../keys/key-set.ts';
+import { ed25519PublicKey, firstSignKey, mastersOf, signKeysOf, type KeySet } from '../keys/key-set.ts';
 import { rebuild as rebuildLedger, type RebuildSummary } from '../services/rebuild.ts';
 import { rebuiltKeys } from '../services/rebuilt-keys.ts';
 import { startEmbeddedPostgres, type SocketConnection } from '../storage/embedded-postgres/embedded-postgres.ts';
@@ -20,7 +20,7 @@ import { migrate } from '../storage/pg/migrate.ts';
 import { openLog } from '../storage/pg/open-log.ts';
 import { openPool, type Pool } from '../storage/pg/pool.ts';
 import { keyStore } from '../storage/pg/prepare-store.ts';
-import { setNextTags } from '../storage/pg/tag-counters.ts';
+import { derivationStore } from '../storage/pg/derivation-store.ts';
 import { EXIT, UsageError, type CliContext, type Command } from './command.ts';
 import { keyProvider } from './keys.ts';
 import { progressBar } from './progress.ts';
@@ -98,7 +98,9 @@ async function rebuildEmbedded(
 async function fill(config: Config, keys: KeySet, from: Pool, into: Pool): Promise<RebuildSummary> {
   await migrate(into);
   const { size } = await openLog(into, config.origin, keys.fingerprint);
-  if (size > 0) throw new GatewayError('conflict', 'the database to fill holds a ledger already; give an empty one');
+  // One that was interrupted goes on where it was.
+  if (size > 0 && (await derivationStore(into).load()) === undefined)
+    throw new GatewayError('conflict', 'the database to fill holds a ledger already; give an empty one');
   const now = (): number => systemClock.now();
   let bar: ReturnType<typeof progressBar> | undefined;
   try {
@@ -106,16 +108,19 @@ async function fill(config: Config, keys: KeySet, from: Pool, into: Pool): Promi
       rebuildLedger({
         source,
         target: commitStore(into),
-        keys: rebuiltKeys(keyStore(into), mastersOf(keys), (next) => setNextTags(into, next)),
+        keys: rebuiltKeys(keyStore(into), mastersOf(keys)),
+        derivation: derivationStore(into),
         origin: config.origin,
         master: keys.master,
         retired: keys.history.master,
         renewed: keys.renewed,
         signPublicKey: ed25519PublicKey(firstSignKey(keys)),
+        signKeys: signKeysOf(keys),
         progress: (done) => (bar ??= progressBar(process.stderr, done.size, now)).update(done.leaf, 'leaves replayed'),
       }),
     );
     await copyNetworkState(from, into);
+    await derivationStore(into).end();
     return summary;
   } finally {
     bar?.end();

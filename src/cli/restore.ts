@@ -28,7 +28,7 @@ import { checkpointStore } from '../storage/pg/checkpoint-store.ts';
 import { mirrorRows, mirrorStore } from '../storage/pg/mirror-store.ts';
 import type { Pool } from '../storage/pg/pool.ts';
 import { EXIT, UsageError, type CliContext, type Command } from './command.ts';
-import { fillFromCopy } from './fill-from-copy.ts';
+import { fillFromCopy, restorePool } from './fill-from-copy.ts';
 import { keyProvider } from './keys.ts';
 import { progressBar } from './progress.ts';
 import { readSettings } from './settings.ts';
@@ -47,12 +47,13 @@ export const restore: Command = async (args, context) => {
   }
   const teardown = new Teardown(silentLog);
   try {
-    const { pool } = await openDatabase(config, silentLog, teardown);
+    const database = await openDatabase(config, silentLog, teardown);
+    const pool = restorePool(database, teardown);
     const http = peerHttp(config.peerCa === undefined ? {} : { ca: config.peerCa });
     teardown.add('peers', async () => http.close());
     const size = await pullFromMirrors({ config, keySet, policy, pool, http, context });
     await fillFromCopy(config, keySet, pool, size, context);
-    await learnWitnessFloors(policy, config, pool, http, context);
+    await learnWitnessFloors(policy, config, database.pool, http, context);
     return EXIT.ok;
   } finally {
     await teardown.close();

@@ -70,6 +70,11 @@ export function firstSignKey(keySet: KeySet): Buffer {
   return keySet.history.sign[0] ?? keySet.sign.rawPublicKey;
 }
 
+/** Every `sign` key that this gateway's log was written with, oldest first. */
+export function signKeysOf(keySet: KeySet): readonly KeyObject[] {
+  return [...keySet.history.sign, keySet.sign.rawPublicKey].map(ed25519PublicKey);
+}
+
 /** The key object of a raw Ed25519 public key of 32 bytes. */
 export function ed25519PublicKey(raw: Uint8Array): KeyObject {
   const x = Buffer.from(raw).toString('base64url');

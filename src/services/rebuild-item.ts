@@ -33,8 +33,29 @@ export interface RebuiltKeys {
   lockbox(leaf: LeafIndex): Promise<Lockbox>;
   lockboxAt(slot: LockboxSlot): Promise<{ leaf: LeafIndex; lockbox: Lockbox } | undefined>;
   patientSecret(patient: ResourceKey): Promise<IndexSecret | undefined>;
-  /** Sets the first unreserved tag number of lockboxes. */
-  setNextTags(next: ReadonlyMap<LeafIndex, number>): Promise<void>;
+  /** The gateway's own index secret; undefined in an empty database. */
+  gatewaySecret(): Promise<IndexSecret | undefined>;
+}
+
+/** How far the database is derived. */
+export interface DerivedTo {
+  /** The next block and leaf to read. */
+  readonly block: number;
+  readonly leaf: number;
+  /** Record versions below that leaf. */
+  readonly records: number;
+}
+
+/** The cursor of a derivation in the database that is filled. Idempotent; errors: `unavailable`. */
+export interface DerivationStore {
+  /** Undefined: nothing is derived, or nobody knows how far. */
+  load(): Promise<DerivedTo | undefined>;
+  /** Keeps the cursor together with the first unused tag number of lockboxes: both or neither. */
+  save(to: DerivedTo, nextTags: ReadonlyMap<LeafIndex, number>): Promise<void>;
+  /** The kept tag number of a lockbox. */
+  nextTag(lockbox: LeafIndex): Promise<number | undefined>;
+  /** Forgets the cursor: the derivation is done. */
+  end(): Promise<void>;
 }
 
 /** The packed sealed part of the newest document that renews the grant or secret at a leaf. */
@@ -54,6 +75,9 @@ export class ItemReader {
   #newSecrets = new Map<ResourceKey, IndexSecret>();
   /** First unused tag number of every lockbox: some 100 bytes each for the time of the rebuild. */
   readonly #tags = new Map<LeafIndex, number>();
+  /** Those of them that the database does not have yet. */
+  #counted = new Map<LeafIndex, number>();
+  readonly #nextTag: DerivationStore['nextTag'];
   #leaf = 0;
   #item = emptyItem();
   #itemLeaf = 0;
@@ -63,12 +87,21 @@ export class ItemReader {
     origin: string,
     masters: readonly KeyObject[],
     keys: RebuiltKeys,
+    nextTag: DerivationStore['nextTag'],
     renewal: Renewal = async () => undefined,
   ) {
+    this.#nextTag = nextTag;
     this.#origin = origin;
     this.#masters = masters;
     this.#renewal = renewal;
     this.#keys = keys;
+  }
+
+  /** Goes on at a leaf below which all keys and counters are in the database. */
+  async resume(leaf: number): Promise<void> {
+    this.#secret = await this.#keys.gatewaySecret();
+    this.#leaf = leaf;
+    this.#itemLeaf = leaf;
   }
 
   /** The next leaf to read. */
@@ -95,7 +128,7 @@ export class ItemReader {
         if (patient !== undefined) {
           this.#item.patients.push({ document, patient, wrap });
           this.#newSecrets.set(patient, secret);
-          this.#countRecipientTag(groupTag(sealed));
+          await this.#countRecipientTag(groupTag(sealed));
           return undefined;
         }
         this.#secret = secret;
@@ -105,7 +138,7 @@ export class ItemReader {
           wrap,
           nextTag: 1,
         });
-        this.#countRecipientTag(groupTag(sealed));
+        await this.#countRecipientTag(groupTag(sealed));
         return this.#take();
       }
       case 'grant': {
@@ -114,11 +147,11 @@ export class ItemReader {
         const slot = lockboxSlot(this.#gatewaySecret(), lockbox.patient, lockbox.labels, lockbox.epoch);
         this.#item.lockboxes.push({ document, slot, wrap, nextTag: 0 });
         this.#newLockboxes.set(leaf, { slot, lockbox });
-        this.#countRecipientTag(groupTag(sealed));
+        await this.#countRecipientTag(groupTag(sealed));
         return undefined;
       }
       case 'rewrap': {
-        this.#countRecipientTag(groupTag(sealed));
+        await this.#countRecipientTag(groupTag(sealed));
         const plaintext = tryUnwrap(this.#masters, sealed);
         // Under a master that is destroyed: a later one has renewed it.
         if (plaintext === undefined) return this.#take();
@@ -130,7 +163,7 @@ export class ItemReader {
       case 'source': {
         this.#item.manifest = document;
         const held = await this.#lockboxAt(lockboxSlot(this.#gatewaySecret(), undefined, labelSet(['MANIFEST']), 0));
-        this.#countTag(held.leaf, held.lockbox, groupTag(sealed));
+        await this.#countTag(held.leaf, held.lockbox, groupTag(sealed));
         const { name, version } = decodeSourceVersion(unsealGroup(held.lockbox.keyObject, sealed).plaintext);
         this.#item.sourceVersion = { source: sourceKey(this.#gatewaySecret(), name), version };
         return this.#take();
@@ -141,7 +174,7 @@ export class ItemReader {
         const held = await this.#lockboxAt(
           lockboxSlot(this.#gatewaySecret(), undefined, labelSet([body.typ === 'access' ? 'AUDIT' : 'MANIFEST']), 0),
         );
-        this.#countTag(held.leaf, held.lockbox, groupTag(sealed));
+        await this.#countTag(held.leaf, held.lockbox, groupTag(sealed));
         const content = decodeManifest(unsealGroup(held.lockbox.keyObject, sealed).plaintext);
         await this.#readManifest(leaf, body.payloads.length, content, payload);
         return this.#take();
@@ -166,9 +199,11 @@ export class ItemReader {
     this.#newSecrets.clear();
   }
 
-  /** Writes the tag counters, which are known only at the end. */
-  async finish(): Promise<void> {
-    await this.#keys.setNextTags(this.#tags);
+  /** Tag counters that have moved since they were last taken. */
+  takeCounters(): ReadonlyMap<LeafIndex, number> {
+    const counted = this.#counted;
+    this.#counted = new Map();
+    return counted;
   }
 
   #take(): CommitItem {
@@ -217,7 +252,7 @@ export class ItemReader {
       }
       const grant = (place >= 0 ? place : this.#itemLeaf - place - 1) as LeafIndex;
       const lockbox = this.#newLockboxes.get(grant)?.lockbox ?? (await this.#keys.lockbox(grant));
-      this.#countTag(grant, lockbox, groupTag(row.packed));
+      await this.#countTag(grant, lockbox, groupTag(row.packed));
       const stored: LeafIndex | NewDocument = place >= 0 ? grant : { document: -place - 1 };
       item.payloads.push({ lockbox: stored, digest: row.digest, size: row.size, body: row.packed });
       if (content.groups.includes(ordinal)) await this.#readGroup(content, ordinal, lockbox, row.packed, source, times);
@@ -267,22 +302,24 @@ export class ItemReader {
     for (const row of tokens.rows(ordinal)) item.tokens.push(row);
   }
 
-  #countRecipientTag(tag: string): void {
+  async #countRecipientTag(tag: string): Promise<void> {
     const recipient = recipientSecret(this.#gatewaySecret(), this.#origin);
-    this.#count(GENESIS, tag, (n) => recipientTag(recipient, n));
+    await this.#count(GENESIS, tag, (n) => recipientTag(recipient, n));
   }
 
-  #countTag(leaf: LeafIndex, lockbox: Lockbox, tag: string): void {
-    this.#count(leaf, tag, (n) => lockboxTag(lockbox, n));
+  async #countTag(leaf: LeafIndex, lockbox: Lockbox, tag: string): Promise<void> {
+    await this.#count(leaf, tag, (n) => lockboxTag(lockbox, n));
   }
 
   /** Tags of concurrent messages are anchored in any order: looks around the expected number, nearest first. */
-  #count(leaf: LeafIndex, tag: string, tagOf: (n: number) => string): void {
-    const next = this.#tags.get(leaf) ?? 0;
+  async #count(leaf: LeafIndex, tag: string, tagOf: (n: number) => string): Promise<void> {
+    const next = this.#tags.get(leaf) ?? (await this.#nextTag(leaf)) ?? 0;
     for (let distance = 0; distance <= 2 * TAG_GAP; distance += 1) {
       for (const n of distance === 0 ? [next] : [next + distance, next - distance]) {
         if (n >= 0 && tagOf(n) === tag) {
-          this.#tags.set(leaf, Math.max(next, n + 1));
+          const unused = Math.max(next, n + 1);
+          this.#tags.set(leaf, unused);
+          this.#counted.set(leaf, unused);
           return;
         }
       }

@@ -2,10 +2,11 @@
  * `anamnesis rebuild`: fills an empty database from documents, payloads and the key file (DESIGN section 2, "the database
  * is a cache"). It replays every block through the same commit as the normal path, with the checkpoint that the block
  * had: tree, aliases, records, blind index, keys and messages are derived again. A root that comes out differently ends it.
+ * Where it is stands in the database that it fills: interrupted, it goes on from there.
  */
 import type { KeyObject } from 'node:crypto';
 import { GatewayError } from '../core/errors.ts';
-import type { LeafIndex } from '../core/ids.ts';
+import { PAYLOADS_PER_MANIFEST, type LeafIndex } from '../core/ids.ts';
 import type { Block } from '../ledger/block.ts';
 import { decodeRewrap } from '../keys/grant.ts';
 import { nextSignKey, parseDocument, verifyDocument } from '../record/document.ts';
@@ -13,17 +14,18 @@ import { packCompact } from '../record/sealed-group.ts';
 import { tryUnwrap } from '../record/unwrap.ts';
 import { logAppender, type Appender } from '../write/append.ts';
 import type { CommitItem, CommitStore } from '../write/ports.ts';
-import { ItemReader, type RebuiltKeys, type Renewal } from './rebuild-item.ts';
+import { ItemReader, type DerivationStore, type DerivedTo, type RebuiltKeys, type Renewal } from './rebuild-item.ts';
 import type { DocumentEntry, LedgerSource, PayloadRow } from './verify-ledger.ts';
 
 export interface RebuildDeps {
   readonly source: LedgerSource;
   /**
-   * A migrated database: empty, or one into which a rebuild of the same ledger was interrupted. What it has is read again for
-   * its keys and counters, and not written again.
+   * A migrated database: empty, or one into which a rebuild of the same ledger was interrupted.
    */
   readonly target: CommitStore;
   readonly keys: RebuiltKeys;
+  /** Of the same database. Holds the end of the ledger on return: `end` it when the source is not needed any more. */
+  readonly derivation: DerivationStore;
   readonly origin: string;
   readonly master: KeyObject;
   /** Earlier masters that are not destroyed yet. */
@@ -32,6 +34,10 @@ export interface RebuildDeps {
   readonly renewed?: boolean;
   /** Public key of the gateway's `sign` role with which its log began. */
   readonly signPublicKey: KeyObject;
+  /** All keys that the role had: of the one at work where an interrupted rebuild goes on. */
+  readonly signKeys?: readonly KeyObject[];
+  /** Leaves that an interruption may cost at most, besides the last block. */
+  readonly saveEvery?: number;
   readonly progress: (done: { readonly leaf: number; readonly size: number }) => void;
 }
 
@@ -43,6 +49,8 @@ export interface RebuildSummary {
 
 /** Documents and payloads read at a time. */
 const PAGE = 512;
+/** Leaves between two cursors, where nothing else is said. */
+const SAVE_EVERY = 4096;
 
 /** Durable on return. Throws `integrity` with leaf or block when the ledger is not what its checkpoints say. */
 export async function rebuild(deps: RebuildDeps): Promise<RebuildSummary> {
@@ -58,36 +66,68 @@ export async function rebuild(deps: RebuildDeps): Promise<RebuildSummary> {
     }
     return block.checkpoint;
   });
+  const begun = await deps.derivation.load();
+  const from: DerivedTo = begun ?? { block: 0, leaf: 0, records: 0 };
+  const written = await deps.target.head();
+  if (from.leaf > Math.min(written.size, head.size))
+    throw new GatewayError(
+      'integrity',
+      'the database to fill does not have what its cursor says: begin with an empty one',
+    );
   const documents = pages(
-    (from) => deps.source.documents(from, PAGE),
+    (leaf) => deps.source.documents(leaf, PAGE),
     (row) => row.leaf,
+    from.leaf,
   );
   const payloads = pages(
-    (from) => deps.source.payloads(from, PAGE),
+    (group) => deps.source.payloads(group, PAGE),
     (row) => row.group,
+    from.leaf * PAYLOADS_PER_MANIFEST,
   );
   const masters = [deps.master, ...(deps.retired ?? [])];
   const renewal = deps.renewed === true ? await findRenewals(deps.source, masters) : undefined;
-  const reader = new ItemReader(deps.origin, masters, deps.keys, renewal);
-  const signer = { key: deps.signPublicKey };
-  let records = 0;
-  let blocks = 0;
-  const written = (await deps.target.head()).block;
+  const nextTag = async (leaf: LeafIndex): Promise<number | undefined> =>
+    begun === undefined ? undefined : deps.derivation.nextTag(leaf);
+  const reader = new ItemReader(deps.origin, masters, deps.keys, nextTag, renewal);
+  if (begun !== undefined) await reader.resume(from.leaf);
+  const signer = { key: begun === undefined ? deps.signPublicKey : await signKeyAt(deps, from.leaf) };
+  let { records } = from;
+  let blocks = from.block;
+  let saved = from.leaf;
+  const save = async (): Promise<void> => {
+    saved = reader.leaf;
+    await deps.derivation.save({ block: blocks, leaf: reader.leaf, records }, reader.takeCounters());
+  };
+  const { saveEvery = SAVE_EVERY } = deps;
+  if (begun === undefined) await save();
   for await (const next of pages(
-    (from) => deps.source.blocks(from, PAGE),
+    (number) => deps.source.blocks(number, PAGE),
     (row) => row.number,
+    from.block,
   )) {
     block = next;
     const items: CommitItem[] = [];
     while (reader.leaf < next.size) items.push(await readItem(deps.origin, signer, reader, documents, payloads));
-    if (next.number > written) await replay(deps.target, appender, items, next);
+    if (next.number > written.block) await replay(deps.target, appender, items, next);
     for (const item of items) records += item.records.length;
     reader.committed();
     blocks += 1;
+    if (reader.leaf - saved >= saveEvery) await save();
     deps.progress({ leaf: next.size, size: head.size });
   }
-  await reader.finish();
+  await save();
   return { documents: reader.leaf, blocks, records };
+}
+
+/** The key that signed the document at a leaf, of those that the role had: the ones before it were looked at already. */
+async function signKeyAt(deps: RebuildDeps, leaf: number): Promise<KeyObject> {
+  const [document] = await deps.source.documents(leaf, 1);
+  const keys = [deps.signPublicKey, ...(deps.signKeys ?? [])];
+  if (document === undefined) return deps.signPublicKey;
+  const key = keys.find((known) => verifyDocument(document.bytes, known));
+  if (key === undefined)
+    throw new GatewayError('integrity', `the signature of document ${leaf} is wrong; run \`anamnesis verify\``);
+  return key;
 }
 
 /** One item: documents up to and with the manifest or access batch that ends it (the genesis secret stands alone). */
@@ -163,15 +203,23 @@ async function replay(
     throw new GatewayError('integrity', `block ${block.number} repeats something that an earlier block holds`);
 }
 
+/** Rows in order; the next page is read while one is looked at. */
 async function* pages<Row>(
   fetch: (from: number) => Promise<readonly Row[]>,
   key: (row: Row) => number,
+  from = 0,
 ): AsyncGenerator<Row, void> {
-  for (let from = 0; ;) {
-    const page = await fetch(from);
+  const ask = (next: number): Promise<readonly Row[]> => {
+    const page = fetch(next);
+    // Taken later: until then nobody hears of its failure.
+    page.catch(() => {});
+    return page;
+  };
+  for (let ahead = ask(from); ;) {
+    const page = await ahead;
     const last = page.at(-1);
     if (last === undefined) return;
+    ahead = ask(key(last) + 1);
     yield* page;
-    from = key(last) + 1;
   }
 }

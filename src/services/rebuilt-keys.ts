@@ -11,13 +11,11 @@ import type { KeyStore, LockboxRow } from '../write/ports.ts';
 import type { RebuiltKeys } from './rebuild-item.ts';
 
 const CACHE = 50_000;
+/** The gateway's own secret is the first document of its log. */
+const GENESIS = 0 as LeafIndex;
 
-/** `setNextTags` stores first unreserved tag numbers; durable on return, idempotent. */
-export function rebuiltKeys(
-  store: KeyStore,
-  master: KeyObject | readonly KeyObject[],
-  setNextTags: (next: ReadonlyMap<LeafIndex, number>) => Promise<void>,
-): RebuiltKeys {
+/** `master`: all masters under which keys may stand. */
+export function rebuiltKeys(store: KeyStore, master: KeyObject | readonly KeyObject[]): RebuiltKeys {
   const masters = 'type' in master ? [master] : master;
   const byLeaf = new Lru<LeafIndex, Lockbox>(CACHE);
   const secrets = new Lru<ResourceKey, IndexSecret>(CACHE);
@@ -28,7 +26,10 @@ export function rebuiltKeys(
   };
   const bySlot = new Lru<LockboxSlot, { leaf: LeafIndex; lockbox: Lockbox }>(CACHE);
   return {
-    setNextTags,
+    async gatewaySecret() {
+      const [row] = await store.lockboxesByLeaf([GENESIS]);
+      return row && decodeSecret(unwrap(masters, row.wrap)).secret;
+    },
     async lockbox(leaf) {
       const known = byLeaf.get(leaf);
       if (known !== undefined) return known;

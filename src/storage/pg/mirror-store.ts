@@ -241,6 +241,8 @@ export async function dropMirroredLog(pool: Pool, origin: string): Promise<void>
     const log = rows[0]?.log;
     if (log === undefined) return;
     await client.query('begin');
+    // The end of a restore, which did not wait for the disk: this commit does, for all before it. Many rows, however long it takes.
+    await client.query('set local synchronous_commit = on; set local statement_timeout = 0');
     for (const table of ['bundle', 'tile', 'document', 'payload', 'missing_blob', 'block', 'log']) {
       await client.query(`delete from mirror_${table} where log = $1`, [log]);
     }

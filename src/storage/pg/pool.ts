@@ -26,6 +26,11 @@ export interface PoolSettings {
   readonly statementTimeoutMs: number;
   /** Role that every session takes (`set role`); absent: that of the login. A name of ours, lower-case letters and `_`. */
   readonly role?: string;
+  /**
+   * True: commits do not wait for the disk. Only for work that is begun again from a cursor in the same database after a crash
+   * and ends with a commit that does wait; never for anything that is acknowledged.
+   */
+  readonly relaxed?: boolean;
 }
 
 /**
@@ -37,7 +42,11 @@ const SESSION = 'set enable_seqscan = off; set enable_hashjoin = off; set enable
 /** Opens a pool; connects on first use. `onError` hears of idle connections that broke (the pool replaces them). */
 export function openPool(config: pg.PoolConfig, settings: PoolSettings, onError: (error: Error) => void): Pool {
   if (settings.role !== undefined && !/^[a-z_]{1,60}$/.test(settings.role)) throw new TypeError('not a role of ours');
-  const session = settings.role === undefined ? SESSION : `${SESSION}; set role ${settings.role}`;
+  const session = [
+    SESSION,
+    ...(settings.relaxed === true ? ['set synchronous_commit = off'] : []),
+    ...(settings.role === undefined ? [] : [`set role ${settings.role}`]),
+  ].join('; ');
   const pool = new pg.Pool({
     ...config,
     max: settings.max,

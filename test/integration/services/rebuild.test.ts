@@ -6,14 +6,15 @@ import { systemRandom } from '../../../src/core/random.ts';
 import { documentSigner } from '../../../src/record/document.ts';
 import { keepSource } from '../../../src/services/keep-source.ts';
 import { sourceStore } from '../../../src/storage/pg/source-store.ts';
-import { rebuild } from '../../../src/services/rebuild.ts';
+import { rebuild, type RebuildSummary } from '../../../src/services/rebuild.ts';
+import type { CommitStore } from '../../../src/write/ports.ts';
 import { rebuiltKeys } from '../../../src/services/rebuilt-keys.ts';
 import { commitStore } from '../../../src/storage/pg/commit-store.ts';
 import { withLedgerSource } from '../../../src/storage/pg/ledger-source.ts';
 import { openLog } from '../../../src/storage/pg/open-log.ts';
 import { openPool, type Pool } from '../../../src/storage/pg/pool.ts';
 import { keyStore } from '../../../src/storage/pg/prepare-store.ts';
-import { setNextTags } from '../../../src/storage/pg/tag-counters.ts';
+import { derivationStore } from '../../../src/storage/pg/derivation-store.ts';
 import { createTestDatabase } from '../../support/postgres.ts';
 import { ORIGIN, openTestWriter, type TestWriter } from '../../support/writer.ts';
 
@@ -186,17 +187,58 @@ it('derives every table again from documents, payloads and keys', async () => {
   const target = await createTestDatabase();
   const pool: Pool = openPool(target.config, { max: 4, statementTimeoutMs: 0 }, () => {});
   await openLog(pool, ORIGIN, writer.keys.fingerprint);
-  const summary = await withLedgerSource(writer.pool, (source) =>
-    rebuild({
-      source,
-      target: commitStore(pool),
-      keys: rebuiltKeys(keyStore(pool), writer.keys.master, (next) => setNextTags(pool, next)),
-      origin: ORIGIN,
-      master: writer.keys.master,
-      signPublicKey: writer.keys.sign.publicKey,
-      progress: () => {},
-    }),
+  // Killed again and again: each attempt commits some blocks more, or dies before it has said how far it is.
+  const store = commitStore(pool);
+  let left = 0;
+  const dying: CommitStore = {
+    ...store,
+    commit: (items, append) => ((left -= 1) < 0 ? Promise.reject(new Error('killed')) : store.commit(items, append)),
+  };
+  const asked: number[] = [];
+  const attempt = (): Promise<RebuildSummary> =>
+    withLedgerSource(writer.pool, (source) =>
+      rebuild({
+        source: {
+          ...source,
+          documents: (from, limit) => {
+            asked.push(from);
+            return source.documents(from, Math.min(limit, 16));
+          },
+        },
+        target: dying,
+        keys: rebuiltKeys(keyStore(pool), writer.keys.master),
+        derivation: derivationStore(pool),
+        origin: ORIGIN,
+        master: writer.keys.master,
+        signPublicKey: writer.keys.sign.publicKey,
+        saveEvery: 20,
+        progress: () => {},
+      }),
+    );
+  let summary: RebuildSummary | undefined;
+  let attempts = 0;
+  const begun: number[] = [];
+  while (summary === undefined) {
+    asked.length = 0;
+    left = 3 + (attempts % 5);
+    summary = await attempt().catch((error: unknown) => {
+      if (!(error instanceof Error) || error.message !== 'killed') throw error;
+      return undefined;
+    });
+    begun.push(asked[0] ?? 0);
+    attempts += 1;
+  }
+  expect(attempts).toBeGreaterThan(3);
+  // It went on, and did not read from the beginning.
+  expect(begun).toEqual(begun.toSorted((x, y) => x - y));
+  expect(begun.at(-1)).toBeGreaterThan(summary.documents / 2);
+  const { rows: counted } = await writer.pool.query<{ blocks: number; records: number; documents: number }>(
+    `select (select count(*) from block) as blocks, (select count(*) from record) as records, (select count(*) from document) as documents`,
   );
+  expect([summary]).toEqual(counted);
+  // And once more, after the end: nothing to do, the same report.
+  expect(await attempt()).toEqual(summary);
+  await derivationStore(pool).end();
   expect(summary.records).toBeGreaterThan(300);
   for (const [table, sql] of Object.entries(TABLES)) {
     const [before, after] = [await writer.pool.query(sql), await pool.query(sql)];

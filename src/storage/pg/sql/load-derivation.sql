@@ -1,0 +1,1 @@
+select block, leaf, records from derivation
