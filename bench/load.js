@@ -3,12 +3,15 @@
 import { sampleOru } from '../dist/cli/samples/hl7v2.js';
 import { httpConnection, mllpConnection } from './connections.js';
 
+/** Number of the first patient of those that come again and again. */
+const KNOWN_FROM = 5_000_000;
+
 /** Requests of each kind, by number. */
 const REQUESTS = {
   oru:
-    ({ first }) =>
+    ({ first, patients }) =>
     (n) =>
-      sampleOru(first + n),
+      sampleOru(first + n, patients === undefined ? first + n : KNOWN_FROM + ((first + n) % patients)),
   get: ({ paths, token }) => {
     const heads = paths.map(
       (path) =>

@@ -68,19 +68,50 @@ const TABLES = `select coalesce(sum(pg_total_relation_size(c.oid)), 0) as bytes
 const SIZE_OF_PRODUCT = `select (${TABLES}) as bytes, (select count(*) from record) as rows`;
 const SIZE_OF_BASELINE = `select (${TABLES}) as bytes, (select count(*) from version) as rows`;
 
-/** One part of the intake phase: reports of patients that were never seen before, 12 new resources each. */
-async function oru(subject, settings) {
+/**
+ * One part of an intake phase. `patients`: so many come again and again; without it each message is of a patient that was
+ * never seen before, 12 new resources each.
+ */
+async function intake(subject, settings, { connections = settings.mllpConnections, patients, seconds } = {}) {
   const part = await load(subject, {
     request: 'oru',
     protocol: 'mllp',
     address: subject.mllp,
-    connections: settings.mllpConnections,
+    connections,
     warmUp: settings.warmUp,
-    seconds: settings.seconds / settings.rounds,
+    seconds: seconds ?? settings.seconds / settings.rounds,
     first: subject.messages,
+    ...(patients === undefined ? {} : { patients }),
   });
   subject.messages += part.sent;
   return part;
+}
+
+/** Patients of the phase in which nearly all are known. */
+const KNOWN_PATIENTS = 500;
+/** Seconds of the parts in which the subject is filled. */
+const FILL_SECONDS = 5;
+
+/** Fills a subject with new patients until it holds so many resources. Messages a second in the first and last tenth. */
+export async function fill(subject, settings, resources, report) {
+  subject.messages ??= 0;
+  const parts = [];
+  for (;;) {
+    const part = await intake(subject, { ...settings, warmUp: 0.1 }, { seconds: FILL_SECONDS });
+    const { resources: held, bytes } = await sizes(subject);
+    parts.push({ held, perSecond: part.operations / part.seconds });
+    report(subject.name, held, parts.at(-1).perSecond);
+    if (held >= resources) return { ...slopeOf(parts, held), bytesPerResource: bytes / held };
+  }
+}
+
+function slopeOf(parts, held) {
+  const mean = (of) => of.reduce((sum, { perSecond }) => sum + perSecond, 0) / of.length;
+  const tenth = Math.max(1, Math.round(parts.length / 10));
+  // The first part warms the subject up.
+  const first = mean(parts.slice(1, 1 + tenth));
+  const last = mean(parts.slice(-tenth));
+  return { resources: held, first, last, slower: 1 - last / first };
 }
 
 async function json(subject, path, options = {}) {
@@ -147,7 +178,9 @@ async function get(subject, settings, paths) {
 
 /** One part of each phase. */
 const PHASES = {
-  oru,
+  oru: (subject, settings) => intake(subject, settings),
+  'oru-known': (subject, settings) => intake(subject, settings, { patients: KNOWN_PATIENTS }),
+  'oru-one': (subject, settings) => intake(subject, settings, { connections: 1 }),
   read: (subject, settings) =>
     get(
       subject,
@@ -180,7 +213,7 @@ export async function measure(subjects, settings, report) {
     const before = new Map();
     for (const subject of subjects) {
       before.set(subject, await sizes(subject));
-      if (phase !== 'oru' && subject.patients === undefined) await discover(subject);
+      if (!phase.startsWith('oru') && subject.patients === undefined) await discover(subject);
     }
     const parts = new Map(subjects.map((subject) => [subject, []]));
     for (let round = 0; round < settings.rounds; round += 1) {
@@ -191,7 +224,7 @@ export async function measure(subjects, settings, report) {
     for (const subject of subjects) {
       const result = together(parts.get(subject));
       results[subject.name][phase] =
-        phase === 'oru' ? { ...result, ...(await growth(subject, before, result)) } : result;
+        phase === 'oru' || phase === 'oru-known' ? { ...result, ...(await growth(subject, before, result)) } : result;
       report(subject.name, phase, results[subject.name][phase]);
     }
   }

@@ -2,7 +2,7 @@
 // cryptography, consent and ledger, in the same run. Prints a table; docs/benchmarks.md says what the figures mean.
 import { writeFileSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
-import { measure } from './phases.js';
+import { fill, measure } from './phases.js';
 import { readSettings, USAGE } from './settings.js';
 import { startSubject } from './subject.js';
 import { bars, table } from './table.js';
@@ -20,6 +20,12 @@ async function main(argv) {
     results = await measure(subjects, settings, (name, phase, { perSecond }) =>
       console.error(`${name}: ${phase} ${Math.round(perSecond)}/s`),
     );
+    for (const subject of subjects) {
+      if (settings.fill === undefined) break;
+      results[subject.name].fill = await fill(subject, settings, settings.fill, (name, held, perSecond) =>
+        console.error(`${name}: ${held} resources, ${Math.round(perSecond)} messages/s`),
+      );
+    }
   } finally {
     process.off('SIGINT', interrupted);
     await stop();

@@ -12,7 +12,8 @@ export function readSettings(argv) {
       connections: { type: 'string', default: '16' },
       'http-connections': { type: 'string', default: '32' },
       only: { type: 'string', default: '' },
-      phases: { type: 'string', default: 'oru,read,search-code,search-category' },
+      phases: { type: 'string', default: 'oru,oru-known,oru-one,read,search-code,search-category' },
+      fill: { type: 'string', default: '' },
       json: { type: 'string', default: '' },
       'cpu-prof': { type: 'string', default: '' },
       help: { type: 'boolean', default: false },
@@ -30,7 +31,8 @@ export function readSettings(argv) {
     mllpConnections: number('connections'),
     httpConnections: number('http-connections'),
     subjects: ['gateway', 'baseline'].filter((name) => values.only === '' || values.only === name),
-    phases: values.phases.split(','),
+    phases: values.phases === '' ? [] : values.phases.split(','),
+    fill: values.fill === '' ? undefined : number('fill'),
     json: values.json,
     profileDir: values['cpu-prof'],
     help: values.help,
@@ -44,6 +46,7 @@ export const USAGE = `npm run bench -- [options]
   --connections 16       MLLP connections
   --http-connections 32  HTTP connections, keep-alive
   --only gateway|baseline
-  --phases oru,read,search-code,search-category   (oru comes first: the others read what it wrote)
+  --phases oru,oru-known,oru-one,read,search-code,search-category   (oru comes first: the others read what it wrote)
+  --fill 1000000         then messages until the gateway holds so many resources: is the last slower than the first?
   --json FILE            all figures as JSON
   --cpu-prof DIR         CPU profile of the gateway process, for Chrome's or VS Code's viewer`;
