@@ -41,6 +41,7 @@ import { ownLog } from '../storage/pg/own-log.ts';
 import type { Pool } from '../storage/pg/pool.ts';
 import { memberStore, signatureStore, suspensionStore } from '../storage/pg/signature-store.ts';
 import { startPull } from './pull.ts';
+import { frozenOriginsAlarm } from './frozen-origins.ts';
 import type { Teardown } from './teardown.ts';
 
 /** Milliseconds that one exchange with a peer may take. */
@@ -194,6 +195,7 @@ export async function openNetwork(parts: NetworkParts): Promise<Network> {
             logger: log,
             onLevels: (sizes) => levels.update(sizes),
             onPeer: (peer, ok, behind) => measured.peer(peer, ok, behind),
+            onContradicted: () => gate.doubt(),
           });
           return async () => {
             await replicator?.close();
@@ -207,8 +209,11 @@ export async function openNetwork(parts: NetworkParts): Promise<Network> {
     levels.update({ durable: latest?.size ?? 0, mirrored: mirroredTo, witnessed: kept.published?.size ?? 0 });
   };
   await learn();
+  const lookForFrozen = frozenOriginsAlarm({ pool, log, onCount: (count) => measured.frozen(count) });
+  await lookForFrozen();
   const refresh = setInterval(() => {
     void suspensions.refresh().catch(() => {});
+    void lookForFrozen().catch(() => {});
     if (replicator === undefined) void learn().catch(() => {});
   }, REFRESH_MS).unref();
   teardown.add('refresh', async () => clearInterval(refresh));

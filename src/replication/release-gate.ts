@@ -27,6 +27,8 @@ export interface ReleaseGate {
   checkHead(head: CommittedHead): void;
   /** Takes a head that a commit of this process has made. */
   committed(head: CommittedHead): void;
+  /** A cosigner finds that the own log is not what it was: the rule is asked again, which tells who is right. */
+  doubt(): void;
   close(): void;
 }
 
@@ -111,6 +113,14 @@ class Gate implements ReleaseGate {
     if (head.size > this.#seen.size) this.#seen = head;
   }
 
+  doubt(): void {
+    if (this.#state !== 'open' || this.#closed) return;
+    // Silence proves nothing now: one peer that refuses must not be able to close the gate.
+    this.#asking ??= this.#ask(true)
+      .catch((error: unknown) => this.#deps.log.warn({ event: 'restore-rule.failed', ...describeError(error) }))
+      .finally(() => (this.#asking = undefined));
+  }
+
   close(): void {
     this.#closed = true;
     clearTimeout(this.#timer);
@@ -160,7 +170,7 @@ class Gate implements ReleaseGate {
     this.#deps.log.error({ event: 'database-lost-commits', size: this.#seen.size });
   }
 
-  async #ask(): Promise<void> {
+  async #ask(inDoubt = false): Promise<void> {
     await this.#compare();
     if (this.#fault !== undefined) return;
     const { log } = this.#deps;
@@ -169,6 +179,7 @@ class Gate implements ReleaseGate {
       if (this.#state !== 'open') log.info({ event: 'restore-rule.kept' });
       this.#state = 'open';
     } else if (verdict.kind === 'too-few') {
+      if (inDoubt) return;
       this.#state = 'withheld';
       log.warn({ event: 'restore-rule.too-few-answers', count: verdict.answers });
       this.#later();

@@ -63,6 +63,8 @@ export interface ReplicatorDeps {
   /** Called when a level has moved. */
   readonly onLevels: (sizes: LevelSizes) => void;
   readonly onPeer: (peer: string, ok: boolean, behind: number) => void;
+  /** Called when a peer finds that what it is shown does not continue what it has signed. */
+  readonly onContradicted: () => void;
 }
 
 export interface Replicator {
@@ -192,7 +194,9 @@ class Loops implements Replicator {
       }
       const target = this.#target;
       const now = this.#deps.clock.now();
-      const settled = target === undefined || this.#isPublished(target) || now - target.since >= this.#settings.holdMs;
+      // A clock that was set back would hold a target that has no quorum until it is late enough again.
+      const held = target === undefined ? 0 : Math.abs(now - target.since);
+      const settled = target === undefined || this.#isPublished(target) || held >= this.#settings.holdMs;
       if (!settled || (target !== undefined && block.size <= target.size)) return;
       await this.#deps.mayRelease();
       this.#target = { size: block.size, root: block.root, checkpoint: block.checkpoint, since: now };
@@ -219,6 +223,7 @@ class Loops implements Replicator {
       } catch (thrown) {
         this.#deps.onPeer(peer.cosigner.name, false, this.#head - peer.done);
         this.#report('replication.peer-failed', thrown, peer.cosigner.name);
+        if (asGatewayError(thrown).code === 'integrity') this.#deps.onContradicted();
         peer.pauseMs = Math.min(Math.max(peer.pauseMs * 2, this.#settings.pauseMs), this.#settings.maxPauseMs);
         await this.#sleep(peer.pauseMs, (wake) => (peer.wake = wake));
       }

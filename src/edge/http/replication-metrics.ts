@@ -7,6 +7,8 @@ export interface ReplicationMetrics {
   peer(name: string, ok: boolean, behind: number): void;
   /** Two trees under one log key were found. */
   equivocation(): void;
+  /** Origins that are not cosigned until a person lifts it. */
+  frozen(count: number): void;
   suspended(count: number): void;
   /** A log was looked at for the own mirror; `size`: leaves that are here when `ok`. */
   pulled(origin: string, ok: boolean, size: number): void;
@@ -71,6 +73,11 @@ export function replicationMetrics(registry: Registry, levels: Levels, released:
     help: 'Logs that were found to have signed two trees. Any is an alarm.',
     registers,
   });
+  const frozen = new Gauge({
+    name: 'anamnesis_frozen_origins',
+    help: 'Logs with two trees that this gateway does not cosign until a person lifts it. Any is an alarm.',
+    registers,
+  });
   const suspended = new Gauge({ name: 'anamnesis_suspended_members', help: 'Members suspended here.', registers });
   return {
     peer(name, ok, leaves) {
@@ -78,6 +85,7 @@ export function replicationMetrics(registry: Registry, levels: Levels, released:
       behind.set({ peer: name }, leaves);
     },
     equivocation: () => equivocations.inc(),
+    frozen: (count) => frozen.set(count),
     suspended: (count) => suspended.set(count),
     pulled(origin, ok, size) {
       pullUp.set({ origin }, ok ? 1 : 0);
