@@ -17,7 +17,8 @@ function pair(theirs: Handlers): { ours: ThreadChannel; posted: unknown[] } {
       posted.push(said);
       port1.postMessage(said, moved);
     },
-    on: (event: 'message', listener: (said: never) => void) => port1.on(event, (said: never) => listener(said)),
+    on: (event: 'message', listener: (said: never) => void) =>
+      port1.on(event, (said: unknown) => listener(said as never)),
   };
   threadChannel(port2, theirs, asGatewayError);
   return { ours: threadChannel(watched as never, {}, asGatewayError), posted };
