@@ -49,8 +49,17 @@ export interface Marks {
   readonly clinical: readonly Element[];
 }
 
+/** Marks by what they were read of: a message of thousands of patients asks for them once a patient. */
+const known = new WeakMap<readonly Segment[], Marks>();
+
 /** Reads the marks that hold for whole resources of a message; those of one order or result are read beside it. */
 export function marksOf(context: Context, segments: readonly Segment[]): Marks {
+  let marks = known.get(segments);
+  if (marks === undefined) known.set(segments, (marks = readMarks(context, segments)));
+  return marks;
+}
+
+function readMarks(context: Context, segments: readonly Segment[]): Marks {
   const marks = {
     all: [] as Element[],
     patient: [] as Element[],
