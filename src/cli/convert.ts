@@ -1,6 +1,6 @@
 /**
  * `anamnesis convert`: the dry run for integrators. Prints the FHIR transaction Bundle that each message would become against an
- * empty record, one line a message that would be taken, and with `--report` on standard error what was not mapped and why. Needs no gateway, no
+ * empty record, one line a message that would be converted, and with `--report` on standard error what was not mapped and why. Needs no gateway, no
  * database and no keys: the source is that of the settings or of `--profile FILE`. With `--source NAME` the kept one is used, where the
  * configured gateway's database and key file are at hand.
  */
@@ -12,11 +12,12 @@ import { stringifyFhirJson } from '../formats/fhir/json.ts';
 import { parseSourceDefinition } from '../normalize/hl7v2/source-definition.ts';
 import { makeSourceProfile, type SourceProfile } from '../normalize/hl7v2/source-profile.ts';
 import { convertHl7v2, type ConvertedMessage } from '../services/convert-hl7v2.ts';
+import { isForSender } from '../services/submit-hl7v2.ts';
 import { sourceHistory } from '../services/source-store.ts';
 import { sourceStore } from '../storage/pg/source-store.ts';
 import { EXIT, UsageError, type CliContext, type Command } from './command.ts';
+import { openHl7Files, type Hl7Item } from './hl7v2-files.ts';
 import { findInputFiles } from './input-files.ts';
-import { readHl7Files, type Hl7Item } from './send-hl7v2.ts';
 import { readSettings } from './settings.ts';
 import { readProfile } from './sources.ts';
 import { withStoredWriter } from './stored-writer.ts';
@@ -29,8 +30,15 @@ interface Report {
   /** How many resources of each type. */
   readonly resources?: Readonly<Record<string, number>>;
   readonly notMapped: readonly { readonly location: string; readonly reason: string; readonly count?: number }[];
-  /** Why the gateway would refuse the message; absent when it would take it. */
-  readonly refused?: readonly { readonly code: string; readonly location?: string; readonly text: string }[];
+  /** Why the gateway would refuse the message, or keep it in quarantine; both absent when it would convert it. */
+  readonly refused?: readonly Fault[];
+  readonly quarantined?: readonly Fault[];
+}
+
+interface Fault {
+  readonly code: string;
+  readonly location?: string;
+  readonly text: string;
 }
 
 export const convert: Command = async (args, context) => {
@@ -51,15 +59,16 @@ export const convert: Command = async (args, context) => {
     ...named.hl7v2,
     ...positionals.filter((path) => named.dicom.includes(path) || named.fhir.includes(path)),
   ];
-  const { items, problems } = await readHl7Files(paths);
+  const { items, problems } = await openHl7Files(paths);
   let failed = problems.length > 0;
   for (const { path, problem } of problems) context.err(`anamnesis: ${path}: ${problem ?? 'could not be read'}`);
-  for (const item of items) {
+  for await (const item of items()) {
     const report = convertOne(item, (bytes) => convertHl7v2(bytes, profile, systemClock.now()), context.out);
-    failed ||= report.refused !== undefined;
+    const faults = report.refused ?? report.quarantined ?? [];
+    failed ||= faults.length > 0;
     if (values.report) context.err(JSON.stringify(report));
-    else if (report.refused !== undefined)
-      for (const { code, location, text } of report.refused)
+    else
+      for (const { code, location, text } of faults)
         context.err(`anamnesis: ${item.path}: ${location === undefined ? '' : `${location}: `}${text} (${code})`);
   }
   return failed ? EXIT.failed : EXIT.ok;
@@ -123,15 +132,17 @@ function convertOne(
         ...(details.omissions ?? []),
       ],
       ...(issues.length > 0 && {
-        refused: issues.map(({ code, expression, diagnostics }) => ({ code, location: expression, text: diagnostics })),
+        quarantined: issues.map(({ code, expression, diagnostics }) => ({
+          code,
+          location: expression,
+          text: diagnostics,
+        })),
       }),
     };
   } catch (thrown) {
-    const { code, message: text, expression } = asGatewayError(thrown);
-    return {
-      file: path,
-      notMapped: [],
-      refused: [{ code, ...(expression !== undefined && { location: expression }), text }],
-    };
+    const error = asGatewayError(thrown);
+    const { code, message: text, expression } = error;
+    const faults = [{ code, ...(expression !== undefined && { location: expression }), text }];
+    return { file: path, notMapped: [], [isForSender(error) ? 'refused' : 'quarantined']: faults };
   }
 }

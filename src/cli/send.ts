@@ -8,12 +8,13 @@ import { systemClock } from '../core/clock.ts';
 import { systemRandom } from '../core/random.ts';
 import { issueToken } from '../identity/sign-token.ts';
 import { EXIT, UsageError, type CliContext, type Command } from './command.ts';
+import { openHl7Files } from './hl7v2-files.ts';
 import { findInputFiles } from './input-files.ts';
 import { keyProvider } from './keys.ts';
 import { progressBar } from './progress.ts';
 import { sendDicom } from './send-dicom.ts';
 import { sendFhir } from './send-fhir.ts';
-import { readHl7Files, sendHl7v2 } from './send-hl7v2.ts';
+import { sendHl7v2 } from './send-hl7v2.ts';
 import { summary, type Sent } from './sent.ts';
 import { readSettings } from './settings.ts';
 
@@ -58,9 +59,9 @@ export const send: Command = async (args, context) => {
     refused += sent.filter((one) => !one.accepted).length;
   };
   if (files.hl7v2.length > 0) {
-    const { items, problems } = await readHl7Files(files.hl7v2);
+    const { count, items, problems } = await openHl7Files(files.hl7v2);
     const peer = { ...addressOf(options.mllp, config.mllp, '--mllp'), timeoutMs: ANSWER_MS };
-    await run('MLLP', items.length, sendHl7v2(peer, items), problems);
+    await run('MLLP', count, sendHl7v2(peer, items()), problems);
   }
   if (files.dicom.length > 0) {
     const address = addressOf(options.dicom, config.dicom, '--dicom');

@@ -6,18 +6,10 @@ import type { Clock } from '../core/clock.ts';
 import { asGatewayError, GatewayError, type ErrorCode } from '../core/errors.ts';
 import { describeError, type Log } from '../core/log.ts';
 import type { Random } from '../core/random.ts';
-import {
-  ackHeader,
-  buildAck,
-  buildBatchAnswer,
-  inMode,
-  isAcknowledgement,
-  splitAnswers,
-  type AckHeader,
-} from '../formats/hl7v2/ack.ts';
-import { splitBatch } from '../formats/hl7v2/batch.ts';
+import { ackHeader, buildAck, inMode, isAcknowledgement, splitAnswers, type AckHeader } from '../formats/hl7v2/ack.ts';
 import type { Writer } from '../write/submission.ts';
 import type { ClientCertificate, Sources } from './sources.ts';
+import { acceptBatch } from './accept-batch.ts';
 import { quarantineHl7v2, submitHl7v2 } from './submit-hl7v2.ts';
 
 export type Hl7Outcome = 'accepted' | 'duplicate' | 'quarantined' | 'refused' | 'failed' | 'ignored';
@@ -45,33 +37,26 @@ export async function acceptHl7v2(
   client?: ClientCertificate,
 ): Promise<readonly Buffer[]> {
   if (!isBatch(bytes)) return toBytes(await acceptMessage(deps, bytes, client));
-  const batch = splitBatch(bytes);
-  const { declaredCount, messages } = batch;
-  // A batch whose count does not agree was cut or damaged: nothing of it is taken, and a resend of the whole repeats nothing.
-  const damaged =
-    declaredCount === undefined || declaredCount === messages.length
-      ? undefined
-      : new GatewayError('invalid-syntax', 'BTS-1 counts other than the messages of the batch; none was taken', {
-          expression: 'BTS-1',
-        });
-  const answers: string[] = [];
-  for (const message of messages) {
-    const answer =
-      damaged === undefined ? await acceptMessage(deps, message, client) : refuse(deps, ackHeader(message), damaged);
-    answers.push(...splitAnswers(answer ?? ''));
-  }
-  return [
-    Buffer.from(
-      buildBatchAnswer(batch.header ?? messages[0] ?? Buffer.alloc(0), answers, deps.clock.now(), deps.random),
-    ),
-  ];
+  const answer = await acceptBatch(deps, bytes, {
+    accept: async (message) => splitAnswers((await acceptMessage(deps, message, client)) ?? ''),
+    refuse: (message, error) => {
+      deps.observe?.('refused', 0);
+      return splitAnswers(refuse(deps, headerOf(deps, message), error) ?? '');
+    },
+  });
+  return answer === undefined ? [] : [Buffer.from(answer)];
 }
 
 /** The answer to a message that was not read to its end: `head` is what there is of it. */
 export function refuseHl7v2(deps: AcceptHl7v2Deps, head: Buffer, error: GatewayError): readonly Buffer[] {
   deps.observe?.('refused', 0);
+  return toBytes(refuse(deps, headerOf(deps, head), error));
+}
+
+/** What an answer needs of a message that is not looked at. */
+function headerOf(deps: AcceptHl7v2Deps, head: Buffer): AckHeader {
   const header = ackHeader(head);
-  return toBytes(refuse(deps, inMode(header, deps.sources.chooseKept(header).acknowledgement), error));
+  return inMode(header, deps.sources.chooseKept(header).acknowledgement);
 }
 
 /** Envelope segments, or more than one MSH: two searches of native speed instead of a scan of every message. */

@@ -261,13 +261,22 @@ export function timestamp(millis: number): string {
  * begins with the BHS or MSH that is answered; sender and receiver are swapped.
  */
 export function buildBatchAnswer(head: Buffer, answers: readonly string[], now: number, random: Random): string {
-  const isBatchHeader = head.toString('latin1', 0, 3) === 'BHS';
-  // BHS-2 to BHS-7 have the seats of MSH-2 to MSH-7.
-  const header = ackHeader(isBatchHeader ? Buffer.concat([Buffer.from('MSH'), head.subarray(3)]) : head);
+  return enclose('BHS', head, answers, now, random);
+}
+
+/** The answer to a file of batches: FHS, the answers to its batches, FTS with their number. `head` is its FHS. */
+export function buildFileAnswer(head: Buffer, batches: readonly string[], now: number, random: Random): string {
+  return enclose('FHS', head, batches, now, random);
+}
+
+function enclose(id: 'BHS' | 'FHS', head: Buffer, parts: readonly string[], now: number, random: Random): string {
+  const isHeader = head.toString('latin1', 0, 3) === id;
+  // BHS-2 to BHS-7 and FHS-2 to FHS-7 have the seats of MSH-2 to MSH-7.
+  const header = ackHeader(isHeader ? Buffer.concat([Buffer.from('MSH'), head.subarray(3)]) : head);
   const { separator } = header;
-  const batchId = isBatchHeader ? (head.toString('latin1').split(separator)[10] ?? '') : '';
-  const bhs = [
-    'BHS',
+  const controlId = isHeader ? (head.toString('latin1').split(separator)[10] ?? '').trim() : '';
+  const fields = [
+    id,
     header.encoding,
     header.receivingApplication,
     header.receivingFacility,
@@ -278,9 +287,10 @@ export function buildBatchAnswer(head: Buffer, answers: readonly string[], now: 
     '',
     '',
     freshControlId(random),
-    /^[ -~]{0,199}$/.test(batchId) ? batchId : '',
+    /^[ -~]{0,199}$/.test(controlId) ? controlId : '',
   ];
-  return `${trimEnd(bhs.join(separator), separator)}\r${answers.join('')}BTS${separator}${answers.length}\r`;
+  const trailer = id === 'BHS' ? 'BTS' : 'FTS';
+  return `${trimEnd(fields.join(separator), separator)}\r${parts.join('')}${trailer}${separator}${parts.length}\r`;
 }
 
 /** What a sender reads of an answer: MSA-1, MSA-2, ERR-3.1 and the text; undefined when it is no acknowledgement. */

@@ -1,63 +1,230 @@
 /**
- * Batch files (HL7 v2 section 2.10.3): FHS, BHS, messages, BTS, FTS, and files that are just messages one after another.
- * Works on bytes, so that one message in a wrong character set does not sink its batch.
+ * Batch files (HL7 v2 section 2.10.3): FHS, one or several BHS .. BTS, FTS, and files that are just messages one after another. Works
+ * on bytes, so that one message in a wrong character set does not sink its batch. Whole in memory (`splitBatch`), or of any size
+ * in pieces (`BatchReader`).
  */
 
+/** One BHS .. BTS; messages outside of any are a batch of their own without header. */
 export interface Batch {
-  /** Each from its MSH to its last segment, as slices of the input. */
-  readonly messages: readonly Buffer[];
-  /** Raw BHS segment, when there is one (of several the first). */
+  /** Raw BHS segment. */
   readonly header: Buffer | undefined;
-  /** True when there is an FHS, BHS, BTS or FTS segment. */
-  readonly envelope: boolean;
-  /** Sum of the counts of all BTS-1 that give one; undefined when none does. */
-  readonly declaredCount: number | undefined;
+  /** Messages that came. */
+  readonly count: number;
+  /** BTS-1; undefined when it gives none. */
+  readonly declared: number | undefined;
 }
 
-const ENVELOPE = new Set(['FHS', 'BHS', 'BTS', 'FTS']);
+export interface BatchFile<B extends Batch = Batch> {
+  /** Raw FHS segment; of several the first. */
+  readonly header: Buffer | undefined;
+  readonly batches: readonly B[];
+  /** Sum of FTS-1; undefined when none gives one. */
+  readonly declared: number | undefined;
+  /** True when there is an FHS, BHS, BTS or FTS segment. */
+  readonly envelope: boolean;
+}
+
+/** A batch with its messages, each from its MSH to its last segment, as slices of the input. */
+export interface SplitBatch extends Batch {
+  readonly messages: readonly Buffer[];
+}
+
 const CR = 0x0d;
 const LF = 0x0a;
 
+/** Which batches did not come as their trailers say: positions; `all` where FTS-1 counts other than the batches. */
+export function damagedBatches({ batches, declared }: BatchFile): 'all' | ReadonlySet<number> {
+  if (declared !== undefined && declared !== batches.length) return 'all';
+  return new Set(
+    batches.flatMap((batch, i) => (batch.declared === undefined || batch.declared === batch.count ? [] : [i])),
+  );
+}
+
+/** Counts what comes, by its trailers. A class because it holds where it is. */
+export class BatchTally {
+  #header: Buffer | undefined;
+  #declared: number | undefined;
+  #envelope = false;
+  readonly #batches: { header: Buffer | undefined; count: number; declared: number | undefined; open: boolean }[] = [];
+
+  /** A segment of the envelope: its identifier is FHS, BHS, BTS or FTS. */
+  segment(raw: Buffer): void {
+    this.#envelope = true;
+    switch (raw.toString('latin1', 0, 3)) {
+      case 'FHS':
+        this.#header ??= raw;
+        this.#close();
+        break;
+      case 'BHS':
+        this.#close();
+        this.#batches.push({ header: raw, count: 0, declared: undefined, open: true });
+        break;
+      case 'BTS': {
+        const batch = this.#open();
+        batch.declared = countOf(raw);
+        batch.open = false;
+        break;
+      }
+      case 'FTS': {
+        this.#close();
+        const count = countOf(raw);
+        if (count !== undefined) this.#declared = (this.#declared ?? 0) + count;
+        break;
+      }
+    }
+  }
+
+  /** A message; the position of its batch. */
+  message(): number {
+    this.#open().count += 1;
+    return this.#batches.length - 1;
+  }
+
+  result(): BatchFile {
+    const batches = this.#batches.map(({ header, count, declared }) => ({ header, count, declared }));
+    return { header: this.#header, batches, declared: this.#declared, envelope: this.#envelope };
+  }
+
+  #open(): { count: number; declared: number | undefined; open: boolean } {
+    const last = this.#batches.at(-1);
+    if (last?.open === true) return last;
+    const batch = { header: undefined, count: 0, declared: undefined, open: true };
+    this.#batches.push(batch);
+    return batch;
+  }
+
+  #close(): void {
+    const last = this.#batches.at(-1);
+    if (last !== undefined) last.open = false;
+  }
+}
+
+/** FTS-1 and BTS-1, behind the separator that the segment uses. */
+function countOf(raw: Buffer): number | undefined {
+  const count = /^\d{1,10}/.exec(raw.toString('latin1', 4, 15))?.[0];
+  return count === undefined ? undefined : Number(count);
+}
+
 /** Splits bytes into messages. What stands before the first MSH and is no envelope segment is ignored. */
-export function splitBatch(bytes: Buffer): Batch {
-  const messages: Buffer[] = [];
-  let header: Buffer | undefined;
-  let envelope = false;
-  let declaredCount: number | undefined;
-  let messageStart = -1;
+export function splitBatch(bytes: Buffer): BatchFile<SplitBatch> & { readonly messages: readonly Buffer[] } {
+  const tally = new BatchTally();
+  const found: { readonly batch: number; readonly message: Buffer }[] = [];
+  let open: { readonly batch: number; readonly start: number } | undefined;
   const close = (end: number): void => {
-    if (messageStart >= 0) messages.push(bytes.subarray(messageStart, end));
-    messageStart = -1;
+    if (open !== undefined) found.push({ batch: open.batch, message: bytes.subarray(open.start, end) });
+    open = undefined;
   };
-  // A byte order mark belongs to the first message: its decoder reads it.
-  let lineStart = 0;
   for (const { id, start, end } of lines(bytes)) {
     if (id === 'MSH') {
       close(start);
-      messageStart = lineStart === 0 ? 0 : start;
-    } else if (ENVELOPE.has(id)) {
+      // A byte order mark belongs to the first message: its decoder reads it.
+      open = { batch: tally.message(), start: start === BOM_BYTES && bytes[0] === 0xef ? 0 : start };
+    } else if (isEnvelope(id)) {
       close(start);
-      envelope = true;
-      if (id === 'BHS') header ??= bytes.subarray(start, end);
-      if (id === 'BTS') declaredCount = addCount(declaredCount, bytes.toString('latin1', start, end));
+      tally.segment(bytes.subarray(start, end));
     }
-    lineStart = end;
   }
   close(bytes.length);
-  return { messages, header, envelope, declaredCount };
+  const { batches, ...file } = tally.result();
+  const messages = batches.map((): Buffer[] => []);
+  for (const { batch, message } of found) messages[batch].push(message);
+  return {
+    ...file,
+    batches: batches.map((batch, i) => ({ ...batch, messages: messages[i] })),
+    messages: found.map(({ message }) => message),
+  };
 }
 
-function addCount(sum: number | undefined, segment: string): number | undefined {
-  const count = /^\d{1,10}/.exec(segment.slice(4))?.[0];
-  return count === undefined ? sum : (sum ?? 0) + Number(count);
+const BOM_BYTES = 3;
+
+function isEnvelope(id: string): boolean {
+  return id === 'FHS' || id === 'BHS' || id === 'BTS' || id === 'FTS';
 }
 
 function* lines(bytes: Buffer): Generator<{ id: string; start: number; end: number }> {
-  let start = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0;
+  let start = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? BOM_BYTES : 0;
   while (start < bytes.length) {
     let end = start;
     while (end < bytes.length && bytes[end] !== CR && bytes[end] !== LF) end++;
     if (end > start) yield { id: bytes.toString('latin1', start, start + 3), start, end };
     start = end + 1;
+  }
+}
+
+/** What a piece of a file completed. */
+export type BatchPiece =
+  | { readonly kind: 'message'; /** Position of its batch. */ readonly batch: number; readonly bytes: Buffer }
+  /** A message of more bytes than `maxBytes`; it is skipped. */
+  | { readonly kind: 'too-large'; readonly batch: number };
+
+/** Reads a file in pieces: memory is that of one message, whatever the size of the file. A class because it holds that message. */
+export class BatchReader {
+  readonly #maxBytes: number;
+  readonly #tally = new BatchTally();
+  #open: { readonly batch: number; readonly parts: Buffer[]; size: number } | undefined;
+  /** The line that has begun, in pieces. */
+  #line: Buffer[] = [];
+  #lineBytes = 0;
+  #first = true;
+
+  /** `maxBytes`: of one message. */
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes;
+  }
+
+  /** Takes the next piece. It is kept until its messages are complete: the caller must not reuse it. */
+  *push(chunk: Buffer): Generator<BatchPiece> {
+    for (let at = 0; at < chunk.length;) {
+      let end = at;
+      while (end < chunk.length && chunk[end] !== CR && chunk[end] !== LF) end++;
+      const ended = end < chunk.length;
+      this.#line.push(chunk.subarray(at, ended ? end + 1 : end));
+      this.#lineBytes += end - at;
+      // A line that is longer than any message is given up as part of one that is too large.
+      if (ended || this.#lineBytes > this.#maxBytes) yield* this.#endLine();
+      at = end + 1;
+    }
+  }
+
+  /** The file is over. */
+  *end(): Generator<BatchPiece> {
+    yield* this.#endLine();
+    yield* this.#close();
+  }
+
+  /** What the trailers said; after `end`. */
+  result(): BatchFile {
+    return this.#tally.result();
+  }
+
+  *#endLine(): Generator<BatchPiece> {
+    const line = this.#line.length === 1 ? this.#line[0] : Buffer.concat(this.#line);
+    this.#line = [];
+    this.#lineBytes = 0;
+    const start = this.#first && line[0] === 0xef && line[1] === 0xbb && line[2] === 0xbf ? BOM_BYTES : 0;
+    this.#first = false;
+    const id = line.toString('latin1', start, start + 3);
+    if (id === 'MSH') {
+      yield* this.#close();
+      // A byte order mark belongs to the first message: its decoder reads it.
+      this.#open = { batch: this.#tally.message(), parts: [], size: 0 };
+    } else if (isEnvelope(id)) {
+      yield* this.#close();
+      this.#tally.segment(line.subarray(start));
+    }
+    const open = this.#open;
+    if (open === undefined) return;
+    open.size += line.length;
+    if (open.size > this.#maxBytes) open.parts.length = 0;
+    else open.parts.push(line);
+  }
+
+  *#close(): Generator<BatchPiece> {
+    const open = this.#open;
+    this.#open = undefined;
+    if (open === undefined) return;
+    const { batch, parts, size } = open;
+    if (size > this.#maxBytes) yield { kind: 'too-large', batch };
+    else yield { kind: 'message', batch, bytes: Buffer.concat(parts, size) };
   }
 }

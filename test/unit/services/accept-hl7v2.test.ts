@@ -175,6 +175,58 @@ describe('a batch', () => {
     expect(writer.submissions).toEqual([]);
   });
 
+  const file = (second: string, batches = 2): string =>
+    `FHS|^~\\&|LAB|HOSP|GW|HOSP|2026||||F9\r${two(2)}${second}FTS|${batches}\r`;
+  const third = `BHS|^~\\&|LAB|HOSP|GW|HOSP|2026||||B8\r${MESSAGE.replace('|C1|', '|C3|')}BTS|1\r`;
+
+  it('of several in a file is answered by a file', async () => {
+    const writer = fakeWriter();
+    const lines = (await answerTo(file(third), writer)).split('\r').filter((line) => !line.startsWith('MSH'));
+    expect(lines.map((line) => line.replace(/\|.*\|(\w+)$/, '|..|$1'))).toEqual([
+      'FHS|..|F9',
+      'BHS|..|B7',
+      'MSA|..|C1',
+      'MSA|..|C2',
+      'BTS|2',
+      'BHS|..|B8',
+      'MSA|..|C3',
+      'BTS|1',
+      'FTS|2',
+      '',
+    ]);
+    expect(writer.submissions.map(({ control }) => control)).toEqual(['C1', 'C2', 'C3']);
+  });
+
+  it('that does not count right sinks alone; a file that does not, whole', async () => {
+    const writer = fakeWriter();
+    const answer = await answerTo(file(third.replace('BTS|1', 'BTS|2')), writer);
+    expect(answer.match(/MSA\|A[AE]\|C\d/g)).toEqual(['MSA|AA|C1', 'MSA|AA|C2', 'MSA|AE|C3']);
+    expect(answer).toContain('ERR||BTS^1^1');
+    const whole = await answerTo(file(third, 3), writer);
+    expect(whole.match(/MSA\|A[AE]\|C\d/g)).toEqual(['MSA|AE|C1', 'MSA|AE|C2', 'MSA|AE|C3']);
+    expect(whole).toContain('ERR||FTS^1^1');
+    expect(writer.submissions).toHaveLength(2);
+    // The mended file repeats nothing.
+    await answerTo(file(third), writer);
+    expect(writer.submissions.map(({ control }) => control)).toEqual(['C1', 'C2', 'C3']);
+  });
+
+  it('holds both answers of a message in enhanced mode', async () => {
+    const answer = await answerTo(two(2).replaceAll('|P|2.5.1', '|P|2.5.1|||AL|AL'));
+    expect(answer.match(/MSA\|[AC]A\|C\d/g)).toEqual(['MSA|CA|C1', 'MSA|AA|C1', 'MSA|CA|C2', 'MSA|AA|C2']);
+    expect(answer).toMatch(/BTS\|4\r$/);
+  });
+
+  it('of acknowledgements, and an empty one that refers to another, is not answered', async () => {
+    const writer = fakeWriter();
+    const answer = await answerTo(two(2), writer);
+    expect(await answerTo(answer, writer)).toBe('');
+    const silent = await answerTo(two(2).replaceAll('|P|2.5.1', '|P|2.5.1|||NE|NE'), writer);
+    expect(silent).toMatch(/^BHS[^\r]*\|B7\rBTS\|0\r$/);
+    expect(await answerTo(silent, writer)).toBe('');
+    expect(await answerTo('BHS|^~\\&|LAB|HOSP\rBTS|0\r', writer)).toMatch(/^BHS[^\r]*\rBTS\|0\r$/);
+  });
+
   it('without an envelope is taken as well', async () => {
     const writer = fakeWriter();
     await answerTo(MESSAGE + MESSAGE.replace('|C1|', '|C2|'), writer);
