@@ -48,7 +48,7 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
   },
   messages: {
     usage:
-      'messages list [--quarantined] [--source NAME] [--reason CODE] [--since DATE] [--limit N] [--json] | show LEAF [--raw] [--json] | reprocess LEAF... | --all | --reason CODE',
+      'messages list [--quarantined] [--source NAME] [--reason CODE] [--since DATE] [--limit N] [--json] | show LEAF [--raw] [--json] | reprocess LEAF... | --all | --reason CODE | dismiss LEAF... --because TEXT',
     does: 'the HL7 v2 messages that are kept, those in quarantine, and another try at them (docs/operations.md)',
     load: async () => (await import('./messages.ts')).messages,
   },

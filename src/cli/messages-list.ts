@@ -1,6 +1,7 @@
 /** `anamnesis messages list`: newest first, one line a message; `--json` gives one JSON object a line. */
 import { parseArgs } from 'node:util';
-import { listMessages, type MessageQuery } from '../services/list-messages.ts';
+import type { LeafIndex } from '../core/ids.ts';
+import { listMessages, parseLeaf, type MessageQuery } from '../services/list-messages.ts';
 import type { MessageSummary } from '../services/stored-message.ts';
 import { EXIT, UsageError, type Command } from './command.ts';
 import { withMessages } from './message-care.ts';
@@ -54,16 +55,26 @@ export function chosenBy(values: {
   };
 }
 
+/** Messages that a person named. Throws a UsageError. */
+export function leavesOf(texts: readonly string[]): readonly LeafIndex[] {
+  return texts.map((text) => {
+    const leaf = parseLeaf(text);
+    if (leaf === undefined) throw new UsageError(`${JSON.stringify(text)} is not a leaf: a number from 0`);
+    return leaf;
+  });
+}
+
 function rowOf(message: MessageSummary): string {
   const { leaf, received, source, controlId } = message;
   return lineOf(String(leaf), received.slice(0, 19), source, message.message, controlId, stateOf(message));
 }
 
 /** In a few words: what became of a message. */
-export function stateOf({ quarantine, reprocessedBy, reprocessOf }: MessageSummary): string {
+export function stateOf({ quarantine, reprocessedBy, reprocessOf, dismissed }: MessageSummary): string {
+  if (dismissed !== undefined) return `dismissed ${reprocessOf}: ${dismissed}`;
   if (reprocessOf !== undefined) return `reprocessed ${reprocessOf}`;
   if (quarantine === undefined) return 'converted';
-  if (reprocessedBy !== undefined) return `converted by ${reprocessedBy}`;
+  if (reprocessedBy !== undefined) return `out of quarantine by ${reprocessedBy}`;
   const { code, expression } = quarantine;
   return `quarantined: ${code}${expression === undefined ? '' : ` at ${expression}`}`;
 }

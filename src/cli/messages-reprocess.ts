@@ -5,17 +5,17 @@
 import { parseArgs } from 'node:util';
 import { systemClock } from '../core/clock.ts';
 import type { LeafIndex } from '../core/ids.ts';
-import { parseLeaf, quarantineFilter } from '../services/list-messages.ts';
+import { quarantineFilter } from '../services/list-messages.ts';
 import { messagesInQuarantine, reprocessMessage, type Reprocessed } from '../services/reprocess-message.ts';
 import { EXIT, UsageError, type CliContext, type Command } from './command.ts';
-import { operator, withMessages, type MessageCare } from './message-care.ts';
-import { chosenBy } from './messages-list.ts';
+import { operatorName, withMessages, type MessageCare } from './message-care.ts';
+import { chosenBy, leavesOf } from './messages-list.ts';
 import { progressBar } from './progress.ts';
 import { readSettings } from './settings.ts';
 
 const WORDS: Readonly<Record<Reprocessed['outcome'], string>> = {
   converted: 'converted',
-  already: 'converted before',
+  already: 'out of quarantine before',
   'not-in-quarantine': 'not in quarantine',
   kept: 'still in quarantine',
 };
@@ -36,19 +36,14 @@ export const reprocessMessages: Command = async (args, context) => {
   if (many === positionals.length > 0) {
     throw new UsageError('say which messages: LEAF..., --all, --reason CODE, --source NAME or --since DATE');
   }
-  const named = positionals.map((text) => {
-    const leaf = parseLeaf(text);
-    if (leaf === undefined) throw new UsageError(`${JSON.stringify(text)} is not a leaf: a number from 0`);
-    return leaf;
-  });
+  const named = leavesOf(positionals);
   const config = readSettings(context);
-  const { issuer, subject, client = '' } = operator(config);
   return withMessages(config, async (care) => {
     const filter = quarantineFilter(care, chosen);
     const counts = await care.quarantine.countOpen(filter);
     const total = many ? [...counts.values()].reduce((sum, count) => sum + count, 0) : named.length;
     const leaves = many ? messagesInQuarantine(care, filter) : named;
-    return run(care, leaves, total, { issuer, subject, client }, context);
+    return run(care, leaves, total, operatorName(config), context);
   });
 };
 

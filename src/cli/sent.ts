@@ -6,6 +6,8 @@ export interface Sent {
   /** In the protocol's own terms: `AA`, `0000`, `201`, or `no answer`. */
   readonly answer: string;
   readonly problem?: string;
+  /** Of what was accepted: what the peer said besides. */
+  readonly warning?: string;
 }
 
 /** Problems that are printed one by one; of the rest the count. */
@@ -18,9 +20,17 @@ export function summary(protocol: string, sent: readonly Sent[]): readonly strin
   const answers = [...counts].map(([answer, count]) => `${count} × ${answer}`).join(', ');
   const accepted = sent.filter((one) => one.accepted).length;
   const refused = sent.filter((one) => !one.accepted);
-  const shown = refused
-    .slice(0, PROBLEMS_SHOWN)
-    .map(({ path, answer, problem }) => `  ${path}: ${answer}${problem === undefined ? '' : `, ${problem}`}`);
-  const more = refused.length > PROBLEMS_SHOWN ? [`  and ${refused.length - PROBLEMS_SHOWN} more`] : [];
-  return [`${protocol}: ${accepted} accepted, ${refused.length} refused (${answers})`, ...shown, ...more];
+  const warned = sent.filter((one) => one.warning !== undefined);
+  return [
+    `${protocol}: ${accepted} accepted, ${refused.length} refused (${answers})`,
+    ...listed(refused),
+    ...listed(warned),
+  ];
+}
+
+function listed(some: readonly Sent[]): readonly string[] {
+  const shown = some.slice(0, PROBLEMS_SHOWN).map(({ path, answer, problem = '', warning = '' }) => {
+    return `  ${[`${path}: ${answer}`, problem, warning].filter((part) => part !== '').join(', ')}`;
+  });
+  return some.length > PROBLEMS_SHOWN ? [...shown, `  and ${some.length - PROBLEMS_SHOWN} more`] : shown;
 }

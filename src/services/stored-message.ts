@@ -32,6 +32,8 @@ export interface MessageSummary {
   readonly reprocessedBy?: LeafIndex;
   /** The message of the quarantine that it makes records of. */
   readonly reprocessOf?: LeafIndex;
+  /** Why nothing will ever be made of that message: somebody's words. */
+  readonly dismissed?: string;
 }
 
 export interface StoredMessage extends MessageSummary {
@@ -81,6 +83,7 @@ export function summaryOf(
   reprocessedBy: LeafIndex | undefined,
 ): MessageSummary {
   const { source, at, quarantine, reprocessOf } = content;
+  const { dismissed } = content.details;
   return {
     leaf,
     source,
@@ -90,6 +93,7 @@ export function summaryOf(
     ...(quarantine !== undefined && { quarantine }),
     ...(reprocessedBy !== undefined && { reprocessedBy }),
     ...(reprocessOf !== undefined && { reprocessOf }),
+    ...(typeof dismissed === 'string' && { dismissed }),
   };
 }
 

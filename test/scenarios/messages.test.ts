@@ -129,3 +129,15 @@ test('reprocessing by command names what stays, and why', async () => {
   expect((await command('messages', 'reprocess', 'x')).code).toBe(64);
   expect((await command('messages', 'forget')).code).toBe(64);
 });
+
+test('a message of which nothing will ever come is dismissed, and says why', async () => {
+  expect(await admin('POST', `/messages/${leaf}/dismiss`, 'admin.write')).toMatchObject({ status: 422 });
+  const { code, stdout } = await command('messages', 'dismiss', String(leaf), '--because', 'a test of the interface');
+  expect([code, stdout.trim()]).toEqual([0, `${leaf}: dismissed`]);
+  expect((await command('messages', 'list', '--quarantined', '--json')).stdout).toBe('');
+  const [, last] = (await command('messages', 'list')).stdout.split('\n');
+  expect(last).toMatch(new RegExp(`ZZZ\\^Z99 +Q-1 +dismissed ${leaf}: a test of the interface$`));
+  expect((await command('messages', 'dismiss', String(leaf))).code).toBe(64);
+  const verified = await command('verify');
+  expect([verified.code, verified.stderr]).toEqual([0, '']);
+});

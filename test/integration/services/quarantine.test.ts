@@ -5,6 +5,7 @@ import { GatewayError } from '../../../src/core/errors.ts';
 import type { LeafIndex } from '../../../src/core/ids.ts';
 import { parseAck } from '../../../src/formats/hl7v2/ack.ts';
 import { acceptHl7v2, type AcceptHl7v2Deps } from '../../../src/services/accept-hl7v2.ts';
+import { dismissMessage } from '../../../src/services/dismiss-message.ts';
 import { listMessages } from '../../../src/services/list-messages.ts';
 import { openRaw } from '../../../src/services/raw-message.ts';
 import { messagesInQuarantine, reprocessMessage, type ReprocessDeps } from '../../../src/services/reprocess-message.ts';
@@ -181,6 +182,29 @@ describe('reprocessing', () => {
     expect(seen.slice(-2)).toEqual(kept);
     expect(seen).toEqual(seen.toSorted((a, b) => a - b));
     expect(await waiting()).not.toContain(kept[0]);
+  });
+});
+
+describe('dismissing', () => {
+  it('takes a message out for good, with the reason, and nothing is made of it any more', async () => {
+    const leaf = await keep(result('K-6', '5', '20260304'));
+    const before = await versions();
+    for (const because of ['', ' ', 'x'.repeat(201), 'a\u0000b'])
+      await expect(dismissMessage(deps, leaf, because, {})).rejects.toMatchObject({ code: 'invalid-content' });
+    const done = await dismissMessage(deps, leaf, 'a test of the interface', { subject: 'ops' });
+    expect(done).toMatchObject({ leaf, outcome: 'dismissed' });
+    const by = 'by' in done ? done.by : leaf;
+    expect(await dismissMessage(deps, leaf, 'again', {})).toEqual({ leaf, outcome: 'already', by });
+    expect(await reprocessMessage(deps, leaf, {})).toEqual({ leaf, outcome: 'already', by });
+    expect(await waiting()).not.toContain(leaf);
+    expect(await versions()).toBe(before);
+    expect(await storedMessage(deps, by)).toMatchObject({
+      reprocessOf: leaf,
+      dismissed: 'a test of the interface',
+      controlId: 'K-6',
+    });
+    expect(await dismissMessage(deps, by, 'more', {})).toMatchObject({ outcome: 'not-in-quarantine' });
+    await expect(dismissMessage(deps, 0 as LeafIndex, 'more', {})).rejects.toMatchObject({ code: 'not-found' });
   });
 });
 

@@ -84,13 +84,15 @@ describe('anamnesis convert', () => {
     expect(errors.join('')).not.toMatch(/Doe|Secret|1980/);
   });
 
-  it('names what the gateway would refuse, and ends with an error', async () => {
-    const { errors, code, bundles } = await run(hl7('ADT^A19', [PID]) + adt('A02', [PID]), '--report');
+  it('names what the gateway would refuse or keep in quarantine, and ends with an error', async () => {
+    const old = adt('A28', [PID]).replace('|2.5.1', '|9.9');
+    const { errors, code, bundles } = await run(hl7('ADT^A19', [PID]) + adt('A02', [PID]) + old, '--report');
     expect(code).toBe(1);
     expect(bundles).toEqual([]);
-    expect(errors.map((line) => JSON.parse(line).refused)).toMatchObject([
-      [{ code: 'unsupported-event', location: 'MSH-9.2' }],
-      [{ code: 'required-missing', location: 'PV1' }],
+    expect(errors.map((line) => JSON.parse(line))).toMatchObject([
+      { quarantined: [{ code: 'unsupported-event', location: 'MSH-9.2' }] },
+      { quarantined: [{ code: 'required-missing', location: 'PV1' }] },
+      { refused: [{ code: 'unsupported-version', location: 'MSH-12' }] },
     ]);
     expect((await run('nothing')).code).toBe(1);
     const context = { env: {}, cwd: folder, out: () => {}, err: () => {} };

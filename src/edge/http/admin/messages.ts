@@ -2,6 +2,7 @@
 import { GatewayError } from '../../../core/errors.ts';
 import type { LeafIndex } from '../../../core/ids.ts';
 import type { Principal } from '../../../core/principal.ts';
+import { dismissMessage } from '../../../services/dismiss-message.ts';
 import { listMessages, parseLeaf, quarantineFilter, type MessageQuery } from '../../../services/list-messages.ts';
 import {
   messagesInQuarantine,
@@ -22,6 +23,7 @@ export function messageRoutes(deps: ReprocessDeps): readonly AdminRoute[] {
     { method: 'post', path: '/messages/reprocess', needs: 'write', handler: reprocessMany(deps) },
     { method: 'get', path: '/messages/:leaf', needs: 'read', handler: show(deps) },
     { method: 'post', path: '/messages/:leaf/reprocess', needs: 'write', handler: reprocessOne(deps) },
+    { method: 'post', path: '/messages/:leaf/dismiss', needs: 'write', handler: dismiss(deps) },
   ];
 }
 
@@ -58,6 +60,17 @@ function reprocessOne(deps: ReprocessDeps): Handler {
   return async (call) => {
     parametersOf(call, []);
     return { status: 200, body: await reprocessMessage(deps, leafOf(call), whoOf(call.principal)) };
+  };
+}
+
+function dismiss(deps: ReprocessDeps): Handler {
+  return async (call) => {
+    parametersOf(call, []);
+    const { body } = call;
+    const because = typeof body === 'object' && body !== null && 'because' in body ? body.because : undefined;
+    if (typeof because !== 'string')
+      throw new GatewayError('invalid-content', 'the body says why: {"because": "..."}', { expression: 'because' });
+    return { status: 200, body: await dismissMessage(deps, leafOf(call), because, whoOf(call.principal)) };
   };
 }
 
