@@ -19,7 +19,7 @@ import { formatSignatureLine, parseNote, verifyNote, type VerifierKey } from '..
 import { encodeAddCheckpoint, parseSizeBody } from '../ledger/witness-message.ts';
 import { dataStream, LOG_DATA } from './frames.ts';
 import type { KeptCosignature, KeptReceipt, OwnLog } from './own-log.ts';
-import { isCount, isObject, parseJson, refusal } from './peer-answers.ts';
+import { isCount, isObject, parseJson, patience, refusal } from './peer-answers.ts';
 import type { PeerHttp, PeerResponse } from './peer-ports.ts';
 import { verifyReceipt } from './receipt.ts';
 import { sendBlob } from './send-blob.ts';
@@ -151,6 +151,7 @@ export class MirrorClient extends CheckpointClient {
   async #sendEntries(target: Target, from: number): Promise<KeptCosignature | undefined> {
     let start = Math.min(from, target.size);
     let ticket: Buffer = Buffer.alloc(0);
+    const further = patience('a mirror asks for entries but does not get further');
     for (;;) {
       const body = await this.#entries(start, target.size, ticket);
       const answer = await this.deps.http.send({
@@ -167,6 +168,7 @@ export class MirrorClient extends CheckpointClient {
       // Somebody else has brought the mirror further.
       if (info.size > target.size) return undefined;
       if (answer.status === 409 && info.next === start) throw refusal(answer);
+      further(start, info.next);
       start = Math.min(info.next, target.size);
       ticket = info.ticket;
     }
@@ -190,6 +192,7 @@ export class MirrorClient extends CheckpointClient {
 
   async #sendData(target: Target, known: RemoteStatus): Promise<RemoteStatus> {
     let status = known;
+    const further = patience('a mirror takes documents but does not get further');
     while (status.held < target.size) {
       const before = status.held;
       const to = Math.min(target.size, before + LEAVES_PER_REQUEST);
@@ -203,9 +206,7 @@ export class MirrorClient extends CheckpointClient {
       });
       if (answer.status !== 200 && answer.status !== 409) throw refusal(answer);
       status = parseStatus(answer.body);
-      if (status.held <= before && answer.status === 200) {
-        throw new GatewayError('unavailable', 'a mirror takes documents but does not get further');
-      }
+      further(before, status.held);
     }
     return status;
   }
@@ -213,8 +214,11 @@ export class MirrorClient extends CheckpointClient {
   async #sendBlobs(known: RemoteStatus): Promise<RemoteStatus> {
     let status = known;
     while (this.#mirror.sendsBlobs && status.missing.length > 0) {
+      const sent = new Set(status.missing.map(({ digest }) => digest.toString('hex')));
       for (const blob of status.missing) await sendBlob(this.#mirror, this.#path, blob);
       status = await this.#readStatus();
+      if (status.missing.some(({ digest }) => sent.has(digest.toString('hex'))))
+        throw new GatewayError('unavailable', 'a mirror takes blobs but keeps asking for them');
     }
     return status;
   }

@@ -37,3 +37,17 @@ export function refusal({ status }: PeerResponse): GatewayError {
   if (status === 422) return new GatewayError('integrity', 'a peer finds that this log is not what it was');
   return new GatewayError('unavailable', `a peer answered with status ${status}`);
 }
+
+/** Answers in a row that may ask for the same or less again: another upload, or a mirror that was restored. */
+const STALLS = 3;
+
+/**
+ * A watch over an upload that a peer steers: call it with where the upload was and where the peer wants it now. Throws
+ * `unavailable` with `message` when the peer leads it in circles.
+ */
+export function patience(message: string): (before: number, now: number) => void {
+  let stalls = 0;
+  return (before, now) => {
+    if (now <= before && (stalls += 1) > STALLS) throw new GatewayError('unavailable', message);
+  };
+}

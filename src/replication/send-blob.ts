@@ -4,7 +4,7 @@
  */
 import { asGatewayError, GatewayError } from '../core/errors.ts';
 import type { MissingBlob } from './mirror-ports.ts';
-import { isCount, parseJson, refusal } from './peer-answers.ts';
+import { isCount, parseJson, patience, refusal } from './peer-answers.ts';
 import type { PeerHttp, PeerResponse } from './peer-ports.ts';
 
 export interface SendBlobDeps {
@@ -38,6 +38,7 @@ export async function sendBlob(deps: SendBlobDeps, path: string, { digest, size 
 
   // What goes in one part is sent without a question: the answer says so where the mirror has some of it already.
   let from = size > BLOB_PART_BYTES ? await ask() : 0;
+  const further = patience('a mirror takes a blob but does not get further');
   while (from !== undefined) {
     const before = from;
     try {
@@ -45,15 +46,13 @@ export async function sendBlob(deps: SendBlobDeps, path: string, { digest, size 
       const progress = progressOf(answer);
       if (progress === undefined || progress.complete) return;
       from = progress.offset;
-      if (from <= before && answer.status === 200) {
-        throw new GatewayError('busy', 'a mirror takes a blob but does not get further');
-      }
     } catch (thrown) {
       const { code } = asGatewayError(thrown);
       if (code !== 'unavailable' && code !== 'timeout') throw thrown;
       from = await ask();
       if (from !== undefined && from <= before) throw thrown;
     }
+    if (from !== undefined) further(before, from);
   }
 }
 
