@@ -140,6 +140,22 @@ describe('reprocessing', () => {
     expect(await versions()).toBe(after);
   });
 
+  it('of two processes that reprocess the same messages each message is converted by one', async () => {
+    const other = await openTestWriter({ database: database.database, keys: database.keys });
+    const theirs = { ...deps, writer: other.writer, keyring: other.keyring };
+    const leaves: LeafIndex[] = [];
+    for (let n = 0; n < 12; n += 1) leaves.push(await keep(result(`P-${n}`, `${n}`, '20260228')));
+    const both = await Promise.all(
+      [deps, theirs].map((mine) => Promise.all(leaves.map((leaf) => reprocessMessage(mine, leaf, {})))),
+    );
+    await other.pool.end();
+    for (const [i, leaf] of leaves.entries()) {
+      const [one, two] = both.map((results) => results[i]);
+      expect([one.outcome, two.outcome].toSorted()).toEqual(['already', 'converted']);
+      expect('by' in one && 'by' in two && one.by === two.by, `${leaf}`).toBe(true);
+    }
+  });
+
   it('what still cannot be converted stays, with the reason of today', async () => {
     const [leaf] = await waiting();
     const before = await waiting();
