@@ -49,7 +49,7 @@ export async function startMllp(
     sources,
     ...hl7v2Events(metrics),
   };
-  return startMllpListener(
+  const listener = await startMllpListener(
     {
       accept: (bytes, client) =>
         threads === undefined
@@ -57,16 +57,20 @@ export async function startMllp(
           : threads.accept(bytes, client).catch((error: unknown) => refuseHl7v2(deps, bytes, asGatewayError(error))),
       refuse: (head, error) => refuseHl7v2(deps, head, error),
       log,
+      observe: (incident) => metrics.mllpIncident(incident),
     },
     {
       ...MLLP_DEFAULTS,
       ...socketOf(config.mllp),
       maxConnections: config.limits.mllpConnections,
       maxMessageBytes: config.limits.hl7MessageBytes,
+      maxBufferedBytes: Math.max(MLLP_DEFAULTS.maxBufferedBytes, 2 * config.limits.hl7MessageBytes),
       idleMs: config.limits.idleMs,
       drainMs: config.limits.shutdownMs,
     },
   );
+  metrics.watchMllp(listener);
+  return listener;
 }
 
 function dicomSource(config: Config, profile: SourceProfile): DicomSource {

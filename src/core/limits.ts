@@ -7,6 +7,10 @@
 export const GROUP_MAX_LINES = 64;
 /** Bytes of one sealed group's plaintext, padding included: what common JOSE libraries agree to inflate. */
 export const GROUP_MAX_BYTES = 250_000;
+/** Entries of one list of a resource; with as many references it would not fit into a sealed group. */
+export const LIST_MAX_ENTRIES = 4_096;
+/** Results that one report, or one panel of a report, names: beyond it they are named by panels (`normalize/hl7v2/panels`). */
+export const PANEL_MAX_RESULTS = 2_000;
 /** Characters of base64 up to which a document stays inside its resource; a larger one becomes a Binary with a blob. */
 export const ATTACHMENT_INLINE_CHARACTERS = 65_536;
 /** The same where the documents of one resource have more than `ATTACHMENTS_MAX_CHARACTERS` together: it must fit into a sealed group. */
@@ -59,6 +63,8 @@ export const SENDERS_MAX = 4_096;
 
 /** Connections and associations at one time, by listener. */
 export const MLLP_MAX_CONNECTIONS = 256;
+/** Bytes that an MLLP connection may hold even when all together hold too many: any ordinary message. */
+export const MLLP_CONNECTION_SHARE_BYTES = 64 * 1024;
 export const DICOM_MAX_ASSOCIATIONS = 64;
 export const HTTP_MAX_CONNECTIONS = 4096;
 /** Milliseconds without a byte after which an MLLP or DICOM connection is closed. Interfaces keep theirs open for hours. */

@@ -3,7 +3,7 @@
  * resend. Positive answers exist only after the commit; faults that the sender can mend become AE or AR (CE, CR) with ERR.
  */
 import type { Clock } from '../core/clock.ts';
-import { asGatewayError, GatewayError, type ErrorCode } from '../core/errors.ts';
+import { asGatewayError, type ErrorCode, type GatewayError } from '../core/errors.ts';
 import { describeError, type Log } from '../core/log.ts';
 import type { Random } from '../core/random.ts';
 import { ackHeader, buildAck, inMode, isAcknowledgement, splitAnswers, type AckHeader } from '../formats/hl7v2/ack.ts';

@@ -16,6 +16,10 @@ export interface GatewayMetrics {
   request(method: string, route: string, status: number, seconds: number): void;
   /** One message or object, from its last byte to its acknowledgement. */
   message(protocol: Protocol, outcome: Outcome, seconds: number): void;
+  /** Something on an MLLP connection besides a message; names come from a closed list. */
+  mllpIncident(incident: string): void;
+  /** Asked when the metrics are: open MLLP connections, and the bytes that they hold. */
+  watchMllp(listener: { count(): number; held(): number }): void;
   /** One group commit. */
   commit(messages: number, leaves: number, seconds: number): void;
   /** How a protection of the ledger's tables stands; names come from a closed list. */
@@ -78,6 +82,12 @@ export function createMetrics(): GatewayMetrics {
     labelNames: ['reason'],
     registers,
   });
+  const incidents = new Counter({
+    name: 'anamnesis_mllp_incidents_total',
+    help: 'Frames cut off or too large, garbage between frames, connections refused, closed by a deadline or not read for lack of room.',
+    labelNames: ['incident'],
+    registers,
+  });
   const leaves = new Counter({ name: 'anamnesis_ledger_leaves_total', help: 'Documents anchored.', registers });
   return {
     registry,
@@ -89,6 +99,22 @@ export function createMetrics(): GatewayMetrics {
       commits.observe(seconds);
       committed.inc(messageCount);
       leaves.inc(leafCount);
+    },
+    mllpIncident: (incident) => incidents.inc({ incident }),
+    watchMllp: (listener) => {
+      const gauge = (name: string, help: string, value: () => number): Gauge =>
+        new Gauge({
+          name,
+          help,
+          registers,
+          collect() {
+            this.set(value());
+          },
+        });
+      gauge('anamnesis_mllp_connections', 'Open MLLP connections.', () => listener.count());
+      gauge('anamnesis_mllp_held_bytes', 'Bytes of unfinished frames and of messages under way.', () =>
+        listener.held(),
+      );
     },
     quarantined: (reason) => quarantined.inc({ reason }),
     inQuarantine: (open) => {

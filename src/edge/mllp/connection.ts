@@ -9,6 +9,7 @@ import { describeError, type Log } from '../../core/log.ts';
 import { encodeFrame, MllpDecoder, type FrameEvent } from '../../formats/hl7v2/mllp-frame.ts';
 import type { ClientCertificate } from '../../services/sources.ts';
 import { certificateOf } from './client-certificate.ts';
+import type { Budget } from './budget.ts';
 import type { MllpSettings } from './settings.ts';
 
 export interface MllpDeps {
@@ -20,12 +21,22 @@ export interface MllpDeps {
   /** The answers to a frame that was not read; `head` is its beginning. */
   readonly refuse: (head: Buffer, error: GatewayError) => readonly Buffer[];
   readonly log: Log;
+  /** Told of each incident. Must not throw. */
+  readonly observe?: (incident: MllpIncident) => void;
 }
 
-/** Bytes of unfinished frames of all connections. */
-export interface Budget {
-  used: number;
-}
+/** What happened on connections besides messages: for counters. */
+export type MllpIncident =
+  | 'truncated-frame'
+  | 'garbage'
+  | 'too-large'
+  | 'frame-deadline'
+  | 'idle'
+  | 'buffers-full'
+  | 'waits-for-room'
+  | 'peer-does-not-read'
+  | 'too-many-connections'
+  | 'tls-refused';
 
 export interface Connection {
   /** Resolves when the socket is closed and nothing is in flight. Never rejects. */
@@ -45,7 +56,9 @@ export function serveConnection(deps: MllpDeps, settings: MllpSettings, socket: 
   const queue: FrameEvent[] = [];
   let running = false;
   let ending = false;
-  let buffered = 0;
+  /** Bytes of whole frames that wait or are taken, and what of all was counted. */
+  let waiting = 0;
+  let counted = 0;
   let frameTimer: NodeJS.Timeout | undefined;
   let linger: NodeJS.Timeout | undefined;
   let finish: () => void = () => {};
@@ -53,11 +66,34 @@ export function serveConnection(deps: MllpDeps, settings: MllpSettings, socket: 
     finish = resolve;
   });
 
-  const warn = (reason: string): void => deps.log.warn({ event: 'mllp.connection', listener: 'mllp', reason });
+  const warn = (reason: MllpIncident): void => {
+    deps.observe?.(reason);
+    deps.log.warn({ event: 'mllp.connection', listener: 'mllp', reason });
+  };
 
   function account(): void {
-    budget.used += decoder.buffered - buffered;
-    buffered = decoder.buffered;
+    const held = decoder.buffered + waiting;
+    budget.add(held - counted);
+    counted = held;
+  }
+
+  function enqueue(events: readonly FrameEvent[]): void {
+    queue.push(...events);
+    for (const event of events) if (event.kind === 'frame') waiting += event.bytes.length;
+    account();
+  }
+
+  /** Reads on, once there is room. */
+  function readOn(): void {
+    if (running || closed || ending) return;
+    if (budget.isFull(counted)) {
+      deps.observe?.('waits-for-room');
+      socket.pause();
+      budget.whenRoom(readOn);
+    } else {
+      socket.resume();
+    }
+    watchFrame();
   }
 
   /** The time of a frame runs only while we read. */
@@ -106,8 +142,10 @@ export function serveConnection(deps: MllpDeps, settings: MllpSettings, socket: 
       warn('too-large');
       const error = new GatewayError('too-large', `a message has at most ${settings.maxMessageBytes} bytes`);
       await write(deps.refuse(event.head, error));
-    } else if (event.bytes.length > 0) {
-      await write(await answerOf(event.bytes));
+    } else {
+      if (event.bytes.length > 0) await write(await answerOf(event.bytes));
+      waiting -= event.bytes.length;
+      account();
     }
   }
 
@@ -133,14 +171,17 @@ export function serveConnection(deps: MllpDeps, settings: MllpSettings, socket: 
       socket.destroy();
     }
     running = false;
-    if (closed) {
-      finish();
-    } else if (ending) {
-      end();
-    } else {
-      socket.resume();
-      watchFrame();
-    }
+    if (closed) release();
+    else if (ending) end();
+    else readOn();
+  }
+
+  /** The connection is over, and nothing is in flight. */
+  function release(): void {
+    queue.length = 0;
+    waiting = 0;
+    account();
+    finish();
   }
 
   let closed = false;
@@ -148,20 +189,16 @@ export function serveConnection(deps: MllpDeps, settings: MllpSettings, socket: 
   const stopped = (): boolean => draining || socket.destroyed;
 
   socket.on('data', (chunk: Buffer) => {
-    queue.push(...decoder.push(chunk));
-    account();
-    if (budget.used > settings.maxBufferedBytes) {
+    enqueue(decoder.push(chunk));
+    if (budget.isHopeless(counted)) {
       warn('buffers-full');
       socket.destroy();
-      return;
-    }
-    if (queue.length > 0) void pump();
-    else watchFrame();
+    } else if (queue.length > 0) void pump();
+    else readOn();
   });
   // The peer has said all it will; it may still read the answers (half-close).
   socket.on('end', () => {
-    queue.push(...decoder.end());
-    account();
+    enqueue(decoder.end());
     ending = true;
     void pump();
   });
@@ -175,9 +212,12 @@ export function serveConnection(deps: MllpDeps, settings: MllpSettings, socket: 
     closed = true;
     clearTimeout(frameTimer);
     clearTimeout(linger);
-    decoder.end();
+    budget.forget(readOn);
+    // A frame that a lost connection cut off is never taken for a whole one.
+    if (decoder.end().length > 0) warn('truncated-frame');
+    if (decoder.garbage > 0) warn('garbage');
     account();
-    if (!running) finish();
+    if (!running) release();
   });
   socket.setNoDelay(true);
   socket.setKeepAlive(true, 60_000);

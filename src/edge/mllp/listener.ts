@@ -5,13 +5,16 @@
 import { createServer as createTcpServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 import { GatewayError } from '../../core/errors.ts';
-import { serveConnection, type Budget, type Connection, type MllpDeps } from './connection.ts';
+import { Budget } from './budget.ts';
+import { serveConnection, type Connection, type MllpDeps, type MllpIncident } from './connection.ts';
 import type { MllpSettings } from './settings.ts';
 
 export interface MllpListener {
   readonly port: number;
   /** Open connections. */
   count(): number;
+  /** Bytes that they hold: unfinished frames, messages that wait or are taken. */
+  held(): number;
   /**
    * Stops listening, lets the messages in flight finish and be answered, ends the connections, and resolves when all are over;
    * after `drainMs` the rest is cut off. What was received but not begun is not answered: its sender sends it again. Idempotent.
@@ -22,15 +25,18 @@ export interface MllpListener {
 /** Resolves when the port is open. Throws `unavailable` when it cannot be opened. */
 export async function startMllpListener(deps: MllpDeps, settings: MllpSettings): Promise<MllpListener> {
   const open = new Set<Connection>();
-  const budget: Budget = { used: 0 };
+  const budget = new Budget(settings.maxBufferedBytes);
   let closing: Promise<void> | undefined;
 
+  const incident = (reason: MllpIncident): void => {
+    deps.observe?.(reason);
+    deps.log.warn({ event: 'mllp.connection', listener: 'mllp', reason });
+  };
   const serve = (socket: Socket): void => {
     if (closing !== undefined || open.size >= settings.maxConnections) {
       socket.on('error', () => {});
       socket.destroy();
-      if (closing === undefined)
-        deps.log.warn({ event: 'mllp.connection', listener: 'mllp', reason: 'too-many-connections' });
+      if (closing === undefined) incident('too-many-connections');
       return;
     }
     const connection = serveConnection(deps, settings, socket, budget);
@@ -42,7 +48,10 @@ export async function startMllpListener(deps: MllpDeps, settings: MllpSettings):
     settings.tls === undefined
       ? createTcpServer({ allowHalfOpen: true }, serve)
       : createTlsServer({ ...settings.tls, allowHalfOpen: true }, serve);
-  server.on('tlsClientError', (_error: Error, socket: Socket) => socket.destroy());
+  server.on('tlsClientError', (_error: Error, socket: Socket) => {
+    incident('tls-refused');
+    socket.destroy();
+  });
   await new Promise<void>((resolve, reject) => {
     server.once('error', (cause) =>
       reject(new GatewayError('unavailable', 'the MLLP port cannot be opened', { cause })),
@@ -66,6 +75,7 @@ export async function startMllpListener(deps: MllpDeps, settings: MllpSettings):
   return {
     port: portOf(server),
     count: () => open.size,
+    held: () => budget.used,
     close: () => (closing ??= close()),
   };
 }

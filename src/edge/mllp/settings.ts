@@ -18,7 +18,10 @@ export interface MllpSettings {
   readonly maxConnections: number;
   /** Largest message, bytes; a larger one is answered AR and skipped. */
   readonly maxMessageBytes: number;
-  /** Bytes of unfinished frames of all connections together; the connection that goes beyond is closed. */
+  /**
+   * Bytes of unfinished frames and of messages under way of all connections together. Beyond it, those that hold more than their share
+   * are not read until there is room; one that goes beyond it alone is closed.
+   */
   readonly maxBufferedBytes: number;
   /** Silence after which a connection is closed, milliseconds; 0: never. */
   readonly idleMs: number;

@@ -21,12 +21,18 @@ export type FrameEvent =
 /** Bytes of a too large frame that are kept to answer it: enough for any MSH. */
 const HEAD_BYTES = 4096;
 
+/** So many parts are put together, where they are smaller than so many bytes. */
+const LOOSE_PARTS = 256;
+const LOOSE_BYTES = 256 * 1024;
+
 /** The decoder of one connection. A class because it holds the partial frame. */
 export class MllpDecoder {
   readonly #maxBytes: number;
   #state: 'between' | 'inside' | 'skipping' = 'between';
   #parts: Buffer[] = [];
   #size = 0;
+  /** Parts since the last were put together. */
+  #loose = 0;
   /** Bytes skipped between frames so far, CR, LF and NUL not counted. */
   garbage = 0;
 
@@ -45,7 +51,7 @@ export class MllpDecoder {
     return this.#size;
   }
 
-  /** Takes a chunk. It is kept by reference until its frame ends: the caller must not reuse it. */
+  /** Takes a chunk. Its bytes may be kept by reference until its frame ends: the caller must not reuse it. */
   push(chunk: Buffer): FrameEvent[] {
     const events: FrameEvent[] = [];
     let at = 0;
@@ -65,6 +71,7 @@ export class MllpDecoder {
     this.#state = state;
     this.#parts = [];
     this.#size = 0;
+    this.#loose = 0;
   }
 
   #between(chunk: Buffer, at: number): number {
@@ -98,9 +105,20 @@ export class MllpDecoder {
     if (this.#state === 'skipping' || part.length === 0) return;
     this.#parts.push(part);
     this.#size += part.length;
+    this.#loose += 1;
+    if (this.#loose >= LOOSE_PARTS) this.#tidy();
     if (this.#size <= this.#maxBytes) return;
     events.push({ kind: 'too-large', head: Buffer.from(this.#joined().subarray(0, HEAD_BYTES)) });
     this.#reset('skipping');
+  }
+
+  /** A sender that drips bytes would fill memory with what a Buffer costs besides its bytes: its last parts become one. */
+  #tidy(): void {
+    const loose = this.#parts.splice(-LOOSE_PARTS);
+    const size = loose.reduce((sum, { length }) => sum + length, 0);
+    if (size < LOOSE_BYTES) this.#parts.push(Buffer.concat(loose, size));
+    else this.#parts.push(...loose);
+    this.#loose = 0;
   }
 
   #joined(): Buffer {

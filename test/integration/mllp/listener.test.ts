@@ -21,18 +21,20 @@ afterEach(async () => {
 async function start(
   over: Partial<MllpSettings> = {},
   writer: FakeWriter = fakeWriter(),
-): Promise<{ listener: MllpListener; writer: FakeWriter }> {
+): Promise<{ listener: MllpListener; writer: FakeWriter; incidents: string[] }> {
+  const incidents: string[] = [];
   const deps = serviceDeps(writer);
   const listener = await startMllpListener(
     {
       accept: (bytes) => acceptHl7v2(deps, bytes),
       refuse: (head, error) => refuseHl7v2(deps, head, error),
       log: silentLog,
+      observe: (incident) => incidents.push(incident),
     },
     { ...MLLP_DEFAULTS, host: '127.0.0.1', port: 0, ...over },
   );
   closers.push(() => listener.close());
-  return { listener, writer };
+  return { listener, writer, incidents };
 }
 
 async function client(listener: MllpListener): Promise<MllpClient> {
@@ -158,6 +160,68 @@ describe('MLLP listener', () => {
     );
     expect(answer.match(/MSA\|AA\|[12]/g)).toEqual(['MSA|AA|1', 'MSA|AA|2']);
   });
+
+  it('counts what it discards: frames cut off by another or by the end of a connection, garbage, frames that are too large', async () => {
+    const { listener, incidents } = await start({ maxMessageBytes: 1000 });
+    const { socket, answers, next, closed } = await raw(listener);
+    const frame = encodeFrame(message('A'));
+    const large = encodeFrame(Buffer.concat([message('L'), Buffer.alloc(5000, 0x41)]));
+    socket.write(Buffer.concat([Buffer.from('??'), frame.subarray(0, 50), frame, large, frame]));
+    await next(3);
+    expect(codes(answers)).toEqual(['AA A', 'AR L', 'AA A']);
+    socket.end(frame.subarray(0, 80));
+    await closed;
+    while (listener.count() > 0) await new Promise((resolve) => setImmediate(resolve));
+    expect(incidents).toEqual(['truncated-frame', 'too-large', 'truncated-frame', 'garbage']);
+    expect(listener.held()).toBe(0);
+  });
+
+  it('a sender that is faster than the commits waits, and its memory is its own', async () => {
+    const writer = fakeWriter();
+    let release: () => void = () => {};
+    const begun = new Promise<void>((resolve) => {
+      writer.behave = () => {
+        resolve();
+        return new Promise((done) => (release = done));
+      };
+    });
+    const { listener } = await start({}, writer);
+    const { socket, answers, next } = await raw(listener);
+    const large = oru({ controlId: 'X', obx: [`OBX|1|TX|1^A^L||${'x'.repeat(8_000)}||||||F`] });
+    const many = 4_000;
+    for (let i = 0; i < many; i += 1) socket.write(encodeFrame(Buffer.from(large.replace('|X|', `|X${i}|`))));
+    await begun;
+    // 32 MB were sent; what the listener holds is one read.
+    for (let i = 0; i < 50; i += 1) await new Promise((resolve) => setImmediate(resolve));
+    expect(listener.held()).toBeLessThan(200_000);
+    expect(socket.writableLength).toBeGreaterThan(0);
+    writer.behave = undefined;
+    release();
+    await next(many);
+    expect(codes(answers)).toEqual(Array.from({ length: many }, (_, i) => `AA X${i}`));
+  }, 30_000);
+
+  it('a thousand connections: all are answered, and greedy ones take the memory that there is, not more', async () => {
+    const room = 4 * 1024 * 1024;
+    const { listener, incidents } = await start({ maxConnections: 1_000, maxBufferedBytes: room });
+    const greedy = await Promise.all(Array.from({ length: 20 }, () => raw(listener)));
+    // Frames without an end.
+    for (const { socket } of greedy) socket.write(Buffer.concat([Buffer.from([0x0b]), Buffer.alloc(2_000_000, 0x41)]));
+    while (incidents.length === 0) await new Promise((resolve) => setImmediate(resolve));
+    const others = await Promise.all(Array.from({ length: 980 }, () => raw(listener)));
+    while (listener.count() < 1_000) await new Promise((resolve) => setImmediate(resolve));
+    for (const [i, { socket }] of others.entries()) socket.write(encodeFrame(message(`C${i}`)));
+    await Promise.all(others.map(({ next }) => next(1)));
+    expect(others.map(({ answers }) => codes(answers))).toEqual(others.map((_, i) => [`AA C${i}`]));
+    // What each may hold beyond the room: its share, and one read.
+    expect(listener.held()).toBeLessThan(room + 20 * 2 * 64 * 1024);
+    expect(new Set(incidents)).toEqual(new Set(['waits-for-room']));
+    // Those that go make room for those that wait.
+    for (const { socket } of greedy.slice(1)) socket.destroy();
+    greedy[0].socket.write(Buffer.from('\x1c\r', 'latin1'));
+    await greedy[0].next(1);
+    expect(parseAck(Buffer.from(greedy[0].answers[0]))?.code).toBe('AE');
+  }, 60_000);
 
   it('closes connections beyond the cap, idle ones, slow frames and full buffers', async () => {
     const { listener } = await start({ maxConnections: 1 });

@@ -59,6 +59,13 @@ describe('MLLP frames', () => {
     );
   });
 
+  it('a frame that comes byte by byte is whole', () => {
+    const text = Array.from({ length: 3000 }, (_, i) => String.fromCharCode(0x20 + (i % 90))).join('');
+    const bytes = Buffer.from(`${VT}${text}${FS}\r${VT}next${FS}\r`, 'latin1');
+    const drops = Array.from(bytes, (byte) => Buffer.from([byte]));
+    expect(texts(decode(drops, 5000))).toEqual([text, 'next']);
+  });
+
   it('property: what is framed comes out', () => {
     const message = fc
       .uint8Array({ maxLength: 100 })
