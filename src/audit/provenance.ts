@@ -31,9 +31,11 @@ function gateway({ origin }: RenderedMessage, type: 'assembler' | 'custodian'): 
   return agent(type, identified(URI, `https://${origin}`));
 }
 
-/** The ledger's leaf, whose receipt `/ledger/receipt/<leaf>` gives. */
-function anchor({ origin, leaf }: RenderedMessage): Json {
-  return { role: 'source', what: identified(`https://${origin}/ledger`, String(leaf)) };
+/** The ledger's leaf, whose receipt `/ledger/receipt/<leaf>` gives; and that of the message as it came, where that is another. */
+function anchors({ origin, leaf, original }: RenderedMessage): readonly Json[] {
+  return [leaf, ...(original === undefined ? [] : [original])].map((one) => {
+    return { role: 'source', what: identified(`https://${origin}/ledger`, String(one)) };
+  });
 }
 
 function common({ receivedAt, produced }: RenderedMessage, id: string): Pick<StoredResource, 'id' | 'meta'> & Json {
@@ -88,7 +90,7 @@ export function renderProvenance(rendered: RenderedMessage): StoredResource {
       : { reason: [coding('http://terminology.hl7.org/CodeSystem/v3-ActReason', submitter.purpose)] }),
     activity: activity(rendered),
     agent: [...authors(rendered), gateway(rendered, 'custodian')],
-    entity: [anchor(rendered), ...(control === undefined ? [] : [control])],
+    entity: [...anchors(rendered), ...(control === undefined ? [] : [control])],
   };
 }
 
@@ -111,7 +113,7 @@ export function renderTransformation(rendered: RenderedMessage, id: string): Sto
         : coding('http://terminology.hl7.org/CodeSystem/iso-21089-lifecycle', 'transform'),
     agent: [gateway(rendered, 'assembler')],
     entity: [
-      anchor(rendered),
+      ...anchors(rendered),
       ...(rendered.message === undefined
         ? []
         : [{ role: 'source', what: { reference: `MessageHeader/${rendered.id}` } }]),

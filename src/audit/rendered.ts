@@ -9,6 +9,8 @@ export interface RenderedMessage {
   readonly origin: string;
   /** Leaf of the manifest in the log of that gateway. */
   readonly leaf: number;
+  /** Of a message that was kept and converted later: leaf of the manifest of when it came, with its bytes. */
+  readonly original?: number;
   /** `hl7v2`, `fhir`, `dicom-study` ... as the manifest says. */
   readonly kind: string;
   /** Name of the configured source, or `client:<id>`. */

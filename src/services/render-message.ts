@@ -82,7 +82,8 @@ export async function renderMessage(deps: RenderDeps, asked: Asked, leaf: LeafIn
   const submitter = await submitterOf(deps, parseSubmitter(details), permits);
   const id = `m-${leaf}`;
   const { origin } = deps;
-  const facts = { id, origin, leaf, kind, source, receivedAt: at, message, submitter, produced };
+  const original = manifest.reprocessOf === undefined ? {} : { original: manifest.reprocessOf };
+  const facts = { id, origin, leaf, ...original, kind, source, receivedAt: at, message, submitter, produced };
   return { kind: 'heard', resources: render(asked.type, facts), group: groupNumber(leaf, 0), permits };
 }
 

@@ -49,6 +49,14 @@ describe('resources rendered from a manifest', () => {
     expect(JSON.stringify(provenance)).toContain('"4711"');
   });
 
+  it('of a message that was kept and converted later name the leaf of when it came as well', () => {
+    const provenance = renderProvenance({ ...rendered, original: 17 });
+    expect(errors(provenance)).toEqual([]);
+    const leaves = ['4711', '17'].map((value) => ({ what: { identifier: { value } } }));
+    expect(provenance.entity).toMatchObject([...leaves, {}]);
+    expect(renderTransformation({ ...rendered, original: 17 }, 't-1')).toMatchObject({ entity: [...leaves, {}] });
+  });
+
   it('say that a message was turned into FHIR, and from what', () => {
     const transformation = renderTransformation(rendered, 't-4711');
     expect(errors(transformation)).toEqual([]);
