@@ -2,7 +2,7 @@
  * Documents: what the ledger anchors (DESIGN section 2). A document is a compact JWS (RFC 7515, EdDSA) by the gateway's
  * `sign` key; its SHA-256 stands in the leaf. To members it shows digests and sizes of payloads; the rest is sealed.
  */
-import { createHash, createPublicKey, sign, verify, type KeyObject } from 'node:crypto';
+import { createHash, hash, createPublicKey, sign, verify, type KeyObject } from 'node:crypto';
 import { GatewayError } from '../core/errors.ts';
 import type { KeyPair } from '../keys/key-set.ts';
 
@@ -56,7 +56,7 @@ export function documentSigner(key: KeyPair): (body: DocumentBody) => SignedDocu
     const input = `${header}.${Buffer.from(JSON.stringify(body)).toString('base64url')}`;
     const signature = sign(null, Buffer.from(input, 'ascii'), key.privateKey);
     const bytes = Buffer.from(`${input}.${signature.toString('base64url')}`, 'ascii');
-    return { bytes, digest: createHash('sha256').update(bytes).digest() };
+    return { bytes, digest: hash('sha256', bytes, 'buffer') };
   };
 }
 

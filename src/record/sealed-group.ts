@@ -9,7 +9,7 @@
  *   content type u8 ‖ tag 32 ‖ encrypted key 40 ‖ iv 12 ‖ authentication tag 16 ‖ ciphertext
  * The digest by which a manifest names a payload is that of the compact JWE.
  */
-import { createCipheriv, createDecipheriv, createHash, createSecretKey, type KeyObject } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createSecretKey, hash, type KeyObject } from 'node:crypto';
 import { deflateRawSync, inflateRawSync, constants } from 'node:zlib';
 import { GatewayError } from '../core/errors.ts';
 import { GROUP_MAX_BYTES, GROUP_PADDING_STEP } from '../core/limits.ts';
@@ -93,7 +93,7 @@ export function sealGroup(
   random: Random,
 ): SealedGroup {
   const { packed, compact } = seal(kek, kid, cty, plaintext, random);
-  return { packed, digest: createHash('sha256').update(compact).digest(), size: compact.length };
+  return { packed, digest: hash('sha256', compact, 'buffer'), size: compact.length };
 }
 
 /** As `sealGroup`, for what stands inside a document: its packed form and its compact JWE. */
@@ -148,7 +148,7 @@ function compactParts(header: string, packed: Buffer): string {
 
 /** SHA-256 of the compact JWE of a packed group: the digest by which its manifest names it. Throws `integrity`. */
 export function groupDigest(packed: Buffer): Buffer {
-  return createHash('sha256').update(compactOf(packed)).digest();
+  return hash('sha256', compactOf(packed), 'buffer');
 }
 
 /** Packs a compact JWE that was made by `sealGroup` (here or at a peer). Throws `integrity` for any other form. */

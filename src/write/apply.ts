@@ -25,10 +25,17 @@ const CHOICES = [
   'serviced',
 ] as const;
 
+/** Element names looked at so far: those of the mappings, a few hundred. */
+const knownChoices = new Map<string, string | undefined>();
+const KNOWN_CHOICES = 4096;
+
 function choiceOf(element: string): string | undefined {
-  return CHOICES.find(
+  if (knownChoices.has(element)) return knownChoices.get(element);
+  const choice = CHOICES.find(
     (base) => element.length > base.length && element.startsWith(base) && /[A-Z]/.test(element[base.length]),
   );
+  if (knownChoices.size < KNOWN_CHOICES) knownChoices.set(element, choice);
+  return choice;
 }
 
 /** True when another type of the same choice stands already: `effectivePeriod` where `effectiveDateTime` would be set. */
