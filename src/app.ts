@@ -22,6 +22,7 @@ import { startHttp } from './app/http.ts';
 import { hl7v2Events, startDimse, startMllp, startStudies } from './app/intake.ts';
 import { startIntakeThreads } from './app/intake-threads.ts';
 import { messageCare, watchQuarantine } from './app/messages.ts';
+import { startMoves } from './app/moves.ts';
 import { openNetwork } from './app/network.ts';
 import { startRenewal } from './app/renew-keys.ts';
 import { watchProtections } from './app/protections.ts';
@@ -115,6 +116,8 @@ async function start(config: Config, log: Log, teardown: Teardown): Promise<Gate
   teardown.add('studies', () => studies.close());
   const dimse = await startDimse(config, log, pool, blobs, writer, profile, studies, metrics);
   teardown.add('dimse', () => dimse.close());
+  const moves = startMoves(pool, opened.keyring, writer, log);
+  teardown.add('moves', () => moves.close());
   const sweep = startSweep({ blobs, isBlobNamed: isNamed, clock: systemClock, log }, SWEEP_DEFAULTS);
   teardown.add('sweep', () => sweep.close());
   teardown.add('readiness', async () => {

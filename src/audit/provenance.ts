@@ -95,12 +95,12 @@ export function renderProvenance(rendered: RenderedMessage): StoredResource {
 }
 
 /**
- * That the gateway made FHIR of a message that was not; undefined for what came as FHIR. `id`: of this resource, besides the
+ * That the gateway made FHIR of a message that was not; undefined for what came as FHIR, and for its own moves. `id`: of this resource, besides the
  * one of the source, which it names.
  */
 export function renderTransformation(rendered: RenderedMessage, id: string): StoredResource | undefined {
   const { kind } = rendered;
-  if (kind === 'fhir') return undefined;
+  if (kind === 'fhir' || kind === 'move') return undefined;
   return {
     resourceType: 'Provenance',
     ...common(rendered, id),

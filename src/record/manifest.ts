@@ -7,7 +7,7 @@ import type { AliasHash, LeafIndex, ResourceKey } from '../core/ids.ts';
 import { GatewayError } from '../core/errors.ts';
 
 /** What kind of message a manifest stands for; `access` for a batch of access events. */
-export type ManifestKind = 'hl7v2' | 'fhir' | 'dicom-instance' | 'dicom-study' | 'access';
+export type ManifestKind = 'hl7v2' | 'fhir' | 'dicom-instance' | 'dicom-study' | 'move' | 'access';
 
 /** A JSON object about the message. No PHI of a patient in it: erasure does not reach it. */
 export type Details = Readonly<Record<string, unknown>>;
@@ -53,6 +53,10 @@ export interface ManifestContent {
    * said), milliseconds. The link of the second to the first follows.
    */
   readonly links?: readonly (readonly [ResourceKey, ResourceKey, number, string, boolean | null, number])[];
+  /** Resources of which the versions up to and with one lie in the record of a wrong patient, and are gone. */
+  readonly withdrawn?: readonly (readonly [ResourceKey, number])[];
+  /** What moves to another patient: anchor, from, to, id of the message that says that all is done. */
+  readonly moves?: readonly (readonly [ResourceKey, ResourceKey, ResourceKey, string])[];
   /** Stored answer to the sender. */
   readonly answer?: string;
   /** The message was taken and nothing made of it. */

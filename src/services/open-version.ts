@@ -107,6 +107,7 @@ export async function authorizeVersion(
   interaction: AccessInteraction,
   stored: StoredVersion | undefined,
 ): Promise<ReadVersion> {
+  if (stored?.withdrawn === true) return refuseWithdrawn(deps, request, interaction, stored);
   const { principal, type, id, requestId } = request;
   const opened = stored === undefined ? undefined : await openVersion(deps, principal, type, stored);
   const outcome = opened?.outcome;
@@ -123,6 +124,21 @@ export async function authorizeVersion(
   if (stored === undefined || outcome === undefined) throw notFound();
   if (outcome.kind === 'refused') throw refusal(outcome.mayKnow);
   return { resource: outcome.resource, group: stored.group };
+}
+
+/** A version that was filed under a wrong patient is gone, for those who may see what became of it; else as if it never was. */
+async function refuseWithdrawn(
+  deps: ReadDeps,
+  request: ReadRequest,
+  interaction: AccessInteraction,
+  { resource }: StoredVersion,
+): Promise<never> {
+  const current = (await deps.records.current([resource])).get(resource);
+  await authorizeVersion(deps, request, interaction, current);
+  throw new GatewayError(
+    'gone',
+    'this version was filed under another patient by mistake and was withdrawn; the history begins with the correction',
+  );
 }
 
 export function notFound(): GatewayError {

@@ -24,6 +24,7 @@ import { decodeSourceVersion } from '../record/source-document.ts';
 import { parseLine, splitLines } from '../record/open.ts';
 import { groupTag, packCompact, unsealGroup } from '../record/sealed-group.ts';
 import { tryUnwrap, unwrap } from '../record/unwrap.ts';
+import { moveControl } from '../write/moves.ts';
 import { gatewayTokens, patientTokens, TokenRows, type Keyed } from '../write/token-rows.ts';
 import { emptyItem, parseLinkKind, type CommitItem, type NewDocument } from '../write/ports.ts';
 import type { PayloadRow } from './verify-ledger.ts';
@@ -261,6 +262,13 @@ export class ItemReader {
     item.links = (content.links ?? []).map(([patient, other, seq, kind, wasActive, sourceTime]) => {
       return { patient, other, seq, kind: parseLinkKind(kind), wasActive: wasActive ?? undefined, sourceTime };
     });
+    item.withdrawn = (content.withdrawn ?? []).map(([resource, version]) => ({ resource, version }));
+    item.moves = (content.moves ?? []).map(([anchor, from, to, id]) => ({
+      anchor,
+      from,
+      to,
+      ...moveControl(secret, id),
+    }));
     if (content.message !== undefined) {
       const [control, digest, thread] = content.message;
       item.message = { control, digest, thread: thread ?? undefined };

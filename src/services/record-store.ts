@@ -14,6 +14,8 @@ export interface StoredVersion {
   readonly lockbox: LeafIndex;
   /** Packed sealed group. */
   readonly body: Buffer;
+  /** True: it lies in the record of a wrong patient, and the resource was moved since. Told by `version` alone. */
+  readonly withdrawn?: boolean;
 }
 
 /** Lines of one sealed group that the index proposes. `mask`: bit n for line n. */
@@ -55,7 +57,9 @@ export interface RecordStore {
   /** The same without ciphertext: which line is current. */
   places(resources: readonly ResourceKey[], size: number): Promise<ReadonlyMap<ResourceKey, Place>>;
   version(resource: ResourceKey, version: number): Promise<StoredVersion | undefined>;
-  /** Versions below `before`, newest first. */
+  /** Version up to which each resource was withdrawn from the record of a wrong patient; most are missing. */
+  withdrawn(resources: readonly ResourceKey[]): Promise<ReadonlyMap<ResourceKey, number>>;
+  /** Versions below `before` that were not withdrawn, newest first. */
   history(resource: ResourceKey, before: number, limit: number): Promise<readonly StoredVersion[]>;
   /** Newest first. */
   scan(scan: TokenScan): Promise<readonly Candidate[]>;

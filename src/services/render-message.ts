@@ -13,6 +13,7 @@ import { GatewayError } from '../core/errors.ts';
 import { groupNumber, ordinalOfGroup, type GroupNumber, type LeafIndex, type ResourceKey } from '../core/ids.ts';
 import type { Interaction, Principal } from '../core/principal.ts';
 import type { StoredResource } from '../formats/fhir/resource.ts';
+import { resourceKey } from '../keys/index-secret.ts';
 import type { Lockbox } from '../keys/lockbox.ts';
 import { parseDocument, type DocumentBody } from '../record/document.ts';
 import type { ManifestContent } from '../record/manifest.ts';
@@ -136,8 +137,10 @@ async function lookInto(
   ]);
   const decisions = await deps.decider.decide(principal, questions);
   const produced: string[] = [];
+  const permitted = new Map<number, Permit>();
   const permits = new Map<ResourceKey | undefined, Permit>();
   const refusals = new Map<ResourceKey | undefined, Refusal>();
+  const seen = groups.map(() => [] as StoredResource[]);
   groups.forEach(({ lockbox, body }, i) => {
     const [decision, ofType] = decisions.slice(2 * i);
     const denial = [decision, ofType].find((one): one is Denial => one.kind === 'denial');
@@ -152,12 +155,30 @@ async function lookInto(
       return;
     }
     // Internal records are never served, nor named.
-    const seen = opened.filter(({ resourceType }) => isServed(resourceType));
-    if (seen.length === 0) return;
-    permits.set(lockbox.patient, decision);
-    produced.push(...seen.map((one) => `${one.resourceType}/${one.id}/_history/${one.meta.versionId}`));
+    seen[i].push(...opened.filter(({ resourceType }) => isServed(resourceType)));
+    if (seen[i].length > 0) permitted.set(i, decision);
   });
+  const withdrawn = await withdrawnOf(deps, seen.flat());
+  for (const [i, decision] of permitted) {
+    const standing = seen[i].filter((one) => !withdrawn.has(one));
+    if (standing.length === 0) continue;
+    permits.set(groups[i].lockbox.patient, decision);
+    produced.push(...standing.map((one) => `${one.resourceType}/${one.id}/_history/${one.meta.versionId}`));
+  }
   return { produced, permits, refusals };
+}
+
+/** Versions that were filed under a wrong patient and withdrawn: nothing says any more that they were there. */
+async function withdrawnOf(
+  deps: RenderDeps,
+  versions: readonly StoredResource[],
+): Promise<ReadonlySet<StoredResource>> {
+  if (versions.length === 0) return new Set();
+  const keyOf = ({ resourceType, id }: StoredResource): ResourceKey =>
+    resourceKey(deps.keyring.gatewaySecret, resourceType, id);
+  const withdrawn = await deps.records.withdrawn([...new Set(versions.map(keyOf))]);
+  if (withdrawn.size === 0) return new Set();
+  return new Set(versions.filter((one) => Number(one.meta.versionId) <= (withdrawn.get(keyOf(one)) ?? 0)));
 }
 
 /** A patient who wrote is named to who may see something of that patient. */

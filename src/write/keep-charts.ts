@@ -41,7 +41,7 @@ export async function keepCharts(
 
 function strayedOf(secret: IndexSecret, target: Target): Strayed | undefined {
   const { next, current, type } = target;
-  if (next === undefined || current === undefined || type === 'Patient') return undefined;
+  if (next === undefined || current === undefined || type === 'Patient' || target.moved) return undefined;
   if (isTombstone(current) || isTombstone(next)) return undefined;
   const [from, to] = [subjectOf(current), subjectOf(next)];
   if (from === undefined || to === undefined || from === to) return undefined;

@@ -151,6 +151,9 @@ export interface CommitItem {
   readonly message: MessageKey | undefined;
   /** New statements about pairs of patients, each from one side; the other side's row follows from it. */
   readonly links?: readonly PatientLink[];
+  /** Versions of resources, with all before, that lie in the record of a wrong patient. */
+  readonly withdrawn?: readonly { readonly resource: ResourceKey; readonly version: number }[];
+  readonly moves?: readonly RecordMove[];
   /** The message is kept in quarantine. reason: code; source: number of the source; at: received, milliseconds. */
   readonly quarantine?: { readonly reason: string; readonly source: number; readonly at: number };
   /** Leaf of the quarantined message that this one takes out of quarantine. */
@@ -191,6 +194,20 @@ export function reversed({ patient, other, seq, kind, sourceTime }: PatientLink)
   const kinds = { none: 'none', 'replaced-by': 'replaces', replaces: 'replaced-by', seealso: 'seealso' } as const;
   return { patient: other, other: patient, seq, kind: kinds[kind], wasActive: undefined, sourceTime };
 }
+
+/** A visit or account that was moved to another patient, of which what hangs on it is to follow. */
+export interface RecordMove {
+  readonly anchor: ResourceKey;
+  readonly from: ResourceKey;
+  readonly to: ResourceKey;
+  /** Control id, of the source MOVE_SOURCE, of the message that says that all is done; a UUID. */
+  readonly id: string;
+  /** The same keyed, as the table of messages has it. */
+  readonly control: string;
+}
+
+/** Source of the gateway's own moves. */
+export const MOVE_SOURCE = 'gateway:move';
 
 /** A document of the same item, by its position in `documents`. */
 export interface NewDocument {

@@ -14,6 +14,7 @@ import type { CommitItem, MessageKey, PrepareStore, Resolved } from './ports.ts'
 import { keepCharts } from './keep-charts.ts';
 import { refuseStrangers } from './late-subjects.ts';
 import { linkPatients } from './patient-links.ts';
+import { allowMoves, movesOf, withdrawnBy } from './moves.ts';
 import { namedByProvenance, provenanceSubjects } from './provenance-subject.ts';
 import { aliasHashes, findTargets, type Target } from './target.ts';
 import type { Accepted, Submission } from './submission.ts';
@@ -62,6 +63,7 @@ export async function prepare(deps: PrepareDeps, submission: Submission): Promis
 
   const targets = await findTargets(deps, submission.changes, hashes, resolved, submission.receivedAt);
   const links = await linkPatients(store, submission.changes, targets, submission.receivedAt);
+  await allowMoves(store, submission.changes, targets);
   await keepCharts(store, secret, submission.changes, targets);
   const distinct = [...new Set(targets)];
   await refuseStrangers(store, secret, distinct);
@@ -108,6 +110,8 @@ export async function prepare(deps: PrepareDeps, submission: Submission): Promis
     if (change === undefined || targets[change].next !== undefined) draft.addBlob(digest, size);
   }
 
+  const withdrawn = withdrawnBy(versions);
+  const moves = movesOf(secret, deps.random, submission.changes, targets, versions);
   const results = targets.map((target) => resultOf(target, versions));
   const answer = submission.answer?.(results);
   const content: ManifestContent = {
@@ -131,6 +135,8 @@ export async function prepare(deps: PrepareDeps, submission: Submission): Promis
             return [patient, other, seq, kind, wasActive ?? null, sourceTime] as const;
           }),
         }),
+    ...(withdrawn.length > 0 && { withdrawn: withdrawn.map(({ resource, version }) => [resource, version] as const) }),
+    ...(moves.length > 0 && { moves: moves.map(({ anchor, from, to, id }) => [anchor, from, to, id] as const) }),
     ...(answer === undefined ? {} : { answer }),
     ...(submission.quarantine === undefined ? {} : { quarantine: submission.quarantine }),
     ...(submission.reprocessOf === undefined ? {} : { reprocessOf: submission.reprocessOf }),
@@ -138,6 +144,8 @@ export async function prepare(deps: PrepareDeps, submission: Submission): Promis
   };
   draft.item.message = message;
   draft.item.links = links;
+  draft.item.withdrawn = withdrawn;
+  draft.item.moves = moves;
   if (submission.quarantine !== undefined) {
     draft.item.quarantine = { reason: submission.quarantine.code, source, at: submission.receivedAt };
   }

@@ -39,6 +39,8 @@ export interface Target {
   sourceTime: number;
   /** Patients whom late statements name as the subject: references. */
   readonly lateSubjects: Set<string>;
+  /** True: the next version may be another patient's than the current one. */
+  moved: boolean;
 }
 
 interface Identified {
@@ -99,16 +101,28 @@ export async function findTargets(
         outcome: 'unchanged',
         sourceTime: 0,
         lateSubjects: new Set(),
+        moved: false,
       };
       byKey.set(key, target);
     }
     for (const hash of newAliases) if (!target.newAliases.includes(hash)) target.newAliases.push(hash);
     return target;
   });
+  changes.forEach((change, i) => {
+    if (change.mode !== 'merge' || change.apart?.some((other) => targets[other] === targets[i]) !== true) return;
+    throw new GatewayError(
+      'conflict',
+      'the numbers of two are known as one patient: their records cannot be told apart',
+      {
+        expression: `${change.type}.identifier`,
+      },
+    );
+  });
   const references = targets.map((target) => `${target.type}/${target.id}`);
   changes.forEach((change, i) => {
     const silent = change.mode === 'merge' && change.unless !== undefined && targets[change.unless] === targets[i];
     if (!silent) applyTo(targets[i], linked(change, references), receivedAt);
+    if (change.mode === 'replace' && change.moved === true) targets[i].moved = true;
   });
   return targets;
 }

@@ -83,7 +83,7 @@ export function nextVersion(
   }
   const patient = subjects.get(target) ?? patientOf(resource, patients);
   const before = target.current === undefined || isTombstone(target.current) ? undefined : target.lockbox;
-  if (before !== undefined && before.patient !== patient) {
+  if (before !== undefined && before.patient !== patient && !target.moved) {
     throw new GatewayError('business-rule', 'the subject of an existing resource cannot change; it was left as it is', {
       expression: `${target.type}.subject`,
     });

@@ -64,6 +64,13 @@ export interface MergeChange extends ChangeBase {
   readonly unless?: number;
   /** True: keys that are known as several resources refuse the message (`conflict`), instead of the first one deciding. */
   readonly sole?: boolean;
+  /**
+   * Position of the Patient in whose record the resource lay by mistake: it and what hangs on it move to the patient that it names.
+   * Where it already is that patient's, or new, nothing moves.
+   */
+  readonly movedFrom?: number;
+  /** Positions of Changes that mean other resources than this one: where one means the same, the message is refused (`conflict`). */
+  readonly apart?: readonly number[];
   /** What is said of this Patient and another: the writer keeps `link` and `active` by it, and reads go by it. */
   readonly relation?: PatientRelation;
 }
@@ -83,6 +90,8 @@ export interface ReplaceChange extends ChangeBase {
   readonly id?: string;
   /** `If-Match`: the version that must be current, else `precondition-failed`. */
   readonly ifVersion?: string;
+  /** True: the resource may become another patient's, and the versions before are withdrawn. Only of the gateway's own moves. */
+  readonly moved?: boolean;
 }
 
 /** A FHIR delete: the next version is a tombstone. */

@@ -16,7 +16,7 @@ export function accountChange(
   marks: Marks,
   status?: string,
 ): number | undefined {
-  const found = cxIdentifier(context, pid.field(18), 'AN', 'PID-18');
+  const found = accountOf(context, pid);
   if (found === undefined) return undefined;
   const meta = metaOf(marks.all, marks.patient);
   return list.add({
@@ -32,6 +32,11 @@ export function accountChange(
     append: { identifier: [found.identifier] },
     initial: { status: 'active' },
   });
+}
+
+/** The number in PID-18. */
+export function accountOf(context: Context, pid: Segment): Identified | undefined {
+  return cxIdentifier(context, pid.field(18), 'AN', 'PID-18');
 }
 
 /** Families share account numbers: an account is one of the patient. */

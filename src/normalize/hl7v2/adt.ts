@@ -1,5 +1,6 @@
 /** The ADT structures: who the patient is, what became of the visit, and what else is said of both. */
 import { GatewayError } from '../../core/errors.ts';
+import { changeReference } from '../../formats/fhir/change.ts';
 import { accountChange } from './account.ts';
 import { claimSegments, type Claims } from './claim.ts';
 import { encounterChange } from './encounter.ts';
@@ -42,6 +43,8 @@ function adtPatient(conversion: Conversion, group: PatientGroup, claims: Claims,
       ? undefined
       : encounterChange(context, list, { pv1, pv2, roles: claims.rolesOfVisit }, patient, event, marks);
   const account = accountChange(context, list, pid, patient, marks);
+  if (encounter !== undefined && account !== undefined)
+    list.setOn(encounter, { account: [{ reference: changeReference(account) }] });
   patientSegments(
     { context, list, patient, encounter, account, marks, states: true, sourceTime },
     group,

@@ -36,7 +36,10 @@ export class ChangeList {
   }
 
   /** Changes parts of a Change that is there already: its keys, and what it says of its numbers. */
-  amend(index: number, parts: Partial<Pick<MergeParts, 'keys' | 'sole' | 'retire' | 'relation'>>): void {
+  amend(
+    index: number,
+    parts: Partial<Pick<MergeParts, 'keys' | 'sole' | 'apart' | 'retire' | 'relation' | 'patient' | 'movedFrom'>>,
+  ): void {
     const change = this.changes[index];
     if (change.mode === 'merge') this.changes[index] = { ...change, ...parts };
   }

@@ -29,6 +29,11 @@ export function numbersOf(context: Context, mrg: Segment): readonly Identified[]
   return identifiersOf(context, mrg.field(1), 'MR', 'MRG-1').filter(isPatientKey);
 }
 
+/** Numbers of a person in the fields of older versions (PID-2, MRG-4). */
+export function personNumbers(context: Context, raw: string, location: string): readonly Identified[] {
+  return identifiersOf(context, raw, 'MR', location).filter(isPatientKey);
+}
+
 /** Prior account (MRG-3). Throws `required-missing`. */
 export function priorAccount(context: Context, mrg: Segment): Identified {
   const [first] = identifiersOf(context, mrg.field(3), 'AN', 'MRG-3');

@@ -2,6 +2,7 @@
 import { adt, adtA17 } from './adt.ts';
 import { adtAccounts } from './adt-account.ts';
 import { adtLink, adtMerge } from './adt-merge.ts';
+import { adtA43, adtA44, adtA45 } from './adt-move.ts';
 import { adtAccountNumber, adtPatientNumber, adtVisitNumber } from './adt-number.ts';
 import { adtA42 } from './adt-visit.ts';
 import { orders } from './orders.ts';
@@ -60,6 +61,9 @@ export const STRUCTURES: Readonly<Record<string, Readonly<Record<string, Structu
     A40: adtMerge(),
     A41: adtAccounts,
     A42: adtA42,
+    A43: adtA43,
+    A44: adtA44,
+    A45: adtA45,
     A46: adtPatientNumber,
     A47: adtPatientNumber,
     A49: adtAccountNumber,

@@ -73,6 +73,7 @@ export const VISIT_RULES = {
   A33: SAYS_NOTHING,
   A38: CANCELS_PLAN,
   A42: SAYS_NOTHING,
+  A45: SAYS_NOTHING,
   A50: SAYS_NOTHING,
   A51: SAYS_NOTHING,
   A52: { status: 'in-progress', keeps: ENDED },

@@ -4,10 +4,11 @@
  */
 import type { Client, Pool } from './pool.ts';
 
-/** Any constants of our own: the advisory locks of who replicates the own log, of who pulls others, of who renews keys. */
+/** Any constants of our own: the advisory locks of who replicates the own log, of who pulls others, of who renews keys, of who moves records. */
 const REPLICATION_LOCK = 4_720_318_904;
 export const PULL_LOCK = 4_720_318_905;
 export const RENEWAL_LOCK = 4_720_318_906;
+export const MOVES_LOCK = 4_720_318_907;
 const RETRY_MS = 1_000;
 
 /** Runs `work` if the lock can be had now, on a connection of its own; undefined when somebody else holds it. */

@@ -4,7 +4,13 @@
  */
 import { u64be } from '../../core/bytes.ts';
 import { groupNumber, type LeafIndex } from '../../core/ids.ts';
-import { reversed, type CommitItem, type NewDocument, type PackedItem, type PatientLink } from '../../write/ports.ts';
+import {
+  reversed,
+  type CommitItem,
+  type NewDocument,
+  type PackedItem,
+  type PatientLink,
+} from '../../write/ports.ts';
 import { LINK_KINDS, wasActiveNumber } from './link-kinds.ts';
 import type { CopyPart } from './copy-batch.ts';
 import { CopyRows, INT8_LENGTH_BYTES } from './copy-binary.ts';
@@ -20,6 +26,8 @@ const TABLES = {
   token: 'token (token, sort_time, grp, mask)',
   message: 'message (control, digest, leaf, thread)',
   link: 'patient_link (patient, other, seq, kind, was_active, source_time, leaf)',
+  withdrawn: 'withdrawn (resource, version, leaf)',
+  move: 'move (anchor, source, target, id, control, leaf)',
   quarantine: 'quarantine (leaf, reason, source, received)',
   reprocessed: 'reprocessed (original, leaf)',
   source: 'source_profile (source, version, leaf)',
@@ -121,6 +129,14 @@ function encodeRows(item: CommitItem, to: Record<Table, RelativeRows>): number[]
   for (const link of item.links ?? []) {
     for (const side of [link, reversed(link)]) encodeLink(to.link, side, item.manifest);
     claims.push(claimOf(uuidBytes(link.patient), link.seq), claimOf(uuidBytes(link.other), link.seq));
+  }
+  for (const { resource, version } of item.withdrawn ?? []) {
+    to.withdrawn.rows.row(3).uuid(resource).int4(version);
+    to.withdrawn.leaf(item.manifest);
+  }
+  for (const { anchor, from, to: target, id, control } of item.moves ?? []) {
+    to.move.rows.row(6).uuid(anchor).uuid(from).uuid(target).uuid(id).uuid(control);
+    to.move.leaf(item.manifest);
   }
   if (item.quarantine !== undefined) {
     const { reason, source, at } = item.quarantine;

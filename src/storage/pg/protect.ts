@@ -88,6 +88,8 @@ const APPENDED: ReadonlySet<string> = new Set([
   'token',
   'message',
   'patient_link',
+  'withdrawn',
+  'move',
   'quarantine',
   'reprocessed',
   'source_profile',

@@ -15,6 +15,7 @@ const CURRENT = statement('current-versions');
 const PLACES = statement('places');
 const VERSION = statement('version');
 const HISTORY = statement('history');
+const WITHDRAWN = statement('withdrawn');
 const CHARTS = statement('charts');
 const SIZE = statement('log-size');
 
@@ -109,6 +110,12 @@ export function recordStore(pool: Pool): RecordStore {
         .query<StoredVersion>({ name: 'version', text: VERSION, values: [resource, version] })
         .catch(storeError);
       return rows[0];
+    },
+    async withdrawn(resources) {
+      const { rows } = await pool
+        .query<{ resource: ResourceKey; version: number }>({ name: 'withdrawn', text: WITHDRAWN, values: [resources] })
+        .catch(storeError);
+      return new Map(rows.map((row) => [row.resource, row.version]));
     },
     async history(resource, before, limit) {
       const { rows } = await pool

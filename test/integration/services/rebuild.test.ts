@@ -33,6 +33,8 @@ const TABLES: Readonly<Record<string, string>> = {
   message: 'select * from message order by control, digest',
   source_profile: 'select * from source_profile order by source, version',
   patient_link: 'select * from patient_link order by patient, other, seq',
+  withdrawn: 'select * from withdrawn order by resource, version',
+  move: 'select * from move order by leaf, anchor',
   quarantine: 'select * from quarantine order by leaf',
   reprocessed: 'select * from reprocessed order by original',
 };
@@ -57,6 +59,28 @@ const relation = (n: number): Change[] => {
       set: { resourceType: 'Patient' },
       relation: { kind, other: 0 },
     },
+  ];
+};
+
+/** A visit of patient 1, and that it is one of patient 2. */
+const visitMoved = (): Change[][] => {
+  const patient = (value: string): Change => ({
+    mode: 'merge',
+    type: 'Patient',
+    keys: [['identifier', 'urn:mrn', value]],
+    sourceTime: 1,
+    set: { resourceType: 'Patient' },
+  });
+  const visit = {
+    mode: 'merge',
+    type: 'Encounter',
+    keys: [['visit', 'moved']],
+    patient: 0,
+    set: { resourceType: 'Encounter', status: 'finished', class: { code: 'AMB' }, subject: { reference: 'change:0' } },
+  } as const;
+  return [
+    [patient('1'), { ...visit, sourceTime: 1_000 }],
+    [patient('2'), patient('1'), { ...visit, sourceTime: 1_001, movedFrom: 1 }],
   ];
 };
 
@@ -158,6 +182,10 @@ it('derives every table again from documents, payloads and keys', async () => {
     reprocessOf: kept[1],
     changes: changes(8),
   });
+  for (const [n, change] of visitMoved().entries()) {
+    const times = { receivedAt: 1_700_000_100_000 + n, sourceTime: 1_000 + n };
+    await writer.writer.submit({ kind: 'hl7v2', source: 'adt', ...times, details: {}, changes: change });
+  }
   const { rows } = await writer.pool.query<{ patient: ResourceKey }>('select patient::text from patient');
   for (const { patient } of rows) {
     await writer.writer.recordAccess({

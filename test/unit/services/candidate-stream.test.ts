@@ -22,6 +22,7 @@ function storeOf(rows: readonly Row[]): RecordStore {
     current: unused,
     places: unused,
     version: unused,
+    withdrawn: unused,
     history: unused,
     charts: unused,
     size: unused,
