@@ -5,6 +5,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Change, MergeChange } from '../formats/fhir/change.ts';
 import { GATEWAY_TAG_SYSTEM, type Resource, type StoredResource } from '../formats/fhir/resource.ts';
+import { union } from './union.ts';
 
 /** R4 choice elements (`value[x]` ...): a new choice replaces an old one of another type. */
 const CHOICES = [
@@ -48,19 +49,6 @@ function hasOtherChoice(current: Resource | undefined, name: string): boolean {
 /** Empty for JSON purposes: nothing to store. */
 function isEmpty(value: unknown): boolean {
   return value === undefined || value === null || (Array.isArray(value) && value.length === 0);
-}
-
-/** Entries that stand already are not added again, nor identifiers that stand as old ones. */
-function union(current: readonly unknown[], added: readonly unknown[]): readonly unknown[] {
-  const extra = added.filter(
-    (entry) => !current.some((known) => isDeepStrictEqual(known, entry) || isRetired(known, entry)),
-  );
-  return extra.length === 0 ? current : [...current, ...extra];
-}
-
-function isRetired(known: unknown, entry: unknown): boolean {
-  if (!isEntry(known) || known.use !== 'old' || !isEntry(entry)) return false;
-  return isDeepStrictEqual(known, { ...entry, use: 'old' });
 }
 
 function merge(current: Resource | undefined, change: MergeChange): Resource {

@@ -24,6 +24,7 @@ import { isSupportingInfo, notesOf, observationChange, type ObservationFrame } f
 import type { ServiceOrder } from './order-group.ts';
 import { orderNumbers, reportKey } from './order-numbers.ts';
 import { parentResult, resultName, type ResultName } from './parent.ts';
+import { namedResults } from './panels.ts';
 import { performerAs, performingOrganization, TECHNICIAN, TRANSCRIPTIONIST } from './performer.ts';
 import { codedMarks, metaOf } from './security.ts';
 import { requestChange, type OrderFrame } from './service-request.ts';
@@ -104,6 +105,10 @@ export function orderChanges(context: Context, list: ChangeList, group: ServiceO
   const meta = metaOf(frame.marks.all, frame.marks.clinical, orderMarks);
   const statusReason = conceptOf(context, orc?.field(16));
   const notes = notesOf(context, group.notes, list);
+  const statedAt = sourceTime + (STATUS_RANK[status] ?? 0);
+  const subject = { reference: changeReference(frame.patient.index) };
+  const common = { ...(meta && { meta }), code, subject, ...effective };
+  const named = namedResults(list, result, { key, status, elements: common, sourceTime: statedAt });
   list.add({
     type: 'DiagnosticReport',
     keys: [['report', ...key]],
@@ -115,7 +120,7 @@ export function orderChanges(context: Context, list: ChangeList, group: ServiceO
         status,
         category: [{ coding: codingsOf(context, obr.field(24), `${V2_TABLE}0074`) }],
         code,
-        subject: { reference: changeReference(frame.patient.index) },
+        subject,
         encounter: frame.encounter === undefined ? undefined : { reference: changeReference(frame.encounter) },
         ...effective,
         issued,
@@ -134,10 +139,10 @@ export function orderChanges(context: Context, list: ChangeList, group: ServiceO
     },
     append: {
       identifier: numbers.all.map(({ identifier }) => identifier),
-      result,
+      result: named,
       ...(specimens.length > 0 && { specimen: specimens.map((index) => ({ reference: changeReference(index) })) }),
     },
-    sourceTime: sourceTime + (STATUS_RANK[status] ?? 0),
+    sourceTime: statedAt,
   });
   return specimens;
 }
