@@ -25,8 +25,7 @@ export const showMessage: Command = async (args, context) => {
   const config = readSettings(context);
   return withMessages(config, async (care) => {
     if (values.raw) {
-      const bytes = await showRaw(care, operator(config), leaf, randomUuid(systemRandom));
-      context.out(bytes.toString('utf8').replace(/\r\n?/g, '\n').trimEnd());
+      writeRaw(await showRaw(care, operator(config), leaf, randomUuid(systemRandom)));
       return EXIT.ok;
     }
     const message = await storedMessage(care, leaf);
@@ -35,6 +34,12 @@ export const showMessage: Command = async (args, context) => {
     return EXIT.ok;
   });
 };
+
+/** Byte for byte into a file or pipe; a terminal would write all segments over each other, and gets line feeds. */
+function writeRaw(bytes: Buffer): void {
+  const shown = process.stdout.isTTY ? Buffer.from(bytes.map((byte) => (byte === 0x0d ? 0x0a : byte))) : bytes;
+  process.stdout.write(shown);
+}
 
 function linesOf(message: StoredMessage): readonly string[] {
   const { quarantine } = message;

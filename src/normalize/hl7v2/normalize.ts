@@ -6,7 +6,7 @@ import { GatewayError } from '../../core/errors.ts';
 import type { BusinessKey, Change } from '../../formats/fhir/change.ts';
 import { components, repetitions } from '../../formats/hl7v2/delimiters.ts';
 import { parseDtm, toFhirDateTime, toMillis, type Dtm } from '../../formats/hl7v2/dtm.ts';
-import type { Hl7Message } from '../../formats/hl7v2/message.ts';
+import type { Hl7Message, Segment } from '../../formats/hl7v2/message.ts';
 import { ChangeList } from './change-list.ts';
 import { codeOf, compact, dateTimeOf, firstOf, textOf, type Context, type Omission } from './context.ts';
 import { patientKeysOf } from './patient.ts';
@@ -113,8 +113,17 @@ export function outlineHl7v2(message: Hl7Message, profile: SourceProfile, receiv
     sourceTime,
     controlId: context.controlId,
     details: { ...detailsOf(head), ...(unmapped.size > 0 && { unmapped: Object.fromEntries(unmapped) }) },
-    about: pid === undefined ? [] : patientKeysOf(context, pid),
+    about: pid === undefined ? [] : aboutOf(context, pid),
   };
+}
+
+/** A PID that cannot be read, perhaps the very reason why the message is kept, is of nobody who is known. */
+function aboutOf(context: Context, pid: Segment): readonly BusinessKey[] {
+  try {
+    return patientKeysOf(context, pid);
+  } catch {
+    return [];
+  }
 }
 
 /** The message with what its MSH says. */

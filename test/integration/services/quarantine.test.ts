@@ -3,12 +3,15 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { systemPermit } from '../../../src/consent/permit.ts';
 import { GatewayError } from '../../../src/core/errors.ts';
 import type { LeafIndex } from '../../../src/core/ids.ts';
+import type { Principal } from '../../../src/core/principal.ts';
 import { parseAck } from '../../../src/formats/hl7v2/ack.ts';
 import { acceptHl7v2, type AcceptHl7v2Deps } from '../../../src/services/accept-hl7v2.ts';
 import { dismissMessage } from '../../../src/services/dismiss-message.ts';
 import { listMessages } from '../../../src/services/list-messages.ts';
 import { openRaw } from '../../../src/services/raw-message.ts';
 import { messagesInQuarantine, reprocessMessage, type ReprocessDeps } from '../../../src/services/reprocess-message.ts';
+import type { Access } from '../../../src/services/record-access.ts';
+import { showRaw } from '../../../src/services/show-raw.ts';
 import { onlySource } from '../../../src/services/sources.ts';
 import { openMessage, storedMessage } from '../../../src/services/stored-message.ts';
 import { quarantineHl7v2 } from '../../../src/services/submit-hl7v2.ts';
@@ -114,6 +117,37 @@ describe('quarantine', () => {
       const raw = await openRaw(deps, systemPermit('reprocess'), leaf, opened.document, opened.content);
       expect(raw.bytes.equals(Buffer.from(bytes))).toBe(true);
     }
+  });
+});
+
+describe('the bytes of a message', () => {
+  const principal: Principal = {
+    issuer: 'https://hospital.example',
+    subject: 'ops',
+    role: 'system',
+    purpose: 'HOPERAT',
+    scopes: [],
+    ownInstitution: true,
+  };
+
+  it('are handed out once the access is anchored in the trail of the patient', async () => {
+    const [{ leaf }] = (await listMessages(deps, { quarantined: true, reason: 'unsupported-event', limit: 1 }))
+      .messages;
+    const seen: Access[] = [];
+    const recorder = { record: async (access: Access) => void seen.push(access) };
+    expect(String(await showRaw({ ...deps, recorder }, principal, leaf, 'r-1'))).toContain('ADT^A99');
+    const [{ patient, references, reasons }] = seen;
+    expect(patient).toBeDefined();
+    expect({ references, reasons: reasons?.reasons }).toEqual({
+      references: [`MessageHeader/m-${leaf}`],
+      reasons: ['source-message'],
+    });
+  });
+
+  it('stay closed where it cannot be anchored', async () => {
+    const [leaf] = await waiting();
+    const recorder = { record: () => Promise.reject(new GatewayError('unavailable', 'the database is away')) };
+    await expect(showRaw({ ...deps, recorder }, principal, leaf, 'r-2')).rejects.toMatchObject({ code: 'unavailable' });
   });
 });
 

@@ -51,6 +51,24 @@ describe('acknowledgements', () => {
     expect(parseAck(Buffer.from(old.join('\r')))).toMatchObject({ code: 'AR', condition: '201' });
   });
 
+  it('AA with a warning: ERR of severity W since v2.5, MSA-3 before; CA says nothing of it', () => {
+    const warning = new GatewayError('unsupported-event', 'this event is not taken yet', { expression: 'MSH-9.2' });
+    const warned = (message: string): string =>
+      buildAck({ header: ackHeader(Buffer.from(message)), now: NOW, random: systemRandom, warning }) ?? '';
+    const lines = warned(MESSAGE).split('\r');
+    expect(lines[1]).toBe('MSA|AA|CTRL-1|kept, not converted yet: this event is not taken yet');
+    expect(lines[2]).toBe(
+      'ERR||MSH^1^9^1^2|201^Unsupported event code^HL70357|W||||kept, not converted yet: this event is not taken yet',
+    );
+    expect(warned(MESSAGE.replace('2.5.1', '2.7')).split('\r')[1]).toBe('MSA|AA|CTRL-1');
+    const old = warned(MESSAGE.replace('2.5.1', '2.3'));
+    expect(old).toContain('\rMSA|AA|CTRL-1|kept, not converted yet');
+    expect(old).not.toContain('ERR');
+    const [accept, application] = splitAnswers(warned(MESSAGE.replace('2.5.1', '2.5.1|||AL|AL')));
+    expect(accept).toMatch(/\rMSA\|CA\|CTRL-1\r$/);
+    expect(application).toContain('|W|');
+  });
+
   // Every combination of table 0155; a condition of no table counts as AL, a missing one beside the other as NE.
   it.each([
     ['', '', ['AA'], ['AE']],
