@@ -62,8 +62,10 @@ export function claimSegments({ context, unmapped }: Conversion, rules: Readonly
       all.push(owner);
     } else if (id === 'ROL' || id === 'PRT') {
       const roles = owner === undefined ? rolesOf[anchor] : owner.rule.roles === true ? owner.roles : undefined;
-      if (roles === undefined) countUnmapped(unmapped, id);
-      else roles.push(segment);
+      if (roles !== undefined) roles.push(segment);
+      // Behind an order or a result it is read with it.
+      else if (id === 'PRT' && owner === undefined) rest.push(segment);
+      else countUnmapped(unmapped, id);
     } else if (id === 'NTE' && owner !== undefined) {
       if (owner.rule.notes === true) owner.notes.push(segment);
       else countUnmapped(unmapped, id);

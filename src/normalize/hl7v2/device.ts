@@ -1,7 +1,10 @@
 /** EI of a device (OBX-18, PRT-10) to Device, which is known by that number (maps OBX[Observation], PRT[Device]). */
 import { changeReference } from '../../formats/fhir/change.ts';
+import { repetitions } from '../../formats/hl7v2/delimiters.ts';
+import type { Segment } from '../../formats/hl7v2/message.ts';
 import type { ChangeList } from './change-list.ts';
-import { compact, type Context, type Element } from './context.ts';
+import { compact, dateTimeOf, firstOf, present, textOf, type Context, type Element } from './context.ts';
+import { conceptOf } from './datatypes/codeable-concept.ts';
 import { eiIdentifier } from './datatypes/identifier.ts';
 import { facilityKey } from './facility-key.ts';
 
@@ -14,4 +17,22 @@ export function deviceOf(context: Context, list: ChangeList, raw: string, elemen
     ...elements,
   });
   return compact({ reference: changeReference(index), display: found.value });
+}
+
+/** Devices of PRT segments: PRT-10, with what PRT-16 to PRT-22 say of each. */
+export function devicesOf(context: Context, list: ChangeList, segments: readonly Segment[]): Element[] {
+  const devices = segments.map((prt) => {
+    const [raw = ''] = repetitions(prt.field(10), context.by);
+    const udi = firstOf(context, prt.field(16));
+    return deviceOf(context, list, raw || prt.field(16), {
+      udiCarrier: udi === undefined ? undefined : [{ deviceIdentifier: udi }],
+      manufactureDate: dateTimeOf(context, prt.field(17), 'PRT-17'),
+      expirationDate: dateTimeOf(context, prt.field(18), 'PRT-18'),
+      lotNumber: textOf(context, prt.field(19)),
+      serialNumber: textOf(context, prt.field(20)),
+      distinctIdentifier: firstOf(context, prt.field(21)),
+      type: conceptOf(context, prt.field(22)),
+    });
+  });
+  return present(devices);
 }

@@ -2,7 +2,8 @@
 import type { Segment } from '../../formats/hl7v2/message.ts';
 import { compact, present, type Context, type Element } from './context.ts';
 import { conceptOf, V2_TABLE } from './datatypes/codeable-concept.ts';
-import { tq1Timing, type OrderTiming } from './timing.ts';
+import type { OrderGroup } from './order-group.ts';
+import { timingOf, tq1Timing, type OrderTiming } from './timing.ts';
 
 const DOSE_TYPE = 'http://terminology.hl7.org/CodeSystem/dose-rate-type';
 
@@ -28,7 +29,10 @@ export function routeOf(context: Context, rxr: Segment | undefined): Element {
 /** A dosage, or undefined where nothing is said of it. */
 export function dosageOf(context: Context, parts: DosageParts): Element | undefined {
   const { timing, rxr, text } = parts;
-  const dose = compact(parts.dose ?? (timing?.quantity === undefined ? {} : { doseQuantity: timing.quantity }));
+  const stated = compact(parts.dose ?? {});
+  // TQ1-2 is how much each time, where no other field says it.
+  const isDosed = stated.doseQuantity !== undefined || stated.doseRange !== undefined;
+  const dose = isDosed || timing?.quantity === undefined ? stated : { doseQuantity: timing.quantity, ...stated };
   const instruction = conceptOf(context, rxr?.field(5));
   const when = timing?.timing ?? (timing?.start === undefined ? undefined : { event: [timing.start] });
   const dosage = compact({
@@ -44,6 +48,32 @@ export function dosageOf(context: Context, parts: DosageParts): Element | undefi
     maxDosePerPeriod: parts.maxDosePerPeriod,
   });
   return Object.keys(dosage).length === 0 ? undefined : dosage;
+}
+
+/** Timings of a prescription, one for each TQ1 of the first section that has any; else that of ORC-7. */
+export function timingsOf(
+  context: Context,
+  order: OrderGroup,
+  sections: readonly (readonly Segment[])[],
+): readonly OrderTiming[] {
+  const tq1 = sections.find((segments) => segments.length > 0);
+  return tq1 === undefined ? present([timingOf(context, order)]) : tq1.map((each) => tq1Timing(context, each));
+}
+
+/** One dosage for each timing, numbered by TQ1-12: `S` says that the next one follows, anything else that it goes on beside. */
+export function dosagesOf(
+  context: Context,
+  parts: Omit<DosageParts, 'timing'>,
+  timings: readonly OrderTiming[],
+): Element[] {
+  if (timings.length < 2) return present([dosageOf(context, { ...parts, timing: timings[0] })]);
+  let sequence = 1;
+  return timings.flatMap((timing) => {
+    const dosage = dosageOf(context, { ...parts, timing });
+    const numbered = dosage === undefined ? [] : [{ sequence, ...dosage }];
+    if (timing.conjunction === 'S') sequence++;
+    return numbered;
+  });
 }
 
 /** The timing of the first TQ1. */

@@ -36,7 +36,7 @@ interface Cursor {
   orc: Segment | undefined;
   order: OpenOrder | undefined;
   specimen: OpenSpecimen | undefined;
-  observation: { obx: Segment; continued: Segment[]; notes: Segment[]; number: number } | undefined;
+  observation: { obx: Segment; continued: Segment[]; notes: Segment[]; number: number; roles?: Segment[] } | undefined;
   /** Whose NTE comes next. */
   notes: Segment[] | undefined;
   /** True below a second PV1: what follows are earlier results that the order is sent with. */
@@ -53,6 +53,7 @@ interface OpenOrder extends OrderGroup {
   number: number;
   readonly notes: Segment[];
   readonly details: Segment[];
+  roles?: Segment[];
   readonly specimens: SpecimenGroup[];
   readonly observations: ObservationGroup[];
 }
@@ -139,6 +140,12 @@ function place(
     case 'NTE':
       at.notes?.push(segment);
       return at.notes !== undefined;
+    case 'PRT': {
+      const owner = at.observation ?? at.order;
+      if (owner === undefined) return false;
+      (owner.roles ??= []).push(segment);
+      return true;
+    }
     case 'SPM': {
       counts.SPM++;
       const specimen = { spm: segment, notes: [], number: counts.SPM };

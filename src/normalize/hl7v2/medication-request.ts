@@ -10,7 +10,7 @@ import { compact, dateTimeOf, present, textOf, type Context, type Element } from
 import { codingsOf, codingText, conceptOf, V2_TABLE } from './datatypes/codeable-concept.ts';
 import { eiIdentifier } from './datatypes/identifier.ts';
 import { cqQuantity, quantityOf } from './datatypes/quantity.ts';
-import { dosageOf, timingOfFirst } from './dosage.ts';
+import { dosagesOf, timingsOf } from './dosage.ts';
 import { productCode, productOf } from './medication.ts';
 import { medicationStatus, MEDICATION_COURSE } from './medication-status.ts';
 import { notesOf } from './observation.ts';
@@ -20,7 +20,6 @@ import { pharmacySections, sectionOf, type PharmacySection } from './pharmacy-se
 import { metaOf } from './security.ts';
 import { courseOf, type OrderFrame } from './service-request.ts';
 import { PRIORITY } from './tables.ts';
-import { timingOf } from './timing.ts';
 
 /** What the caller knows of the order. */
 export interface MedicationParts {
@@ -108,24 +107,22 @@ function requestElements(
   const { orc } = order;
   const { by } = context;
   const pick = (field: number, other: number): string => chosen(rxe?.head, field, rxo?.head, other);
-  const timing =
-    timingOfFirst(context, rxe?.tq1 ?? []) ?? timingOfFirst(context, sections[0].tq1) ?? timingOf(context, order);
+  const timings = timingsOf(context, order, [rxe?.tq1 ?? [], sections[0].tq1]);
   const people = repetitions(orc?.field(12) || pick(13, 14), by).map((raw) => list.practitioner(context, raw));
   const text = present(repetitions(pick(7, 7), by).map((raw) => conceptText(context, raw))).join('\n');
-  const daily = cqQuantity(context, rxe?.head?.field(19) ?? '');
-  const dosage = dosageOf(context, {
+  const daily = cqQuantity(context, pick(19, 23));
+  const given = {
     text: text === '' ? undefined : text,
-    timing,
     rxr: rxe?.rxr[0] ?? rxo?.rxr[0],
     dose: {
       ...doseOf(context, pick(3, 2), pick(4, 3), pick(5, 4)),
-      rateQuantity: quantityOf(context, rxe?.head?.field(23) ?? '', rxe?.head?.field(24) ?? ''),
+      rateQuantity: quantityOf(context, pick(23, 21), pick(24, 22)),
     },
     maxDosePerPeriod:
       daily === undefined
         ? undefined
         : { numerator: daily, denominator: { value: 1, unit: 'day', system: 'http://unitsofmeasure.org', code: 'd' } },
-  });
+  };
   const pharmacy = conceptText(context, pick(40, 32));
   const repeats = /^\d{1,6}$/.exec(textOf(context, pick(12, 13)) ?? '')?.[0];
   const dispenseRequest = compact({
@@ -140,14 +137,14 @@ function requestElements(
     ),
   );
   return {
-    priority: PRIORITY[timing?.priority ?? ''],
+    priority: PRIORITY[timings[0]?.priority ?? ''],
     encounter: frame.encounter === undefined ? undefined : { reference: changeReference(frame.encounter) },
     authoredOn: dateTimeOf(context, orc?.field(9), 'ORC-9'),
     requester: present(people)[0],
     groupIdentifier: eiIdentifier(context, components(orc?.field(4) ?? '', by)[0] ?? '', 'PGN')?.identifier,
     statusReason: conceptOf(context, orc?.field(16)),
     reasonCode: present(repetitions(pick(27, 20), by).map((raw) => conceptOf(context, raw))),
-    dosageInstruction: present([dosage]),
+    dosageInstruction: dosagesOf(context, given, timings),
     dispenseRequest: Object.keys(dispenseRequest).length === 0 ? undefined : dispenseRequest,
     substitution: substitution === undefined ? undefined : { allowedCodeableConcept: substitution },
     note: [...special.map((line) => ({ text: line })), ...(notesOf(context, order.notes, list) ?? [])],

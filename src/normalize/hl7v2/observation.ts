@@ -17,10 +17,11 @@ import {
 } from './context.ts';
 import { codingsOf, codingText, conceptOf, mappedTo, V2_TABLE } from './datatypes/codeable-concept.ts';
 import { eiIdentifier } from './datatypes/identifier.ts';
-import { deviceOf } from './device.ts';
+import { deviceOf, devicesOf } from './device.ts';
+import { locationOf } from './location.ts';
 import { referenceRange, valueElements } from './observation-value.ts';
 import type { SpecimenGroup } from './order-group.ts';
-import { MEDICAL_DIRECTOR, performerAs, performingOrganization } from './performer.ts';
+import { MEDICAL_DIRECTOR, participants, performerAs, performingOrganization } from './performer.ts';
 import { codedMarks, metaOf, type Marks } from './security.ts';
 import { INTERPRETATIONS, OBSERVATION_STATUS, STATUS_RANK, VITAL_SIGNS } from './tables.ts';
 
@@ -29,6 +30,7 @@ const INTERPRETATION = 'http://terminology.hl7.org/CodeSystem/v3-ObservationInte
 const ABSENT = 'http://terminology.hl7.org/CodeSystem/data-absent-reason';
 const SUB_ID = 'http://hl7.org/fhir/StructureDefinition/observation-v2-subid';
 const NATURE = 'http://hl7.org/fhir/StructureDefinition/observation-nature-of-abnormal-test';
+const LOCATION = 'http://hl7.org/fhir/StructureDefinition/event-location';
 const ANALYSIS_TIME = 'http://hl7.org/fhir/StructureDefinition/observation-analysis-date-time';
 
 /** An OBX, the OBX segments that continue its text, and the notes behind it. */
@@ -36,6 +38,8 @@ export interface ObservationGroup {
   readonly obx: Segment;
   readonly continued: readonly Segment[];
   readonly notes: readonly Segment[];
+  /** PRT behind it. */
+  readonly roles?: readonly Segment[];
   /** The specimen that stands before it. */
   readonly specimen?: SpecimenGroup;
   /** Number of the OBX in the message, from 1, for error locations. */
@@ -202,10 +206,20 @@ function putResult(context: Context, list: ChangeList, group: ObservationGroup, 
   const people = repetitions(obx.field(16), by).map((raw) => list.practitioner(context, raw));
   const organization = performingOrganization(context, list, obx) ?? producer(context, obx.field(15));
   const director = performerAs(list.practitioner(context, repetitions(obx.field(25), by)[0] ?? ''), MEDICAL_DIRECTOR);
-  put(set, 'performer', present([...people, organization, director]));
+  const roles = group.roles ?? [];
+  put(set, 'performer', present([...people, organization, director, ...participants(context, list, roles)]));
   put(set, 'method', conceptOf(context, repetitions(obx.field(17), by)[0]));
   put(set, 'bodySite', conceptOf(context, repetitions(obx.field(20), by)[0], `${V2_TABLE}0163`));
-  put(set, 'device', deviceOf(context, list, repetitions(obx.field(18), by)[0] ?? ''));
+  put(
+    set,
+    'device',
+    deviceOf(context, list, repetitions(obx.field(18), by)[0] ?? '') ?? devicesOf(context, list, roles)[0],
+  );
+  if (roles.length > 0) {
+    const places = roles.map((prt) => extension(LOCATION, 'valueReference', locationOf(context, list, prt.field(9))));
+    const extensions = Array.isArray(set.extension) ? set.extension : [];
+    put(set, 'extension', [...extensions, ...present(places)]);
+  }
   put(set, 'note', notesOf(context, group.notes, list));
 }
 

@@ -18,6 +18,8 @@ export interface OrderGroup {
   readonly notes: readonly Segment[];
   /** TQ1, RXO, RXR, RXC, RXE, RXD, RXA, ODS, RQD as they come. */
   readonly details: readonly Segment[];
+  /** PRT behind ORC or OBR. */
+  readonly roles?: readonly Segment[];
   readonly specimens: readonly SpecimenGroup[];
   readonly observations: readonly ObservationGroup[];
   /** Number of the OBR in the message, from 1; 0 without OBR. */

@@ -23,9 +23,9 @@ import { codingsOf, conceptOf, V2_TABLE } from './datatypes/codeable-concept.ts'
 import { isSupportingInfo, notesOf, observationChange, type ObservationFrame } from './observation.ts';
 import type { ServiceOrder } from './order-group.ts';
 import { orderNumbers, reportKey } from './order-numbers.ts';
-import { parentResult, resultName, type ResultName } from './parent.ts';
+import { parentElsewhere, parentResult, resultName, type ResultName } from './parent.ts';
 import { namedResults } from './panels.ts';
-import { performerAs, performingOrganization, TECHNICIAN, TRANSCRIPTIONIST } from './performer.ts';
+import { participants, performerAs, performingOrganization, TECHNICIAN, TRANSCRIPTIONIST } from './performer.ts';
 import { codedMarks, metaOf } from './security.ts';
 import { requestChange, type OrderFrame } from './service-request.ts';
 import { obrSpecimen, specimenChange, type SpecimenFrame } from './specimen.ts';
@@ -101,6 +101,7 @@ export function orderChanges(context: Context, list: ChangeList, group: ServiceO
   // The results of a child belong to the result that called for it: a susceptibility to its organism.
   const organism = parent === undefined ? undefined : frame.results.get(parent);
   if (organism !== undefined) list.appendTo(organism, 'hasMember', result);
+  else if (parent !== undefined) memberElsewhere(context, list, obr, result, frame, orderMarks);
   const effective = effectiveOf(context, obr, location);
   const meta = metaOf(frame.marks.all, frame.marks.clinical, orderMarks);
   const statusReason = conceptOf(context, orc?.field(16));
@@ -154,6 +155,35 @@ export function specimensOf(context: Context, list: ChangeList, group: ServiceOr
   return present([obrSpecimen(context, list, group.obr, frame)]);
 }
 
+/**
+ * The results of a child whose parent came in another message, or is still to come: then this holds its place. It is older than anything
+ * that the laboratory says of the parent itself.
+ */
+function memberElsewhere(
+  context: Context,
+  list: ChangeList,
+  obr: Segment,
+  hasMember: readonly Element[],
+  frame: ReportFrame,
+  orderMarks: readonly Element[],
+): void {
+  const found = parentElsewhere(context, obr);
+  if (found === undefined || hasMember.length === 0) return;
+  const meta = metaOf(frame.marks.all, frame.marks.clinical, orderMarks);
+  list.add({
+    type: 'Observation',
+    keys: [found.key],
+    set: {
+      resourceType: 'Observation',
+      ...(meta && { meta }),
+      subject: { reference: changeReference(frame.patient.index) },
+    },
+    append: { hasMember },
+    initial: { status: 'registered', code: found.code },
+    sourceTime: 0,
+  });
+}
+
 /** OBR-25; where it is empty, ours: the least advanced of the results. Y and Z say that there is nothing to report on. */
 function reportStatus(context: Context, group: ServiceOrder, location: string): string {
   const code = firstOf(context, group.obr.field(25));
@@ -200,6 +230,7 @@ function performersOf(context: Context, list: ChangeList, group: ServiceOrder): 
             performerAs(interpreterOf(context, list, raw), coding),
           ),
     ),
+    ...participants(context, list, group.roles ?? []),
   ]);
 }
 

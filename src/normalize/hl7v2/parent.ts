@@ -3,6 +3,7 @@
  * and the susceptibility tests of each organism it grew.
  */
 import { components, repetitions, subcomponents } from '../../formats/hl7v2/delimiters.ts';
+import type { BusinessKey } from '../../formats/fhir/change.ts';
 import type { Segment } from '../../formats/hl7v2/message.ts';
 import { present, textOf, type Context, type Element } from './context.ts';
 import { codingsOf, codingText } from './datatypes/codeable-concept.ts';
@@ -38,6 +39,37 @@ export function parentResult(context: Context, obr: Segment): ResultName | undef
   if (code === '' || code === '""') return undefined;
   const [coding] = codingsOf(context, subcomponents(code, context.by).join(context.by.component));
   return coding === undefined ? undefined : resultName(coding, textOf(context, subId));
+}
+
+/** A result of another message, by the key that it has there. */
+export interface ResultElsewhere {
+  readonly key: BusinessKey;
+  readonly code: Element;
+}
+
+/**
+ * The parent's result where it came in another message: its order's number (OBR-29) and service (OBR-50), its code and
+ * sub-identifier (OBR-26). Undefined where one of them is not said: a number alone may stand for several panels.
+ */
+export function parentElsewhere(context: Context, obr: Segment): ResultElsewhere | undefined {
+  const [number] = parentNumbers(context, undefined, obr);
+  const service = codingText(codingsOf(context, obr.field(50))[0]);
+  const [code = '', subId] = components(obr.field(26), context.by);
+  const coding = codingsOf(context, subcomponents(code, context.by).join(context.by.component));
+  if (number === undefined || service === '' || coding.length === 0) return undefined;
+  const kind = number.type === 'FILL' ? 'filler' : 'placer';
+  return {
+    key: [
+      'observation',
+      kind,
+      number.system,
+      number.value,
+      service,
+      codingText(coding[0]),
+      textOf(context, subId) ?? '',
+    ],
+    code: { coding },
+  };
 }
 
 /** The name of a result by its first coding and sub-identifier. */

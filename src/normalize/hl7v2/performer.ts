@@ -5,6 +5,7 @@
 import { repetitions } from '../../formats/hl7v2/delimiters.ts';
 import type { Segment } from '../../formats/hl7v2/message.ts';
 import type { ChangeList } from './change-list.ts';
+import { rolesOf } from './role.ts';
 import { present, type Context, type Element } from './context.ts';
 import { xadAddress } from './datatypes/address.ts';
 
@@ -23,6 +24,16 @@ export function performerAs(performer: Element | undefined, coding: Element): El
   return performer === undefined
     ? undefined
     : { extension: [{ url: FUNCTION, valueCodeableConcept: { coding: [coding] } }], ...performer };
+}
+
+/** PRT behind an order or result: who took part, and as what. */
+export function participants(context: Context, list: ChangeList, segments: readonly Segment[]): Element[] {
+  if (segments.length === 0) return [];
+  const performers = rolesOf(context, list, segments).map(({ concept, member }) => {
+    const coding: Element[] = Array.isArray(concept?.coding) ? concept.coding : [];
+    return coding.length === 0 ? member : performerAs(member, coding[0]);
+  });
+  return present(performers);
 }
 
 /** OBX-23 with its address (OBX-24). */

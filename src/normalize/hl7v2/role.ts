@@ -2,7 +2,7 @@
 import { repetitions } from '../../formats/hl7v2/delimiters.ts';
 import type { Segment } from '../../formats/hl7v2/message.ts';
 import type { ChangeList } from './change-list.ts';
-import { compact, firstOf, periodOf, type Context, type Element } from './context.ts';
+import { compact, firstOf, periodOf, present, type Context, type Element } from './context.ts';
 import { conceptOf, mappedTo, V2_TABLE } from './datatypes/codeable-concept.ts';
 
 const PARTICIPATION = 'http://terminology.hl7.org/CodeSystem/v3-ParticipationType';
@@ -20,7 +20,7 @@ export interface Role {
   readonly code: string | undefined;
   readonly concept: Element | undefined;
   /** Reference to the person, else to the organisation of PRT. */
-  readonly member: unknown;
+  readonly member: Element;
   readonly period: Element | undefined;
 }
 
@@ -35,8 +35,8 @@ export function rolesOf(context: Context, list: ChangeList, segments: readonly S
     const concept = conceptOf(context, raw, `${V2_TABLE}${isRol ? '0443' : '0912'}`);
     const mapped = PARTICIPATIONS[code ?? ''];
     const period = periodOf(context, segment.field(isRol ? 5 : 11), segment.field(isRol ? 6 : 12), `${segment.id}-5`);
-    const people = repetitions(segment.field(isRol ? 4 : 5), context.by).flatMap(
-      (person) => list.practitioner(context, person) ?? [],
+    const people = present(
+      repetitions(segment.field(isRol ? 4 : 5), context.by).map((person) => list.practitioner(context, person)),
     );
     const organization = isRol
       ? undefined

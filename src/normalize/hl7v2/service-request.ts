@@ -9,6 +9,7 @@ import { notesOf } from './observation.ts';
 import type { OrderGroup } from './order-group.ts';
 import { requestKeys, type OrderNumbers } from './order-numbers.ts';
 import { parentReferences } from './parent.ts';
+import { participants } from './performer.ts';
 import type { PatientResult } from './patient.ts';
 import { metaOf, type Marks } from './security.ts';
 import { ORDER_CONTROL_STATUS, ORDER_RANK, ORDER_STATUS, PRIORITY } from './tables.ts';
@@ -126,6 +127,7 @@ function requestElements(
     asNeededBoolean: timing?.asNeeded,
     authoredOn: codeOf(context, orc?.field(1)) === 'NW' ? dateTimeOf(context, orc?.field(9), 'ORC-9') : undefined,
     requester: requester ?? list.organization(context, repetitions(orc?.field(21) ?? '', context.by)[0] ?? ''),
+    performer: parts.stated ? participants(context, list, group.roles ?? []) : undefined,
     requisition: eiIdentifier(context, components(orc?.field(4) ?? '', context.by)[0] ?? '', 'PGN')?.identifier,
     basedOn: parentReferences(context, orc, obr),
     locationCode: present([conceptOf(context, orc?.field(29), 'http://terminology.hl7.org/CodeSystem/v2-0482')]),

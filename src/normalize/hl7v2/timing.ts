@@ -1,6 +1,6 @@
 /**
  * TQ1, and TQ of older versions (ORC-7, OBR-27), to when something is to be done (maps TQ1[ServiceRequest],
- * TQ1[MedicationRequest], RPT[Timing]). Several TQ1 of one order: the first; the others are kept as they were sent.
+ * TQ1[MedicationRequest], RPT[Timing]). Several TQ1 are dosages of a prescription; a ServiceRequest has room for the first.
  */
 import { components, repetitions, subcomponents } from '../../formats/hl7v2/delimiters.ts';
 import { toFhirTime } from '../../formats/hl7v2/dtm.ts';
@@ -23,6 +23,8 @@ export interface OrderTiming {
   readonly priority: string | undefined;
   /** True for `PRN`. */
   readonly asNeeded: true | undefined;
+  /** TQ1-12, table 0472. */
+  readonly conjunction: string | undefined;
   /** TQ1-10 and TQ1-11 as notes. */
   readonly notes: Element[];
 }
@@ -39,6 +41,7 @@ interface TimingFields {
   readonly texts: readonly string[];
   readonly occurrence: string;
   readonly count: string;
+  readonly conjunction: string;
 }
 
 /** The timing of an order: its first TQ1, else ORC-7, else OBR-27. */
@@ -62,6 +65,7 @@ export function tq1Timing(context: Context, tq1: Segment): OrderTiming {
     texts: [tq1.field(10), tq1.field(11)],
     occurrence: tq1.field(13),
     count: tq1.field(14),
+    conjunction: tq1.field(12),
   };
   return fromFields(context, fields, 'TQ1');
 }
@@ -83,6 +87,7 @@ function tqFields(context: Context, raw: string): TimingFields {
     texts: [parts[6] ?? '', parts[7] ?? ''],
     occurrence: '',
     count: parts[11] ?? '',
+    conjunction: parts[8] ?? '',
   };
 }
 
@@ -138,6 +143,7 @@ function fromFields(context: Context, fields: TimingFields, location: string): O
     end: dateTimeOf(context, fields.end, `${location}-8`),
     priority,
     asNeeded: priority === 'PRN' || pattern.asNeeded ? true : undefined,
+    conjunction: textOf(context, fields.conjunction),
     notes: present(fields.texts.map((raw) => textOf(context, components(raw, by)[0]))).map((text) => ({ text })),
   };
 }

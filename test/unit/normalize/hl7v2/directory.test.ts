@@ -120,6 +120,44 @@ describe('who and what made a result', () => {
   });
 });
 
+describe('PRT behind results and orders', () => {
+  const prt = segment('PRT', {
+    2: 'AD',
+    4: 'AT^Attending^HL70912',
+    5: '7^Lee^Bo',
+    9: 'W1^12',
+    10: 'AN-2^LAB',
+    16: '00844588003288',
+    18: '20270101',
+    19: 'L9',
+  });
+
+  it('names who and what took part in a result, and where', () => {
+    const record = new MemoryRecord(oru({ obx: ['OBX|1|NM|1^A^L||1.0|g|||||F', prt, 'NTE|1||note'] }));
+    expect(defects(record)).toEqual([]);
+    expect(record.one('Device')).toMatchObject({
+      identifier: [{ value: 'AN-2' }],
+      lotNumber: 'L9',
+      expirationDate: '2027-01-01',
+      udiCarrier: [{ deviceIdentifier: '00844588003288' }],
+    });
+    const result = record.one('Observation');
+    expect(result.note).toMatchObject([{ text: 'note' }]);
+    expect(result.device.reference).toBe(`Device/${record.one('Device').id}`);
+    expect(result.performer).toMatchObject([
+      { display: 'Bo Lee', extension: [{ valueCodeableConcept: { coding: [{ code: 'ATND' }] } }] },
+    ]);
+    expect(result.extension).toMatchObject([{ valueReference: { display: 'W1 12' } }]);
+  });
+
+  it('names who is to carry out an order', () => {
+    const order = ['ORC|NW|P1^EHR', 'OBR|1|P1^EHR||1^CBC^L', prt.replace('AT^Attending', 'SB^Send by')];
+    const record = new MemoryRecord(hl7('OML^O21', [PID, ...order]));
+    expect(record.one('ServiceRequest').performer).toMatchObject([{ display: 'Bo Lee' }]);
+    expect(defects(record)).toEqual([]);
+  });
+});
+
 describe('data types', () => {
   it('a check digit stays beside its number', () => {
     const patient = new MemoryRecord(adt('A31', ['PID|1||123^9^M10^HOSP^MR||Doe'])).one('Patient');

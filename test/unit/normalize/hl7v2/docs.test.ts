@@ -1,5 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { parseMessageDetails } from '../../../../src/audit/message-details.ts';
+import { renderMessageHeader } from '../../../../src/audit/message-header.ts';
+import { elementsOf } from '../../../../src/formats/fhir/definitions.ts';
+import { parseHl7v2 } from '../../../../src/formats/hl7v2/message.ts';
+import { normalizeHl7v2 } from '../../../../src/normalize/hl7v2/normalize.ts';
+import { makeSourceProfile } from '../../../../src/normalize/hl7v2/source-profile.ts';
 import { STRUCTURES } from '../../../../src/normalize/hl7v2/structures.ts';
 import { VISIT_RULES } from '../../../../src/normalize/hl7v2/visit-event.ts';
 
@@ -22,12 +28,29 @@ function expand(text: string): string[] {
 
 interface Tool {
   differencesDocument(): Promise<string>;
+  fieldsDocument(product: unknown): Promise<string>;
+  productOf(modules: object): unknown;
 }
+const tool = (await import(new URL('../tools/hl7v2-docs.js', docs).href)) as Tool;
 
 describe('docs/hl7v2-differences.md', () => {
   it('is what the accepted differences say', async () => {
-    const tool = (await import(new URL('../tools/hl7v2-docs.js', docs).href)) as Tool;
     expect(read('hl7v2-differences.md')).toBe(await tool.differencesDocument());
+  });
+});
+
+describe('docs/hl7v2-fields.md', () => {
+  it('is what the code does; `node tools/hl7v2-docs.js` writes it', async () => {
+    const product = tool.productOf({
+      parseHl7v2,
+      normalizeHl7v2,
+      makeSourceProfile,
+      parseMessageDetails,
+      renderMessageHeader,
+      elementsOf,
+      STRUCTURES,
+    });
+    expect(read('hl7v2-fields.md')).toBe(await tool.fieldsDocument(product));
   });
 });
 

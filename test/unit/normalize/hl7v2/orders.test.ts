@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { validateResource } from '../../../../src/formats/fhir/validate.ts';
-import { MemoryRecord, normalize, oru } from '../../../support/hl7v2.ts';
+import { defects, MemoryRecord, normalize, oru } from '../../../support/hl7v2.ts';
 
 /** A segment from its fields by number. */
 function segment(id: string, fields: Readonly<Record<number, string>>): string {
@@ -228,6 +228,37 @@ describe('trap: microbiology, parent and child', () => {
     expect(organisms[0].hasMember).not.toEqual(organisms[1].hasMember);
   });
 
+  it('a susceptibility in another message finds its organism by OBR-29 and OBR-50, whichever comes first', () => {
+    const late = (n: number, subId: string, value: string): string[] =>
+      child(n, subId, value).map((line) =>
+        line.startsWith('OBR') ? line.replace('||F1^LAB', `||S${n}^LAB`) + '|'.repeat(21) + '600-7^Culture^LN' : line,
+      );
+    const messages = [
+      order('ORU^R01', culture, 1),
+      order('ORU^R01', late(2, '1', '8'), 2),
+      order('ORU^R01', late(3, '2', '2'), 3),
+    ];
+    for (const order of [
+      [0, 1, 2],
+      [2, 1, 0],
+      [1, 0, 2],
+    ]) {
+      const apart = record(...order.map((i) => messages[i]));
+      expect(defects(apart)).toEqual([]);
+      expect(apart.all('Observation')).toHaveLength(4);
+      const organisms: any[] = apart.all('Observation').filter(({ hasMember }) => hasMember !== undefined);
+      expect(organisms.map(({ status, hasMember }) => [status, hasMember.length])).toEqual([
+        ['final', 1],
+        ['final', 1],
+      ]);
+      for (const { hasMember, valueCodeableConcept } of organisms) {
+        const [{ reference }] = hasMember;
+        const member: any = apart.all('Observation').find(({ id }) => `Observation/${id}` === reference);
+        expect(Number(member.valueQuantity.value)).toBe(valueCodeableConcept.coding[0].display === 'E. coli' ? 8 : 2);
+      }
+    }
+  });
+
   it('OBR-29 names the parent order', () => {
     const apart = record(
       order(
@@ -288,6 +319,30 @@ describe('trap: prescriptions', () => {
   it('one number for two products in one message does not lose one of them', () => {
     const twice = order('RDE^O11', [ORC, RXE, ORC, RXE.replace('308191', '1')]);
     expect(record(twice).all('MedicationRequest')).toHaveLength(2);
+  });
+
+  it('several TQ1 are dosages one after the other, or side by side', () => {
+    const order2 = (conjunction: string): any =>
+      record(
+        order('RDE^O11', [
+          ORC,
+          'RXE||2^prednisone^L|20||mg',
+          segment('TQ1', { 1: '1', 3: 'BID', 7: '20260301', 8: '20260305', 12: conjunction }),
+          segment('TQ1', { 1: '2', 2: '10^mg', 3: 'QD', 7: '20260306' }),
+        ]),
+      ).one('MedicationRequest').dosageInstruction;
+    expect(order2('S').map(({ sequence }: any) => sequence)).toEqual([1, 2]);
+    expect(order2('A').map(({ sequence }: any) => sequence)).toEqual([1, 1]);
+    expect(order2('S')[1].timing.repeat).toMatchObject({ frequency: 1, boundsPeriod: { start: '2026-03-06' } });
+  });
+
+  it('TQ1-2 is the dose where RXO says none; RXO-21 to 23 are the rate and the most in a day', () => {
+    const rxo = segment('RXO', { 1: '2^saline^L', 21: '125', 22: 'mL/h', 23: '3000^mL' });
+    const [dosage] = record(order('ORM^O01', [ORC, 'TQ1|1|500^mL|QD', rxo])).one('MedicationRequest').dosageInstruction;
+    expect(dosage).toMatchObject({
+      doseAndRate: [{ doseQuantity: { unit: 'mL' }, rateQuantity: { unit: 'mL/h' } }],
+      maxDosePerPeriod: { numerator: { unit: 'mL' } },
+    });
   });
 
   it('PRN, hours, old TQ', () => {

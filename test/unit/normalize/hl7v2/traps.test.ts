@@ -162,13 +162,11 @@ describe('trap: values', () => {
     ]);
   });
 
-  it('ED that does not fit into a sealed group is refused with its place, not cut', () => {
+  it('ED that does not fit into a sealed group is kept whole, not cut: the service makes a Binary of it', () => {
     const large = Buffer.alloc(180_003).toString('base64');
-    const message = (data: string): string => oru({ obx: [`OBX|1|ED|1^A^L||^AP^PDF^Base64^${data}||||||F`] });
-    expect(() => normalize(message(large))).toThrow(
-      expect.objectContaining({ code: 'too-large', expression: 'OBX[1]-5' }),
-    );
-    expect(normalize(message(large.slice(0, 200_000))).changes).not.toEqual([]);
+    const message = oru({ obx: [`OBX|1|ED|1^A^L||^AP^PDF^Base64^${large}||||||F`] });
+    const attachment = new MemoryRecord(message).one('Observation').extension[0].valueAttachment;
+    expect(attachment).toEqual({ contentType: 'application/pdf', data: large });
   });
 
   it('RP is a reference, never fetched', () => {
