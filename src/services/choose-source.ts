@@ -20,38 +20,50 @@ export interface SourceRules {
   readonly unboundClients: boolean;
 }
 
-/** `client`: `kept` for a message whose connection was looked at before. */
 export function chooseSource(
   rules: SourceRules,
   header: AckHeader,
-  client: ClientCertificate | 'kept' | undefined,
+  client: ClientCertificate | undefined,
 ): ChosenSource {
-  const all = [...rules.definitions, rules.fallback];
-  const bound = all.filter(({ clients }) => binds(clients, client));
-  const open = all.filter(({ clients }) => clients.length === 0);
-  const allowed = client === 'kept' ? all : bound.length > 0 ? bound : open;
+  const { definitions, fallback } = rules;
+  const all = [...definitions, fallback];
+  const bound = client === undefined ? [] : all.filter(({ clients }) => binds(clients, client));
+  if (client !== undefined && bound.length === 0 && !rules.unboundClients) {
+    return not(fallback, 'no source names the certificate of this connection; `anamnesis sources set` binds one');
+  }
+  const allowed = bound.length > 0 ? bound : all.filter(({ clients }) => clients.length === 0);
   const known = best(
-    allowed.filter((one) => one !== rules.fallback),
+    allowed.filter((one) => one !== fallback),
     header,
   );
-  if (typeof client === 'object' && bound.length === 0 && !rules.unboundClients) {
-    return not(rules.fallback, 'no source names the certificate of this connection; `anamnesis sources set` binds one');
-  }
   if (known !== undefined) return taken(known, header);
-  if (best(named(rules), header) !== undefined) {
-    return not(rules.fallback, 'the source of this message sends over connections with its own certificate only');
+  if (bound.includes(fallback)) return taken(fallback, header);
+  if (bound.length > 0) return not(fallback, 'the certificate of this connection is bound to another source');
+  if (best(definitions.filter(isNamed), header) !== undefined) {
+    return not(fallback, 'the source of this message sends over connections with its own certificate only');
   }
-  if (allowed.includes(rules.fallback) && (rules.unknown === 'default' || bound.includes(rules.fallback))) {
-    return taken(rules.fallback, header);
-  }
-  if (bound.length > 0) return not(rules.fallback, 'the certificate of this connection is bound to another source');
-  const refused = not(rules.fallback, 'no source is known by MSH-3 and MSH-4; `anamnesis sources set` makes one');
-  return rules.unknown === 'refuse' ? refused : { ...refused, quarantine: true };
+  return unknown(rules, header, allowed.includes(fallback));
 }
 
-/** Sources that say who their sender is. */
-function named({ definitions }: SourceRules): readonly SourceDefinition[] {
-  return definitions.filter(({ match }) => match.length > 0);
+/**
+ * The source of a message that is kept already: the one it came from, where that stands, whatever certificates it is bound to now;
+ * else the one that its sender fits. `source`: name of the one that it came from.
+ */
+export function chooseKeptSource(rules: SourceRules, header: AckHeader, source: string | undefined): ChosenSource {
+  const { definitions } = rules;
+  const known = definitions.find(({ profile }) => profile.name === source) ?? best(definitions.filter(isNamed), header);
+  return known === undefined ? unknown(rules, header, true) : taken(known, header);
+}
+
+/** No source says that it is the sender. */
+function unknown({ unknown: what, fallback }: SourceRules, header: AckHeader, mayTake: boolean): ChosenSource {
+  if (what === 'default' && mayTake) return taken(fallback, header);
+  const refused = not(fallback, 'no source is known by MSH-3 and MSH-4; `anamnesis sources set` makes one');
+  return what === 'quarantine' ? { ...refused, quarantine: true } : refused;
+}
+
+function isNamed({ match }: SourceDefinition): boolean {
+  return match.length > 0;
 }
 
 /** The source whose sender fits best: more letters first, then without wildcards, then by name. */
@@ -108,8 +120,7 @@ function like(pattern: string, text: string): boolean {
   return text.length - last.length >= at && text.endsWith(last);
 }
 
-function binds(clients: readonly BoundClient[], client: ClientCertificate | 'kept' | undefined): boolean {
-  if (typeof client !== 'object') return false;
+function binds(clients: readonly BoundClient[], client: ClientCertificate): boolean {
   return clients.some((bound) =>
     'fingerprint' in bound ? bound.fingerprint === client.fingerprint : bound.subject === client.subject,
   );

@@ -41,7 +41,7 @@ export async function reprocessMessage(deps: ReprocessDeps, leaf: LeafIndex, who
   const by = (await deps.quarantine.reprocessed([leaf])).get(leaf);
   if (by !== undefined) return { leaf, outcome: 'already', by };
   const { bytes } = await openRaw(deps, systemPermit('reprocess'), leaf, document, content);
-  const { profile, refused } = deps.sources.chooseKept(ackHeader(bytes));
+  const { profile, refused } = deps.sources.chooseKept(ackHeader(bytes), content.source);
   if (refused !== undefined) return { leaf, outcome: 'kept', reason: reasonOf(refused) };
   const result = await resubmitHl7v2(deps, {
     bytes,

@@ -6,7 +6,7 @@ import { SENDERS_MAX } from '../core/limits.ts';
 import { Lru } from '../core/lru.ts';
 import { describeError, type Log } from '../core/log.ts';
 import { parseSourceDefinition, type SourceDefinition } from '../normalize/hl7v2/source-definition.ts';
-import { chooseSource, type SourceRules } from './choose-source.ts';
+import { chooseKeptSource, chooseSource, type SourceRules } from './choose-source.ts';
 import { openVersions, type SourceDeps } from './source-store.ts';
 import type { ChosenSource, Sources } from './sources.ts';
 
@@ -89,7 +89,7 @@ export async function openSourceRegistry(deps: SourceRegistryDeps): Promise<Sour
       }
       return found;
     },
-    chooseKept: (header) => chooseSource(rules, header, 'kept'),
+    chooseKept: (header, source) => chooseKeptSource(rules, header, source),
     refresh,
     close: () => clearInterval(timer),
   };

@@ -28,8 +28,8 @@ export interface ChosenSource {
 export interface Sources {
   /** Answers from memory. `client`: undefined on connections that showed no certificate. */
   choose(header: AckHeader, client: ClientCertificate | undefined): ChosenSource;
-  /** The same for a message that is kept already: its connection was looked at when it came. */
-  chooseKept(header: AckHeader): ChosenSource;
+  /** The same for a message that is kept already, `source` the name of the one it came from: its connection was looked at when it came. */
+  chooseKept(header: AckHeader, source?: string): ChosenSource;
 }
 
 /** One profile for every message: for dry runs and tests. */

@@ -174,6 +174,7 @@ describe.skipIf(!hasOpenssl)('sources of a gateway under mutual TLS', () => {
     const history = await runCommand(['sources', 'history', 'lab'], options);
     await gateway.stop();
     expect((await runCommand(['rebuild'], options)).code).toBe(0);
+    expect((await runCommand(['verify'], options)).code).toBe(0);
     expect((await runCommand(['sources', 'list'], options)).stdout).toBe(before.stdout);
     expect((await runCommand(['sources', 'history', 'lab'], options)).stdout).toBe(history.stdout);
 

@@ -4,11 +4,17 @@ import { systemClock } from '../../../src/core/clock.ts';
 import { systemRandom } from '../../../src/core/random.ts';
 import { ackHeader, parseAck } from '../../../src/formats/hl7v2/ack.ts';
 import { builtInSource } from '../../../src/normalize/hl7v2/source-definition.ts';
-import { documentSigner } from '../../../src/record/document.ts';
+import type { LeafIndex } from '../../../src/core/ids.ts';
+import { documentSigner, parseDocument } from '../../../src/record/document.ts';
 import { acceptHl7v2 } from '../../../src/services/accept-hl7v2.ts';
 import { keepSource, type KeepSourceDeps } from '../../../src/services/keep-source.ts';
 import { openSourceRegistry, type SourceRegistry } from '../../../src/services/source-registry.ts';
 import { listSources, sourceHistory } from '../../../src/services/source-store.ts';
+import { reprocessMessage } from '../../../src/services/reprocess-message.ts';
+import { messageStore } from '../../../src/storage/pg/message-store.ts';
+import { quarantineStore } from '../../../src/storage/pg/quarantine-store.ts';
+import type { Submission } from '../../../src/write/submission.ts';
+import { unsealManifest } from '../../../src/write/writer.ts';
 import { sourceStore } from '../../../src/storage/pg/source-store.ts';
 import { serviceDeps } from '../../support/hl7v2-writer.ts';
 import { oru, profile } from '../../support/hl7v2.ts';
@@ -139,7 +145,7 @@ describe('sources in the ledger', () => {
     known.close();
   });
 
-  it('a message of an unknown source is kept in quarantine where the setting says so', async () => {
+  it('a message of an unknown source is kept in quarantine where the setting says so, and read once its source is kept', async () => {
     const rules = { unknown: 'quarantine', unboundClients: false } as const;
     const parts = { store: sourceStore(one.pool), keyring: one.keyring, log: silentLog, everyMs: 1_000_000 };
     const known = await openSourceRegistry({ ...parts, rules, builtIn: builtInSource(profile({ name: 'elsewhere' })) });
@@ -153,6 +159,48 @@ describe('sources in the ledger', () => {
     const [answer] = await acceptHl7v2(deps, message);
     expect(parseAck(answer)).toMatchObject({ code: 'AA', controlId: 'Q1' });
     expect(quarantined).toEqual(['forbidden']);
+
+    const care = {
+      ...deps,
+      messages: messageStore(one.pool),
+      quarantine: quarantineStore(one.pool),
+      keyring: one.keyring,
+    };
+    const [leaf] = await care.quarantine.openFrom(0, {}, 10);
+    const again = (): Promise<unknown> => reprocessMessage(care, leaf, { by: 'test' });
+    expect(await again()).toMatchObject({ outcome: 'kept', reason: { code: 'forbidden' } });
+    const late = { match: [{ application: 'NOBODY-*' }], assigner: 'urn:x:late' };
+    await keepSource(keeper(one), { name: 'late', profile: late, by: 'x' });
+    await known.refresh();
+    expect(await again()).toMatchObject({ outcome: 'converted' });
+    expect(await again()).toMatchObject({ outcome: 'already' });
+    known.close();
+  });
+
+  it('both answers of enhanced mode are stored with the message: a resend to another process has them, byte for byte', async () => {
+    const message = Buffer.from(fromNobody('E1').replace('|P|2.5.1', '|P|2.5.1|||AL|AL'));
+    const accept = (writer: TestWriter): Promise<readonly Buffer[]> => acceptHl7v2(serviceDeps(writer.writer), message);
+    const first = await accept(one);
+    expect(first.map((answer) => parseAck(answer)?.code)).toEqual(['CA', 'AA']);
+    expect((await accept(other)).map(String)).toEqual(first.map(String));
+  });
+
+  it('the manifest of a message names the version that read it', async () => {
+    await keepSource(keeper(one), { name: 'noted', profile: { ...LAB, match: [{ application: 'NOTED' }] }, by: 'x' });
+    const known = await registry(one);
+    const message = fromNobody('V1').replace(/NOBODY-[^|]*/, 'NOTED');
+    const leaves: LeafIndex[] = [];
+    const writer = {
+      async submit(submission: Submission) {
+        const accepted = await one.writer.submit(submission);
+        leaves.push(accepted.leaf);
+        return accepted;
+      },
+    };
+    await acceptHl7v2({ ...serviceDeps(writer), sources: known }, Buffer.from(message));
+    const document = await messageStore(one.pool).document(leaves[0]);
+    const content = await unsealManifest(one.keyring, parseDocument(document ?? Buffer.alloc(0)));
+    expect(content).toMatchObject({ source: 'noted', details: { sourceVersion: 1 } });
     known.close();
   });
 });

@@ -5,7 +5,7 @@ import {
   parseSourceDefinition,
   type SourceDefinition,
 } from '../../../src/normalize/hl7v2/source-definition.ts';
-import { chooseSource, type SourceRules } from '../../../src/services/choose-source.ts';
+import { chooseKeptSource, chooseSource, type SourceRules } from '../../../src/services/choose-source.ts';
 import type { ClientCertificate } from '../../../src/services/sources.ts';
 import { profile } from '../../support/hl7v2.ts';
 
@@ -32,10 +32,19 @@ const RULES: SourceRules = {
 function choose(
   application: string,
   facility: string,
-  more: { client?: ClientCertificate | 'kept'; processing?: string; rules?: Partial<SourceRules> } = {},
+  more: {
+    client?: ClientCertificate;
+    /** Of a message that is kept: the source it came from. */
+    kept?: string;
+    processing?: string;
+    rules?: Partial<SourceRules>;
+  } = {},
 ): string {
   const head = `MSH|^~\\&|${application}|${facility}|GW|GW|2026||ADT^A01|1|${more.processing ?? 'P'}|2.5\r`;
-  const chosen = chooseSource({ ...RULES, ...more.rules }, ackHeader(Buffer.from(head)), more.client);
+  const rules = { ...RULES, ...more.rules };
+  const header = ackHeader(Buffer.from(head));
+  const chosen =
+    more.kept === undefined ? chooseSource(rules, header, more.client) : chooseKeptSource(rules, header, more.kept);
   const { profile: read, refused, quarantine } = chosen;
   if (refused === undefined) return read.name;
   return `${quarantine === true ? 'quarantine' : 'refused'} ${refused.code} ${refused.expression}`;
@@ -95,7 +104,11 @@ describe('a certificate that is bound to a source', () => {
   });
 
   it('is not asked for again when a kept message is tried once more', () => {
-    expect(choose('WARD', 'X', { client: 'kept' })).toBe('ward');
-    expect(choose('LAB', 'STM', { client: 'kept' })).toBe('lab');
+    expect(choose('WARD', 'X', { kept: 'ward' })).toBe('ward');
+    expect(choose('ANY', 'THING', { kept: 'desk' })).toBe('desk');
+    // It came from nobody who was known then.
+    expect(choose('LAB', 'STM', { kept: 'default' })).toBe('lab');
+    expect(choose('NOBODY', 'X', { kept: 'default' })).toBe('refused forbidden MSH-3');
+    expect(choose('NOBODY', 'X', { kept: 'gone', rules: { unknown: 'default' } })).toBe('default');
   });
 });
