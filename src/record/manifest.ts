@@ -57,6 +57,8 @@ export interface ManifestContent {
   readonly withdrawn?: readonly (readonly [ResourceKey, number])[];
   /** What moves to another patient: anchor, from, to, id of the message that says that all is done. */
   readonly moves?: readonly (readonly [ResourceKey, ResourceKey, ResourceKey, string])[];
+  /** Resources of which the message says what stands already, and when it was said, milliseconds. */
+  readonly restated?: readonly (readonly [ResourceKey, number])[];
   /** Stored answer to the sender. */
   readonly answer?: string;
   /** The message was taken and nothing made of it. */

@@ -269,6 +269,9 @@ export class ItemReader {
       to,
       ...moveControl(secret, id),
     }));
+    item.restated = (content.restated ?? []).map(([resource, sourceTime]) => {
+      return { resource, version: 0, source, sourceTime };
+    });
     if (content.message !== undefined) {
       const [control, digest, thread] = content.message;
       item.message = { control, digest, thread: thread ?? undefined };

@@ -148,6 +148,8 @@ export interface CommitItem {
     sourceTime: number;
   }[];
   readonly tokens: readonly TokenRow[];
+  /** Resources of which the source said again what stands: no version, but older statements of its that come later are late. */
+  readonly restated?: readonly { resource: ResourceKey; version: number; source: number; sourceTime: number }[];
   readonly message: MessageKey | undefined;
   /** New statements about pairs of patients, each from one side; the other side's row follows from it. */
   readonly links?: readonly PatientLink[];

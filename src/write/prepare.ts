@@ -4,6 +4,7 @@
  */
 import { GatewayError } from '../core/errors.ts';
 import { groupNumber, type AliasHash, type LeafIndex, type ResourceKey } from '../core/ids.ts';
+import { DIRECTORY_TYPES } from '../formats/fhir/references.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Issue } from '../formats/fhir/validate.ts';
 import { aliasHash, messageKey, resourceKey, sourceNumber, type IndexSecret } from '../keys/index-secret.ts';
@@ -112,6 +113,7 @@ export async function prepare(deps: PrepareDeps, submission: Submission): Promis
 
   const withdrawn = withdrawnBy(versions);
   const moves = movesOf(secret, deps.random, submission.changes, targets, versions);
+  const restated = restatedBy(distinct, source);
   const results = targets.map((target) => resultOf(target, versions));
   const answer = submission.answer?.(results);
   const content: ManifestContent = {
@@ -137,12 +139,16 @@ export async function prepare(deps: PrepareDeps, submission: Submission): Promis
         }),
     ...(withdrawn.length > 0 && { withdrawn: withdrawn.map(({ resource, version }) => [resource, version] as const) }),
     ...(moves.length > 0 && { moves: moves.map(({ anchor, from, to, id }) => [anchor, from, to, id] as const) }),
+    ...(restated.length === 0
+      ? {}
+      : { restated: restated.map(({ resource, sourceTime }) => [resource, sourceTime] as const) }),
     ...(answer === undefined ? {} : { answer }),
     ...(submission.quarantine === undefined ? {} : { quarantine: submission.quarantine }),
     ...(submission.reprocessOf === undefined ? {} : { reprocessOf: submission.reprocessOf }),
     details: submission.details,
   };
   draft.item.message = message;
+  draft.item.restated = restated;
   draft.item.links = links;
   draft.item.withdrawn = withdrawn;
   draft.item.moves = moves;
@@ -167,6 +173,21 @@ export async function prepare(deps: PrepareDeps, submission: Submission): Promis
       };
     },
   };
+}
+
+/**
+ * What the source said again of patients' resources that get no new version. The directory is left out: every message repeats
+ * its practitioners and organisations, and what it says of them has no order to lose.
+ */
+function restatedBy(targets: readonly Target[], source: number): NonNullable<CommitItem['restated']> {
+  return targets.flatMap(({ key, type, version, next, restatedAt, ownSourceTime }) =>
+    next !== undefined ||
+    restatedAt === undefined ||
+    DIRECTORY_TYPES.has(type) ||
+    restatedAt <= (ownSourceTime ?? Number.NEGATIVE_INFINITY)
+      ? []
+      : [{ resource: key, version, source, sourceTime: restatedAt }],
+  );
 }
 
 function keyOfMessage(secret: IndexSecret, submission: Submission): MessageKey | undefined {

@@ -37,6 +37,8 @@ export interface Target {
   next: Resource | undefined;
   outcome: ResultOutcome;
   sourceTime: number;
+  /** When the source said again what stands; undefined when it did not, or had said so later. */
+  restatedAt: number | undefined;
   /** Patients whom late statements name as the subject: references. */
   readonly lateSubjects: Set<string>;
   /** True: the next version may be another patient's than the current one. */
@@ -100,6 +102,7 @@ export async function findTargets(
         next: undefined,
         outcome: 'unchanged',
         sourceTime: 0,
+        restatedAt: undefined,
         lateSubjects: new Set(),
         moved: false,
       };
@@ -245,7 +248,10 @@ function applyTo(target: Target, change: Change, receivedAt: number): void {
   const standing =
     target.next !== undefined ? asStored(target, target.next) : change.mode === 'delete' ? target.current : before;
   const next = applyChange(standing, change);
-  if (next === undefined) return;
+  if (next === undefined) {
+    if (change.mode === 'merge') target.restatedAt = Math.max(target.restatedAt ?? sourceTime, sourceTime);
+    return;
+  }
   target.next = next;
   target.sourceTime = Math.max(target.sourceTime, sourceTime);
   target.outcome = change.mode === 'delete' ? 'deleted' : before === undefined ? 'created' : 'updated';

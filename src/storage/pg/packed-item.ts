@@ -4,13 +4,7 @@
  */
 import { u64be } from '../../core/bytes.ts';
 import { groupNumber, type LeafIndex } from '../../core/ids.ts';
-import {
-  reversed,
-  type CommitItem,
-  type NewDocument,
-  type PackedItem,
-  type PatientLink,
-} from '../../write/ports.ts';
+import { reversed, type CommitItem, type NewDocument, type PackedItem, type PatientLink } from '../../write/ports.ts';
 import { LINK_KINDS, wasActiveNumber } from './link-kinds.ts';
 import type { CopyPart } from './copy-batch.ts';
 import { CopyRows, INT8_LENGTH_BYTES } from './copy-binary.ts';
@@ -28,6 +22,7 @@ const TABLES = {
   link: 'patient_link (patient, other, seq, kind, was_active, source_time, leaf)',
   withdrawn: 'withdrawn (resource, version, leaf)',
   move: 'move (anchor, source, target, id, control, leaf)',
+  restated: 'restated (resource, source, source_time, leaf)',
   quarantine: 'quarantine (leaf, reason, source, received)',
   reprocessed: 'reprocessed (original, leaf)',
   source: 'source_profile (source, version, leaf)',
@@ -117,6 +112,12 @@ function encodeRows(item: CommitItem, to: Record<Table, RelativeRows>): number[]
   for (const token of item.tokens) {
     to.token.rows.row(4).int8(token.token).int8(token.sortTime);
     to.token.group(item.manifest, token.payload).int8Halves(token.high, token.low);
+  }
+  for (const { resource, version, source, sourceTime } of item.restated ?? []) {
+    to.restated.rows.row(4).uuid(resource).int4(source).int8(sourceTime);
+    to.restated.leaf(item.manifest);
+    // As the next version would: a statement that makes one is prepared again, with this one in view.
+    claims.push(claimOf(uuidBytes(resource), version + 1));
   }
   if (item.message !== undefined) {
     const { control, digest, thread } = item.message;

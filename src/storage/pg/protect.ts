@@ -92,6 +92,7 @@ const APPENDED: ReadonlySet<string> = new Set([
   'move',
   'quarantine',
   'reprocessed',
+  'restated',
   'source_profile',
 ]);
 

@@ -37,6 +37,7 @@ const TABLES: Readonly<Record<string, string>> = {
   move: 'select * from move order by leaf, anchor',
   quarantine: 'select * from quarantine order by leaf',
   reprocessed: 'select * from reprocessed order by original',
+  restated: 'select * from restated order by resource, source, source_time, leaf',
 };
 
 let writer: TestWriter;

@@ -52,6 +52,18 @@ function message(control: string, changes: readonly Change[], text = control): S
 }
 
 describe('submit', () => {
+  it('a statement repeated unchanged is the newer one: what was said in between does not overwrite it when it comes late', async () => {
+    const at = 1_700_000_000_000;
+    const send = async (control: string, value: number, minute: number) => {
+      const change = observation('again', value, at + minute * 60_000);
+      return (await writer.writer.submit(message(control, [patient('8', 'Poe'), change]))).results[1];
+    };
+    expect(await send('R1', 5, 0)).toMatchObject({ outcome: 'created' });
+    expect(await send('R3', 5, 1)).toMatchObject({ outcome: 'unchanged', versionId: '1' });
+    expect(await send('R2', 6, 0.5)).toMatchObject({ outcome: 'stale', versionId: '1' });
+    expect(await send('R4', 6, 1.5)).toMatchObject({ outcome: 'updated', versionId: '2' });
+  });
+
   it('anchors a message, makes its resources, and replays the stored answer to a resend', async () => {
     const first = await writer.writer.submit(message('A1', [patient('1', 'Moe'), observation('o1', 5)]));
     expect(first.results.map((result) => result.outcome)).toEqual(['created', 'created']);
