@@ -18,12 +18,10 @@ export async function refuseStrangers(
   targets: readonly Target[],
 ): Promise<void> {
   for (const target of targets) {
-    const { type, current } = target;
-    if (type === 'Patient' || current === undefined || isTombstone(current)) continue;
+    const { type, current, lateSubjects } = target;
+    if (lateSubjects.size === 0 || type === 'Patient' || current === undefined || isTombstone(current)) continue;
     const owner = patientKey(secret, subjectOf(current));
-    const others = [...target.lateSubjects]
-      .map((subject) => patientKey(secret, subject))
-      .filter((key) => key !== owner);
+    const others = [...lateSubjects].map((subject) => patientKey(secret, subject)).filter((key) => key !== owner);
     if (owner === undefined || others.length === 0) continue;
     const links = await store.links([owner]);
     if (others.every((key) => key === undefined || isLinked(links, owner, key))) continue;
