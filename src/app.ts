@@ -67,6 +67,7 @@ async function start(config: Config, log: Log, teardown: Teardown): Promise<Gate
   const fenced = new Promise<void>((resolve) => (fence = resolve));
   const opened = await openWriting(config, keys, pool, metrics, log, network, fence);
   teardown.add('commits', () => opened.committer.idle());
+  network.commitBy(opened.committer);
   startRenewal({ keys, provider, pool, opened, metrics: renewalMetrics(metrics.registry), log, teardown });
   const isNamed = (digest: Uint8Array): Promise<boolean> => isBlobNamed(pool, digest);
   const documents = movingDocuments({ blobs, isBlobNamed: isNamed, random: systemRandom }, opened.writer);

@@ -11,11 +11,13 @@ import type { Log } from '../core/log.ts';
 import { systemRandom } from '../core/random.ts';
 import type { GatewayMetrics } from '../edge/http/metrics.ts';
 import { replicationMetrics } from '../edge/http/replication-metrics.ts';
+import { startPeerCheckpoints, type PeerCheckpoints } from '../followers/peer-checkpoints.ts';
 import type { KeySet } from '../keys/key-set.ts';
 import { KEY_ED25519, verifierKey, type NoteSigner } from '../ledger/note.ts';
 import { EMPTY_POLICY, MIRRORS, NO_QUORUM, parsePolicy, type Policy, type PolicyWitness } from '../ledger/policy.ts';
 import { rangeRoots } from '../ledger/tree-range.ts';
 import type { BlobStore } from '../record/blob-store.ts';
+import { documentSigner } from '../record/document.ts';
 import type { Equivocation } from '../replication/accept-checkpoint.ts';
 import { MirrorClient, WitnessClient, type CosignerClientDeps } from '../replication/cosigner-client.ts';
 import { dataStream } from '../replication/frames.ts';
@@ -25,6 +27,7 @@ import { ownMember, peerAuthenticator } from '../replication/member.ts';
 import { createMirror } from '../replication/mirror.ts';
 import { mirroredSize, type Level, type Published } from '../replication/own-log.ts';
 import { createWitness } from '../replication/witness.ts';
+import { anchorNotices } from '../replication/anchor-notices.ts';
 import { openReleaseGate, type ReleaseGate } from '../replication/release-gate.ts';
 import { startReplicator, type Replicator } from '../replication/replicator.ts';
 import { askRestoreRule } from '../replication/restore-rule.ts';
@@ -39,9 +42,11 @@ import { seekLeadership } from '../storage/pg/leader.ts';
 import { mirrorReader, mirrorRows, mirrorStore } from '../storage/pg/mirror-store.ts';
 import { ownLog } from '../storage/pg/own-log.ts';
 import type { Pool } from '../storage/pg/pool.ts';
-import { memberStore, signatureStore, suspensionStore } from '../storage/pg/signature-store.ts';
+import { peerCheckpointStore, suspensionStore } from '../storage/pg/notice-store.ts';
+import { memberStore, signatureStore } from '../storage/pg/signature-store.ts';
 import { startPull } from './pull.ts';
 import { frozenOriginsAlarm } from './frozen-origins.ts';
+import type { GroupCommitter } from '../write/group-commit.ts';
 import type { Teardown } from './teardown.ts';
 
 /** Milliseconds that one exchange with a peer may take. */
@@ -51,6 +56,8 @@ const RULE_DEADLINE_MS = 5_000;
 const RULE_AGAIN_MS = 2_000;
 /** How often a process looks whether its database is still the one it was, milliseconds. */
 const WATCH_MS = 1_000;
+/** How often what the witness has accepted of others is anchored, milliseconds. */
+const PEER_CHECKPOINTS_MS = 10 * 60_000;
 /** How often a process looks at what others of this gateway have learnt, milliseconds. */
 const REFRESH_MS = 1_000;
 
@@ -59,6 +66,8 @@ export interface Network {
   readonly gate: ReleaseGate;
   /** The checkpoint that has its quorum; undefined where nothing was published yet, or nobody is asked. */
   readonly published: () => Promise<Published | undefined>;
+  /** From here on documents of the network can be anchored. */
+  readonly commitBy: (committer: Pick<GroupCommitter, 'commit'>) => void;
   /** A commit has made the log this long. */
   readonly onCommitted: (size: number) => void;
 }
@@ -115,9 +124,14 @@ export async function openNetwork(parts: NetworkParts): Promise<Network> {
   const levels = createLevels(systemClock, possibleLevels(policy));
   const measured = replicationMetrics(metrics.registry, levels, () => gate.state() === 'open');
   const signers = cosigners(origin, keys);
+  let committer: Pick<GroupCommitter, 'commit'> | undefined;
+  const anchor = anchorNotices(documentSigner(keys.sign), async (item) => {
+    if (committer === undefined) throw new GatewayError('unavailable', 'the gateway is starting: try again');
+    return committer.commit(item);
+  });
   const suspensions = await openSuspensions({
     policy,
-    store: suspensionStore(pool),
+    store: suspensionStore(pool, (statement) => anchor({ kind: 'suspension', statement })),
     clock: systemClock,
     signer: signers.witness,
     onChange(suspended) {
@@ -125,10 +139,16 @@ export async function openNetwork(parts: NetworkParts): Promise<Network> {
       log.warn({ event: 'suspensions-changed', count: suspended.size });
     },
   });
-  const trust = trustOf(policy, (name) => suspensions.has(name));
+  const trust = trustOf(
+    policy,
+    (name) => suspensions.has(name),
+    (name) => suspensions.hasNow(name),
+  );
+  let notices: PeerCheckpoints | undefined;
   const onEquivocation = (found: Equivocation): void => {
     measured.equivocation();
     log.error({ event: 'equivocation', source: found.origin, size: found.size });
+    notices?.wake();
   };
   const roles = { trust, clock: systemClock, onEquivocation };
   const witness = createWitness({ ...roles, store: checkpointStore(pool, 'witness'), signer: signers.witness });
@@ -166,7 +186,7 @@ export async function openNetwork(parts: NetworkParts): Promise<Network> {
 
   let replicator: Replicator | undefined;
   const leadership =
-    policy.witnesses.size === 0
+    policy.witnesses.size + policy.logs.length === 0
       ? undefined
       : seekLeadership(pool, () => {
           const clientDeps = (cosigner: PolicyWitness): CosignerClientDeps => ({
@@ -197,9 +217,20 @@ export async function openNetwork(parts: NetworkParts): Promise<Network> {
             onPeer: (peer, ok, behind) => measured.peer(peer, ok, behind),
             onContradicted: () => gate.doubt(),
           });
+          notices = startPeerCheckpoints(
+            {
+              store: peerCheckpointStore(pool),
+              anchor,
+              isReady: () => committer !== undefined && gate.state() !== 'rolled-back',
+              size: async () => (await own.latest())?.size ?? 0,
+              log,
+            },
+            PEER_CHECKPOINTS_MS,
+          );
           return async () => {
-            await replicator?.close();
+            await Promise.all([replicator?.close(), notices?.close()]);
             replicator = undefined;
+            notices = undefined;
           };
         });
   if (leadership !== undefined) teardown.add('replication', () => leadership.close());
@@ -223,6 +254,10 @@ export async function openNetwork(parts: NetworkParts): Promise<Network> {
     published: async () => {
       await gate.check();
       return policy.witnesses.size === 0 ? undefined : (await signatures.load()).published;
+    },
+    commitBy(opened) {
+      committer = opened;
+      notices?.wake();
     },
     onCommitted(size) {
       levels.update({ durable: size });

@@ -12,6 +12,7 @@ import { rebuild } from '../services/rebuild.ts';
 import { rebuiltKeys } from '../services/rebuilt-keys.ts';
 import { commitStore } from '../storage/pg/commit-store.ts';
 import { dropMirroredLog, mirrorSource, mirrorStore } from '../storage/pg/mirror-store.ts';
+import { applyPeerCheckpoints } from '../storage/pg/notice-store.ts';
 import { openLog } from '../storage/pg/open-log.ts';
 import { openPool, type Pool } from '../storage/pg/pool.ts';
 import { keyStore } from '../storage/pg/prepare-store.ts';
@@ -63,6 +64,7 @@ export async function fillFromCopy(
   if (head.size < size || (head.size === copy.size && !head.root.equals(copy.root))) {
     throw new GatewayError('integrity', `the restored log has ${head.size} leaves, ${size} were cosigned`);
   }
+  await applyPeerCheckpoints(pool);
   await dropMirroredLog(pool, origin);
   await derivation.end();
   const { documents, blocks, records } = summary;

@@ -1,15 +1,19 @@
 /**
  * `anamnesis suspend ORIGIN` and `anamnesis unsuspend ORIGIN`: signs this gateway's statement about a member with its witness
- * key, puts it in force here (a running gateway sees it within a second), and brings it to the peers of the policy, where it
- * takes effect once their own rule is met.
+ * key, anchors it in the own log, which puts it in force here (in running gateways from the next request on), and brings it to the
+ * peers of the policy, where it takes effect once their own rule is met.
  */
 import { cosigners, policyOf } from '../app/network.ts';
 import { peerHttp } from '../clients/peer-http.ts';
 import { systemClock } from '../core/clock.ts';
 import { asGatewayError } from '../core/errors.ts';
 import { isKeyName } from '../ledger/note.ts';
+import { documentSigner } from '../record/document.ts';
+import { anchorNotices } from '../replication/anchor-notices.ts';
 import { openSuspensions } from '../replication/suspensions.ts';
-import { suspensionStore } from '../storage/pg/signature-store.ts';
+import { commitStore } from '../storage/pg/commit-store.ts';
+import { suspensionStore } from '../storage/pg/notice-store.ts';
+import { commitAlone } from '../write/commit-alone.ts';
 import { EXIT, UsageError, type CliContext, type Command } from './command.ts';
 import { readSettings } from './settings.ts';
 import { openStoredLedger } from './stored-ledger.ts';
@@ -26,11 +30,16 @@ async function say([subject, ...more]: readonly string[], context: CliContext, s
   const ledger = await openStoredLedger(config);
   const http = peerHttp(config.peerCa === undefined ? {} : { ca: config.peerCa });
   try {
+    const { keySet, pool } = ledger;
+    const store = commitStore(pool, { fingerprint: keySet.fingerprint, onFenced: () => {} });
+    const anchor = anchorNotices(documentSigner(keySet.sign), (item) =>
+      commitAlone(store, keySet, config.origin, item),
+    );
     const suspensions = await openSuspensions({
       policy,
-      store: suspensionStore(ledger.pool),
+      store: suspensionStore(pool, (statement) => anchor({ kind: 'suspension', statement })),
       clock: systemClock,
-      signer: cosigners(config.origin, ledger.keySet).witness,
+      signer: cosigners(config.origin, keySet).witness,
       onChange: () => {},
     });
     const statement = await suspensions.say(subject, suspended);

@@ -6,7 +6,8 @@ import { createHash, hash, createPublicKey, sign, verify, type KeyObject } from 
 import { GatewayError } from '../core/errors.ts';
 import type { KeyPair } from '../keys/key-set.ts';
 
-export type DocumentKind = 'manifest' | 'access' | 'grant' | 'secret' | 'rewrap' | 'key' | 'source';
+export type DocumentKind =
+  'manifest' | 'access' | 'grant' | 'secret' | 'rewrap' | 'key' | 'source' | 'suspension' | 'checkpoint';
 
 /** A payload as members see it. */
 export interface PayloadEntry {
@@ -29,6 +30,12 @@ export interface DocumentBody {
   readonly publicKey?: string;
   /** Of a `key` document of role `sign`: signature of the new key over `keyProofText`, base64url. */
   readonly proof?: string;
+  /** Of a `suspension`, whose `sealed` is empty: the statement as its issuer has signed it. */
+  readonly statement?: string;
+  /** Of a `checkpoint`, whose `sealed` is empty: a checkpoint of another log, or two of one size that contradict each other. */
+  readonly notes?: readonly string[];
+  /** Of a `checkpoint` with two notes: when they were found, milliseconds since 1970. */
+  readonly foundAt?: number;
 }
 
 /** What the new `sign` key signs to show that its private part is there: bound to the log and to the key it replaces. */

@@ -134,7 +134,7 @@ export function checkpointAcceptor(deps: AcceptDeps): (body: string) => Promise<
     const { origin: name, size } = request.checkpoint;
     const keys = deps.trust.logKeys(name);
     if (keys.length === 0) return refuse(404, 'the origin is not known here');
-    if (deps.trust.isSuspended(name)) return refuse(403, 'the origin is suspended');
+    if (await deps.trust.isSuspendedNow(name)) return refuse(403, 'the origin is suspended');
     if (verifyNote(request.note, keys) === undefined)
       return refuse(403, 'no signature by a key trusted for the origin');
     if (request.oldSize > size) return refuse(400, 'the old size is above the new one');

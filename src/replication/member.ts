@@ -123,7 +123,7 @@ export function peerAuthenticator(deps: PeerAuthenticatorDeps): PeerAuthenticato
       throw unauthenticated();
     if (exp - iat > TOKEN_SECONDS || iat > now + SKEW_SECONDS || exp < now - SKEW_SECONDS) throw unauthenticated();
     await checkNewest(deps, member, header.member);
-    if (deps.trust.isSuspended(member.origin)) throw new GatewayError('forbidden', 'this member is suspended here');
+    if (await deps.trust.isSuspendedNow(member.origin)) throw new GatewayError('forbidden', 'this member is suspended here');
     return member.origin;
   };
 }

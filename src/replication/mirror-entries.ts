@@ -57,7 +57,7 @@ export async function takeEntries(deps: TakeEntriesDeps, body: AsyncIterable<Uin
   if (header === undefined) return { status: 400, reason: 'the header is malformed' };
   const { origin, start, end } = header;
   if (deps.trust.logKeys(origin).length === 0) return { status: 404, reason: 'the origin is not known here' };
-  if (deps.trust.isSuspended(origin)) return { status: 403, reason: 'the origin is suspended' };
+  if (await deps.trust.isSuspendedNow(origin)) return { status: 403, reason: 'the origin is suspended' };
   const state = await deps.store.load(origin);
   const latest = await deps.pending.load(origin);
   if (latest.note === '') return { status: 422, reason: 'there is no pending checkpoint' };

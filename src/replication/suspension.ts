@@ -5,6 +5,7 @@
  * here. The own statement of this gateway always takes effect here.
  */
 import {
+  formatNote,
   KEY_ED25519,
   parseNote,
   signNote,
@@ -34,23 +35,57 @@ export function signSuspension(statement: Omit<SuspensionStatement, 'issuer'>, w
   return signNote(`${HEADER}\n${subject}\n${issued}\n${suspended ? 'suspend' : 'restore'}\n`, witness);
 }
 
-/** The statement if it is signed by one of these witnesses; undefined when it is malformed or is not. */
-export function verifySuspension(note: string, witnesses: readonly VerifierKey[]): SuspensionStatement | undefined {
+/**
+ * The statement if it is signed by exactly one of these witnesses, and the note with that signature alone; undefined when it is
+ * malformed or is not.
+ */
+export function verifySuspension(
+  note: string,
+  witnesses: readonly VerifierKey[],
+): { readonly statement: SuspensionStatement; readonly note: string } | undefined {
   const parsed = parseNote(note);
   const keys = witnesses.map(({ name, publicKey }) => verifierKey(name, KEY_ED25519, publicKey));
   const [signer, ...others] = (parsed && verifyNote(parsed, keys)) ?? [];
-  const [header, subject = '', issuedText = '', verb = '', end, ...more] = parsed?.text.split('\n') ?? [];
-  const issued = parseSize(issuedText);
-  if (signer === undefined || others.length > 0 || header !== HEADER || end !== '' || more.length > 0) return undefined;
-  if (issued === undefined || !isKeyName(subject) || (verb !== 'suspend' && verb !== 'restore')) return undefined;
-  return { issuer: signer.name, subject, issued, suspended: verb === 'suspend' };
+  if (parsed === undefined || signer === undefined || others.length > 0) return undefined;
+  const signatures = parsed.signatures.filter(({ name, id }) => name === signer.name && id === signer.id);
+  const own = formatNote({ text: parsed.text, signatures: signatures.slice(0, 1) });
+  const statement = readSuspension(own);
+  return statement && { statement, note: own };
 }
 
-/** Newest statements of each issuer about each subject. Durable on return; errors: `unavailable`. */
+/**
+ * What an anchored statement says. Its signature is not looked at: it was when the statement was taken, by the key of that time, and
+ * a suspension must not lapse because its issuer has another key by now.
+ */
+export function readSuspension(note: string): SuspensionStatement | undefined {
+  const parsed = parseNote(note);
+  const [signature, ...others] = parsed?.signatures ?? [];
+  const [header, subject = '', issuedText = '', verb = '', end, ...more] = parsed?.text.split('\n') ?? [];
+  const issued = parseSize(issuedText);
+  if (signature === undefined || others.length > 0 || header !== HEADER || end !== '' || more.length > 0)
+    return undefined;
+  if (issued === undefined || !isKeyName(subject) || (verb !== 'suspend' && verb !== 'restore')) return undefined;
+  return { issuer: signature.name, subject, issued, suspended: verb === 'suspend' };
+}
+
+/** Statements that are anchored in the own log. Errors: `unavailable`. */
 export interface SuspensionStore {
-  all(): Promise<readonly (SuspensionStatement & { readonly statement: string })[]>;
-  /** Keeps a statement if it is newer than that issuer's last one about the subject. */
-  keep(parsed: SuspensionStatement, statement: string): Promise<void>;
+  /** Every statement, in the order in which they were anchored. */
+  all(): Promise<readonly string[]>;
+  /** A text that is another one whenever a statement was added. */
+  mark(): Promise<string>;
+  /** Anchors a statement. Durable on return. */
+  anchor(statement: string): Promise<void>;
+}
+
+/** The statements that count: of each issuer about each subject the one that was issued last. */
+export function newestStatements<S extends SuspensionStatement>(statements: readonly S[]): readonly S[] {
+  const newest = new Map<string, S>();
+  for (const statement of statements) {
+    const key = `${statement.issuer}\n${statement.subject}`;
+    if ((newest.get(key)?.issued ?? -1) < statement.issued) newest.set(key, statement);
+  }
+  return [...newest.values()];
 }
 
 /**

@@ -1,12 +1,17 @@
 /**
- * Suspensions in force (DESIGN section 11): statements are kept when a witness of the policy, or this gateway itself, has
- * signed them, and act from the moment at which they are kept. Other processes of this gateway see them at their next look.
+ * Suspensions in force (DESIGN section 11): statements are anchored in the own log when a witness of the policy, or this gateway itself,
+ * has signed them, and act from then on. `hasNow` asks the database, so that a statement which another process has taken acts on
+ * the next request to this one; `has` is what this process has seen last.
  */
 import type { Clock } from '../core/clock.ts';
+import { coalesce } from '../core/coalesce.ts';
 import { GatewayError } from '../core/errors.ts';
+import { lane } from '../core/lane.ts';
 import { verifierKey, KEY_ED25519, type NoteSigner } from '../ledger/note.ts';
 import { witnessesOf, type Policy } from '../ledger/policy.ts';
 import {
+  newestStatements,
+  readSuspension,
   signSuspension,
   suspendedOrigins,
   verifySuspension,
@@ -15,15 +20,20 @@ import {
 } from './suspension.ts';
 
 export interface Suspensions {
-  /** True when the origin is suspended here now. */
+  /** True when the origin was suspended here at the last look. */
   has(origin: string): boolean;
-  /** Every statement that is kept, as signed: what members give each other. */
+  /** True when the origin is suspended by anything that was anchored before the call. Rejects with `unavailable`. */
+  hasNow(origin: string): Promise<boolean>;
+  /** Every statement that counts, as signed: what members give each other. */
   statements(): readonly string[];
-  /** Keeps a statement. Throws `forbidden` when no known witness has signed it. Durable and in force on return. */
+  /**
+   * Anchors a statement; one that is not newer than that issuer's last about the subject changes nothing. Throws `forbidden`
+   * when no known witness has signed it. Durable and in force on return.
+   */
   take(statement: string): Promise<SuspensionStatement>;
-  /** Signs and keeps this gateway's own statement; returns it for the others. */
+  /** Signs and anchors this gateway's own statement; returns it for the others. */
   say(subject: string, suspended: boolean): Promise<string>;
-  /** Reads what other processes have kept. */
+  /** Reads what other processes have anchored. */
   refresh(): Promise<void>;
 }
 
@@ -36,35 +46,58 @@ export interface SuspensionsDeps {
   readonly onChange: (suspended: ReadonlySet<string>) => void;
 }
 
-/** Reads the kept statements before it resolves. */
+type Kept = SuspensionStatement & { readonly statement: string };
+
+/** Reads the anchored statements before it resolves. */
 export async function openSuspensions(deps: SuspensionsDeps): Promise<Suspensions> {
   const { policy, store, signer } = deps;
   const known = [
     verifierKey(signer.name, KEY_ED25519, signer.rawPublicKey),
     ...witnessesOf(policy).map(({ key }) => key),
   ];
-  let kept: readonly (SuspensionStatement & { readonly statement: string })[] = [];
+  let mark: string | undefined;
+  let kept: readonly Kept[] = [];
   let suspended: ReadonlySet<string> = new Set();
-  const refresh = async (): Promise<void> => {
-    // Issuers that have left the policy do not count any more.
-    kept = (await store.all()).filter(({ statement }) => verifySuspension(statement, known) !== undefined);
-    const now = suspendedOrigins(policy, signer.name, kept);
-    const changed = now.size !== suspended.size || [...now].some((origin) => !suspended.has(origin));
-    suspended = now;
-    if (changed) deps.onChange(suspended);
+  const inTurn = lane();
+  const names = new Set(known.map(({ name }) => name));
+  // Issuers that have left the policy do not count any more.
+  const read = (statement: string): readonly Kept[] => {
+    const parsed = readSuspension(statement);
+    return parsed === undefined || !names.has(parsed.issuer) ? [] : [{ ...parsed, statement }];
   };
+  // In turn: an older look must not undo a newer one.
+  const refresh = (): Promise<void> =>
+    inTurn(async () => {
+      const now = await store.mark();
+      if (now === mark) return;
+      kept = newestStatements((await store.all()).flatMap(read));
+      mark = now;
+      const found = suspendedOrigins(policy, signer.name, kept);
+      const changed = found.size !== suspended.size || [...found].some((origin) => !suspended.has(origin));
+      suspended = found;
+      if (changed) deps.onChange(suspended);
+    });
   const take = async (statement: string): Promise<SuspensionStatement> => {
-    const parsed = verifySuspension(statement, known);
-    if (parsed === undefined) {
+    const verified = verifySuspension(statement, known);
+    if (verified === undefined) {
       throw new GatewayError('forbidden', 'a suspension must be signed by one witness of the policy file');
     }
-    await store.keep(parsed, statement);
     await refresh();
-    return parsed;
+    const { issuer, subject, issued } = verified.statement;
+    const isOld = kept.some((last) => last.issuer === issuer && last.subject === subject && last.issued >= issued);
+    if (!isOld) await store.anchor(verified.note);
+    await refresh();
+    return verified.statement;
   };
+  // Requests of one moment share one look, which begins after they came.
+  const look = coalesce(async (origins: readonly string[]) => {
+    await refresh();
+    return origins.map((origin) => suspended.has(origin));
+  });
   await refresh();
   return {
     has: (origin) => suspended.has(origin),
+    hasNow: look,
     statements: () => kept.map(({ statement }) => statement),
     take,
     async say(subject, suspend) {

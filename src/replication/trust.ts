@@ -13,6 +13,8 @@ export interface Trust {
   logUrl(origin: string): string | undefined;
   /** True when the local quorum has suspended the origin: nothing of it is taken, nothing given to it. */
   isSuspended(origin: string): boolean;
+  /** The same, as it stands when this is called, whichever process has suspended the origin. Rejects with `unavailable`. */
+  isSuspendedNow(origin: string): Promise<boolean>;
   /** The origin whose SHA-256 (lower-case hex) this is. */
   originOf(originHash: string): string | undefined;
   /** Every known origin. */
@@ -24,8 +26,12 @@ export function originHash(origin: string): string {
   return hash('sha256', origin, 'hex');
 }
 
-/** `suspended` is asked at every use, so that a suspension acts on the next request. */
-export function trustOf(policy: Policy, suspended: (origin: string) => boolean): Trust {
+/** `suspended` and `suspendedNow` are asked at every use, so that a suspension acts on the next request. */
+export function trustOf(
+  policy: Policy,
+  suspended: (origin: string) => boolean,
+  suspendedNow = async (origin: string): Promise<boolean> => suspended(origin),
+): Trust {
   const keys = new Map<string, VerifierKey[]>();
   const urls = new Map<string, string>();
   const byHash = new Map<string, string>();
@@ -38,6 +44,7 @@ export function trustOf(policy: Policy, suspended: (origin: string) => boolean):
     logKeys: (origin) => keys.get(origin) ?? [],
     logUrl: (origin) => urls.get(origin),
     isSuspended: suspended,
+    isSuspendedNow: suspendedNow,
     originOf: (text) => byHash.get(text),
     origins: [...keys.keys()],
   };

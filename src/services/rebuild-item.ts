@@ -20,6 +20,7 @@ import { lockboxTag, type Lockbox } from '../keys/lockbox.ts';
 import { labelSet, type LabelSet } from '../labels/label.ts';
 import { parseDocument } from '../record/document.ts';
 import { decodeManifest, type ManifestContent } from '../record/manifest.ts';
+import { noticeOf } from '../record/notice.ts';
 import { decodeSourceVersion } from '../record/source-document.ts';
 import { parseLine, splitLines } from '../record/open.ts';
 import { groupTag, packCompact, unsealGroup } from '../record/sealed-group.ts';
@@ -121,6 +122,11 @@ export class ItemReader {
     this.#leaf = leaf + 1;
     const document = this.#item.documents.push({ digest, body: bytes }) - 1;
     if (body.typ === 'key') return this.#take();
+    if (body.typ === 'suspension' || body.typ === 'checkpoint') {
+      this.#item.manifest = document;
+      this.#item.notice = noticeOf(body);
+      return this.#take();
+    }
     const sealed = packCompact(body.sealed);
     switch (body.typ) {
       case 'secret': {

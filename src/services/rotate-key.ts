@@ -6,9 +6,8 @@ import { sign } from 'node:crypto';
 import { GatewayError } from '../core/errors.ts';
 import type { KeySet } from '../keys/key-set.ts';
 import { pendingPublicKey } from '../keys/rotate.ts';
-import { signCheckpoint } from '../ledger/checkpoint.ts';
 import { documentKeyId, documentSigner, keyProofText, type DocumentBody } from '../record/document.ts';
-import { logAppender } from '../write/append.ts';
+import { commitAlone } from '../write/commit-alone.ts';
 import { emptyItem, type CommitStore } from '../write/ports.ts';
 
 /** The document of a pending rotation. */
@@ -34,10 +33,6 @@ export async function anchorRotation(
   fingerprint: string,
 ): Promise<number> {
   const document = documentSigner(keySet.sign)(keyDocument(keySet, origin));
-  const signer = { name: origin, privateKey: keySet.log.privateKey, rawPublicKey: keySet.log.rawPublicKey };
-  const appender = logAppender((size, root) => signCheckpoint(origin, size, root, signer));
   const item = { ...emptyItem(), documents: [{ digest: document.digest, body: document.bytes }], fingerprint };
-  const outcome = await store.commit([item], async (head, log) => appender.append(head, log, [document.digest]));
-  if (outcome.kind !== 'committed') throw new GatewayError('busy', 'the ledger did not take the document; try again');
-  return outcome.firstLeaf;
+  return commitAlone(store, keySet, origin, item);
 }

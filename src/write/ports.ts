@@ -5,6 +5,7 @@
 import { GatewayError } from '../core/errors.ts';
 import type { AliasHash, GroupNumber, LeafIndex, ResourceKey } from '../core/ids.ts';
 import type { LockboxSlot } from '../keys/index-secret.ts';
+import type { Notice } from '../record/notice.ts';
 
 /** The current version of a resource. */
 export interface HeadVersion {
@@ -162,6 +163,8 @@ export interface CommitItem {
   readonly reprocessOf?: LeafIndex;
   /** Version of a source's profile that the item's last document holds. */
   readonly sourceVersion?: { readonly source: ResourceKey; readonly version: number };
+  /** What another gateway has said, in the document at `manifest`. */
+  readonly notice?: Notice;
   /** Wraps that take the place of older ones, after another master key: of a lockbox by its leaf, or of a patient. */
   readonly rewraps?: readonly (
     { readonly lockbox: LeafIndex; wrap: Buffer } | { readonly patient: ResourceKey; wrap: Buffer }

@@ -56,7 +56,7 @@ const KEPT = [
   'mirror_payload',
   'mirror_missing_blob',
   'mirror_block',
-  'suspension',
+  'suspension_statement',
 ];
 
 /** Starts it before it resolves. */

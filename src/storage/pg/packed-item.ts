@@ -4,7 +4,14 @@
  */
 import { u64be } from '../../core/bytes.ts';
 import { groupNumber, type LeafIndex } from '../../core/ids.ts';
-import { reversed, type CommitItem, type NewDocument, type PackedItem, type PatientLink } from '../../write/ports.ts';
+import {
+  reversed,
+  type CommitItem,
+  type NewDocument,
+  type PackedItem,
+  type PatientLink,
+} from '../../write/ports.ts';
+import type { Notice } from '../../record/notice.ts';
 import { LINK_KINDS, wasActiveNumber } from './link-kinds.ts';
 import type { CopyPart } from './copy-batch.ts';
 import { CopyRows, INT8_LENGTH_BYTES } from './copy-binary.ts';
@@ -26,6 +33,8 @@ const TABLES = {
   quarantine: 'quarantine (leaf, reason, source, received)',
   reprocessed: 'reprocessed (original, leaf)',
   source: 'source_profile (source, version, leaf)',
+  suspension: 'suspension_statement (leaf, statement)',
+  checkpoint: 'peer_checkpoint (leaf, note, second_note, found_at)',
 } as const;
 type Table = keyof typeof TABLES;
 const TABLE_NAMES = Object.keys(TABLES) as Table[];
@@ -155,7 +164,23 @@ function encodeRows(item: CommitItem, to: Record<Table, RelativeRows>): number[]
     to.source.leaf(item.manifest);
     claims.push(claimOf(uuidBytes(source), version));
   }
+  if (item.notice !== undefined) encodeNotice(item.notice, item.manifest, to);
   return claims;
+}
+
+function encodeNotice(notice: Notice, manifest: number, to: Record<Table, RelativeRows>): void {
+  if (notice.kind === 'suspension') {
+    to.suspension.rows.row(2);
+    to.suspension.leaf(manifest).text(notice.statement);
+    return;
+  }
+  const { note, second, foundAt } = notice;
+  to.checkpoint.rows.row(4);
+  const rows = to.checkpoint.leaf(manifest).text(note);
+  if (second === undefined) rows.null();
+  else rows.text(second);
+  if (foundAt === undefined) rows.null();
+  else rows.int8(foundAt);
 }
 
 function encodeLink(table: RelativeRows, link: PatientLink, manifest: number): void {

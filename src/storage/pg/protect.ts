@@ -94,6 +94,8 @@ const APPENDED: ReadonlySet<string> = new Set([
   'reprocessed',
   'restated',
   'source_profile',
+  'suspension_statement',
+  'peer_checkpoint',
 ]);
 
 /**

@@ -1,7 +1,6 @@
-/** What others have signed of the own log, and what is known of members (ports: replication/own-log, member, suspension). */
+/** What others have signed of the own log, and what is known of members (ports: replication/own-log, member). */
 import type { MemberStore } from '../../replication/member.ts';
 import type { KeptCosignature, KeptReceipt, Published, SignatureStore } from '../../replication/own-log.ts';
-import type { SuspensionStatement, SuspensionStore } from '../../replication/suspension.ts';
 import { storeError } from './errors.ts';
 import type { Pool } from './pool.ts';
 import { statement } from './statement.ts';
@@ -14,8 +13,6 @@ const KEEP_RECEIPT = statement('keep-receipt');
 const PUBLISH = statement('publish');
 const MEMBER = statement('newest-member');
 const KEEP_MEMBER = statement('keep-member');
-const SUSPENSIONS = statement('suspensions');
-const KEEP_SUSPENSION = statement('keep-suspension');
 
 export function signatureStore(pool: Pool): SignatureStore {
   const rows = async <R extends object>(text: string): Promise<R[]> =>
@@ -49,18 +46,6 @@ export function memberStore(pool: Pool): MemberStore {
     },
     async keep(origin, issued, note) {
       await pool.query(KEEP_MEMBER, [origin, issued, note]).catch(storeError);
-    },
-  };
-}
-
-export function suspensionStore(pool: Pool): SuspensionStore {
-  return {
-    async all() {
-      const { rows } = await pool.query<SuspensionStatement & { statement: string }>(SUSPENSIONS).catch(storeError);
-      return rows;
-    },
-    async keep({ issuer, subject, issued, suspended }, text) {
-      await pool.query(KEEP_SUSPENSION, [issuer, subject, issued, suspended, text]).catch(storeError);
     },
   };
 }

@@ -3,7 +3,13 @@ import { describe, expect, it } from 'vitest';
 import { cosignerKey } from '../../../src/ledger/cosignature.ts';
 import { formatVkey, signNote } from '../../../src/ledger/note.ts';
 import { parsePolicy, type Policy } from '../../../src/ledger/policy.ts';
-import { signSuspension, suspendedOrigins, verifySuspension } from '../../../src/replication/suspension.ts';
+import {
+  newestStatements,
+  readSuspension,
+  signSuspension,
+  suspendedOrigins,
+  verifySuspension,
+} from '../../../src/replication/suspension.ts';
 import { noteSigner } from '../ledger/support.ts';
 
 const witnesses = ['a', 'b', 'c'].map((name) => noteSigner(`${name}.example/witness`));
@@ -30,7 +36,13 @@ describe('suspension', () => {
     fc.assert(
       fc.property(fc.nat(), fc.boolean(), (issued, suspended) => {
         const note = signSuspension({ subject: BAD, issued, suspended }, signer);
-        expect(verifySuspension(note, keys)).toEqual({ issuer: signer.name, subject: BAD, issued, suspended });
+        const statement = { issuer: signer.name, subject: BAD, issued, suspended };
+        expect(verifySuspension(note, keys)).toEqual({ statement, note });
+        expect(readSuspension(note)).toEqual(statement);
+        // What others have added is not kept: it could be read as theirs later.
+        const added = `${note}— b.example/witness ${Buffer.alloc(68).toString('base64')}\n`;
+        expect(verifySuspension(added, keys)?.note).toBe(note);
+        expect(readSuspension(added)).toBeUndefined();
         expect(verifySuspension(note, keys.slice(1))).toBeUndefined();
         expect(verifySuspension(note.replace(BAD, 'good.example/anamnesis'), keys)).toBeUndefined();
       }),
@@ -42,6 +54,27 @@ describe('suspension', () => {
     ]) {
       expect(verifySuspension(signNote(text, signer), keys)).toBeUndefined();
     }
+  });
+
+  it('counts by the last word of each issuer about each subject, whatever the order', () => {
+    const word = fc.record({
+      issuer: fc.constantFrom('a', 'b'),
+      subject: fc.constantFrom('x', 'y'),
+      issued: fc.nat({ max: 5 }),
+      suspended: fc.boolean(),
+    });
+    const key = ({ issuer, subject }: { issuer: string; subject: string }): string => issuer + subject;
+    fc.assert(
+      fc.property(fc.uniqueArray(word, { selector: (one) => `${key(one)}${one.issued}` }), (words) => {
+        const newest = newestStatements(words);
+        expect(new Set(newest.map(key))).toEqual(new Set(words.map(key)));
+        for (const one of words) {
+          const last = newest.find((other) => key(other) === key(one));
+          expect(last?.issued).toBeGreaterThanOrEqual(one.issued);
+        }
+        expect(new Set(newestStatements(words.toReversed()))).toEqual(new Set(newest));
+      }),
+    );
   });
 
   it('takes effect where k of n witnesses stand behind it, or the own word', () => {
