@@ -511,7 +511,7 @@ describe('a sender who goes away or does not go on', () => {
     };
     const pressed = Promise.all(Array.from({ length: 16 }, press));
     let size = 555;
-    for (let next = 560; next <= 600; next += 1) {
+    for (let next = 570; next <= 600; next += 2) {
       const before = refused;
       expect((await post('witness/add-checkpoint', await y.addCheckpoint(size, next))).status).toBe(200);
       // In turn with the others: a right request, with its round trips to the database, waits for some of each of those who press.
@@ -571,7 +571,7 @@ describe('mutated requests', () => {
       fc.nat({ max: requests.length - 1 }),
       fc.array(mutation, { minLength: 1, maxLength: 3 }),
     );
-    const samples = fc.sample(arbitrary, { numRuns: LONG ? 40_000 : 3_000, seed: SEED });
+    const samples = fc.sample(arbitrary, { numRuns: LONG ? 40_000 : 2_000, seed: SEED });
     const press = async (): Promise<void> => {
       for (let sample = samples.pop(); sample !== undefined; sample = samples.pop()) {
         const [at, changes] = sample;

@@ -18,10 +18,10 @@ import {
 } from '../support/gateway-process.ts';
 import { checkImages, checkReports, checkTransactions, resendReports, type Checked } from './checks.ts';
 import { Account, startTraffic } from './traffic.ts';
+import { LONG, SEED } from './scale.ts';
 import { kill, type Victim } from './victims.ts';
 
-const ROUNDS = Number(process.env.FAULT_ROUNDS ?? 20);
-const SEED = Number(process.env.FAULT_SEED ?? Date.now() % 1_000_000);
+const ROUNDS = Number(process.env.FAULT_ROUNDS ?? (LONG ? 40 : 5));
 /** Who dies in each round, over and over. */
 const ORDER: readonly Victim[] = ['gateway', 'postgres', 'both', 'gateway', 'backend', 'postgres', 'gateway', 'both'];
 const CONNECTIONS = 8;
