@@ -26,7 +26,7 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     load: async () => (await import('./demo.ts')).demo,
   },
   send: {
-    usage: 'send [--token TOKEN] [--mllp HOST:PORT] [--dicom HOST:PORT] [--fhir URL] FILE...',
+    usage: 'send [--token TOKEN] [--mllp HOST:PORT] [--dicom HOST:PORT] [--fhir URL] [--cert FILE --key FILE] FILE...',
     does: '.hl7 by MLLP, .dcm and folders by C-STORE, .json by FHIR',
     load: async () => (await import('./send.ts')).send,
   },

@@ -2,8 +2,11 @@
  * `anamnesis send`: what a source would send, to the configured gateway or another: `.hl7` by MLLP, DICOM files and folders by
  * C-STORE, FHIR JSON by HTTP. A bar while it works, a summary of the acknowledgements, exit code 1 if any was refused.
  */
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import type { ConnectionOptions } from 'node:tls';
 import { parseArgs } from 'node:util';
-import type { Config, ListenerConfig } from '../config/config.ts';
+import type { Config, ListenerConfig, TlsMaterial } from '../config/config.ts';
 import { systemClock } from '../core/clock.ts';
 import { systemRandom } from '../core/random.ts';
 import { issueToken } from '../identity/sign-token.ts';
@@ -29,6 +32,8 @@ interface Options {
   readonly fhir: string | undefined;
   readonly mllp: string | undefined;
   readonly dicom: string | undefined;
+  /** What the sender shows where clients must show a certificate. */
+  readonly client: { readonly cert: Buffer; readonly key: Buffer } | undefined;
 }
 
 export const send: Command = async (args, context) => {
@@ -40,10 +45,13 @@ export const send: Command = async (args, context) => {
       fhir: { type: 'string' },
       mllp: { type: 'string' },
       dicom: { type: 'string' },
+      cert: { type: 'string' },
+      key: { type: 'string' },
     },
   });
   if (positionals.length === 0) throw new UsageError('send needs files or folders');
-  const options: Options = { token: values.token, fhir: values.fhir, mllp: values.mllp, dicom: values.dicom };
+  const { token, fhir, mllp, dicom } = values;
+  const options: Options = { token, fhir, mllp, dicom, client: clientOf(values.cert, values.key, context) };
   const config = readSettings(context);
   const files = findInputFiles(positionals);
   let refused = 0;
@@ -60,11 +68,11 @@ export const send: Command = async (args, context) => {
   };
   if (files.hl7v2.length > 0) {
     const { count, items, problems } = await openHl7Files(files.hl7v2);
-    const peer = { ...addressOf(options.mllp, config.mllp, '--mllp'), timeoutMs: ANSWER_MS };
+    const peer = { ...addressOf(options.mllp, config.mllp, '--mllp', options.client), timeoutMs: ANSWER_MS };
     await run('MLLP', count, sendHl7v2(peer, items()), problems);
   }
   if (files.dicom.length > 0) {
-    const address = addressOf(options.dicom, config.dicom, '--dicom');
+    const address = addressOf(options.dicom, config.dicom, '--dicom', options.client);
     const peer = { ...address, calledAe: config.aeTitle, callingAe: 'ANAMNESIS-SEND', timeoutMs: ANSWER_MS };
     await run('C-STORE', files.dicom.length, sendDicom(peer, files.dicom));
   }
@@ -97,24 +105,43 @@ async function collect(protocol: string, total: number, sending: AsyncIterable<S
 interface Address {
   readonly host: string;
   readonly port: number;
-  readonly tls?: { readonly ca: Buffer };
+  readonly tls?: ConnectionOptions;
 }
 
-/** Where to send: `host:port` of the option, else the configured listener. */
-function addressOf(option: string | undefined, listener: ListenerConfig, name: string): Address {
+/** Throws a UsageError for one without the other, and for files that cannot be read. */
+function clientOf(cert: string | undefined, key: string | undefined, { cwd }: CliContext): Options['client'] {
+  if (cert === undefined && key === undefined) return undefined;
+  if (cert === undefined || key === undefined) throw new UsageError('--cert and --key go together');
+  try {
+    return { cert: readFileSync(resolve(cwd, cert)), key: readFileSync(resolve(cwd, key)) };
+  } catch {
+    throw new UsageError('the files of --cert and --key cannot be read');
+  }
+}
+
+/** Where to send: `host:port` of the option (TLS where there is a certificate to show), else the configured listener. */
+function addressOf(
+  option: string | undefined,
+  listener: ListenerConfig,
+  name: string,
+  client?: Options['client'],
+): Address {
   if (option !== undefined) {
     const match = /^(.+):(\d{1,5})$/.exec(option);
     if (match === null) throw new UsageError(`${name} takes host:port`);
-    return { host: match[1].replace(/^\[|\]$/g, ''), port: Number(match[2]) };
+    const tls = client === undefined ? {} : { tls: client };
+    return { host: match[1].replace(/^\[|\]$/g, ''), port: Number(match[2]), ...tls };
   }
   if (listener.port === 0)
     throw new UsageError(`the configured port is 0 (any free one): say which by ${name} host:port`);
+  const { tls, port } = listener;
   const host = reachable(listener.host);
-  return {
-    host,
-    port: listener.port,
-    ...(listener.tls === undefined ? {} : { tls: { ca: listener.tls.cert } }),
-  };
+  return { host, port, ...(tls === undefined ? {} : { tls: { ca: trusted(tls), ...client } }) };
+}
+
+/** The certificate that the listener shows, which need not be a public one, and its clients' authorities. */
+function trusted({ cert, ca }: TlsMaterial): Buffer[] {
+  return ca === undefined ? [cert] : [cert, ca];
 }
 
 /** An address that listens on all interfaces is reached on the loopback. */
@@ -126,9 +153,10 @@ function reachable(host: string): string {
 function fhirAddress(option: string | undefined, config: Config): { readonly base: string; readonly ca?: Buffer } {
   if (option !== undefined) return { base: option.replace(/\/+$/, '') };
   if (config.publicUrl !== undefined) return { base: `${config.publicUrl}/fhir` };
-  const { host, port, tls } = addressOf(undefined, config.http, '--fhir');
+  const { host, port } = addressOf(undefined, config.http, '--fhir');
+  const { tls } = config.http;
   const base = `${tls === undefined ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${port}/fhir`;
-  return { base, ...(tls === undefined ? {} : { ca: tls.ca }) };
+  return { base, ...(tls === undefined ? {} : { ca: tls.cert }) };
 }
 
 /** A token of the built-in issuer for the role `system`; needs the key file. */

@@ -122,6 +122,20 @@ describe.skipIf(!hasOpenssl)('sources of a gateway under mutual TLS', () => {
     expect(await send('stranger', 'LAB')).toMatchObject({ code: 'AR' });
   });
 
+  test('anamnesis send shows the certificate that it is given', async () => {
+    writeFileSync(file('sent.hl7'), oru({ controlId: 'SENT', obx: [] }));
+    const target = ['--mllp', `127.0.0.1:${gateway.mllp.port}`];
+    const trusting = { ...options, env: { ...env, NODE_EXTRA_CA_CERTS: file('authority.pem') } };
+    const send = (...more: string[]): ReturnType<typeof runCommand> =>
+      runCommand(['send', ...target, ...more, file('sent.hl7')], trusting);
+    expect(await send('--cert', file('lab.pem'), '--key', file('lab.key'))).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('1 × AA'),
+    });
+    expect((await send('--cert', file('ward.pem'), '--key', file('ward.key'))).code).toBe(1);
+    expect((await send('--cert', file('lab.pem'))).code).toBe(64);
+  });
+
   test('the admin API reads and changes it, with the version as entity tag', async () => {
     const token = async (scope: string): Promise<string> =>
       (await runCommand(['token', '--role', 'system', '--sub', 'ops', '--scope', scope], options)).stdout.trim();

@@ -102,7 +102,7 @@ describe('sources in the ledger', () => {
         by: 'x',
       }),
     );
-    expect((await Promise.all(many)).map(({ version }) => version).toSorted()).toEqual([3, 4, 5, 6]);
+    expect((await Promise.all(many)).map(({ version }) => version).toSorted((a, b) => a - b)).toEqual([3, 4, 5, 6]);
   });
 
   it.each([
