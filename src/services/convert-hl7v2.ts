@@ -15,6 +15,7 @@ import { labelsOf } from '../labels/labels-of.ts';
 import { normalizeHl7v2, type MessageDetails } from '../normalize/hl7v2/normalize.ts';
 import type { SourceProfile } from '../normalize/hl7v2/source-profile.ts';
 import { applyChange } from '../write/apply.ts';
+import { withLink } from '../write/patient-links.ts';
 
 export interface ConvertedMessage {
   readonly details: MessageDetails;
@@ -38,6 +39,7 @@ export function convertHl7v2(bytes: Buffer, profile: SourceProfile, receivedAt: 
   const link = (reference: string): string => drafts[parseChangeReference(reference) ?? -1]?.fullUrl ?? reference;
   changes.forEach((change, i) => {
     const draft = drafts[i];
+    if (change.mode === 'merge' && change.unless !== undefined && drafts[change.unless] === draft) return;
     const current = draft.content && {
       ...draft.content,
       id: '-',
@@ -45,6 +47,7 @@ export function convertHl7v2(bytes: Buffer, profile: SourceProfile, receivedAt: 
     };
     draft.content = applyChange(current, linked(change, link)) ?? draft.content;
   });
+  linkPatients(changes, drafts);
   const entries = [...new Set(drafts)].flatMap((draft) =>
     draft.content === undefined ? [] : [entryOf(draft, draft.content)],
   );
@@ -68,6 +71,19 @@ function draftsOf(changes: readonly Change[], seed: string): readonly Draft[] {
     };
     for (const name of names) if (!known.has(name)) known.set(name, draft);
     return draft;
+  });
+}
+
+/** Patients of whom the message says that they are one person get the links that the gateway would keep. */
+function linkPatients(changes: readonly Change[], drafts: readonly Draft[]): void {
+  changes.forEach((change, i) => {
+    if (change.mode !== 'merge' || change.relation === undefined || change.relation.kind === 'none') return;
+    const [one, other] = [drafts[i], drafts[change.relation.other]];
+    if (one === other || one.content === undefined || other.content === undefined) return;
+    const merged = change.relation.kind === 'replaced-by';
+    const { active } = one.content;
+    one.content = withLink(one.content, other.fullUrl, change.relation.kind, merged ? false : active);
+    other.content = withLink(other.content, one.fullUrl, merged ? 'replaces' : 'seealso', other.content.active);
   });
 }
 

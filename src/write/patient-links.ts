@@ -71,7 +71,12 @@ function say(standing: Links, { target, other, kind, sourceTime }: Statement): P
   ]) {
     const link = standing.between(one.key, another.key)?.kind ?? 'none';
     rewrite(one, sourceTime, (content) =>
-      linked(content, `Patient/${another.id}`, link, mergedBefore.get(one), standing.replacement(one.key)),
+      withLink(
+        content,
+        `Patient/${another.id}`,
+        link,
+        activeBy(content, mergedBefore.get(one), standing.replacement(one.key)),
+      ),
     );
   }
   return statement;
@@ -135,18 +140,21 @@ function rewrite(target: Target, sourceTime: number, change: (content: Resource)
   target.next = next;
 }
 
-/** The Patient with one entry of `link` for another, and `active` as its merges say: what it was before them when none is left. */
-function linked(
-  patient: Resource,
-  reference: string,
-  kind: LinkKind,
+/** What `active` becomes by the merges that stand: what it was before them when none is left. */
+function activeBy(
+  { active }: Resource,
   mergedBefore: PatientLink | undefined,
   mergedNow: PatientLink | undefined,
-): Resource {
-  const { link, active, ...content } = patient;
+): unknown {
+  if (mergedNow !== undefined) return false;
+  return mergedBefore === undefined ? active : mergedBefore.wasActive;
+}
+
+/** The Patient with one entry of `link` for another (none for kind `none`), and with `active`, which undefined removes. */
+export function withLink(patient: Resource, reference: string, kind: LinkKind, isActive: unknown): Resource {
+  const { link, active: _before, ...content } = patient;
   const others = (Array.isArray(link) ? link : []).filter((entry: unknown) => !isLinkTo(entry, reference));
   const links: readonly unknown[] = kind === 'none' ? others : [...others, { other: { reference }, type: kind }];
-  const isActive = mergedNow !== undefined ? false : mergedBefore !== undefined ? mergedBefore.wasActive : active;
   return {
     ...content,
     ...(isActive === undefined ? {} : { active: isActive }),

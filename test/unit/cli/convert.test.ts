@@ -84,6 +84,18 @@ describe('anamnesis convert', () => {
     expect(errors.join('')).not.toMatch(/Doe|Secret|1980/);
   });
 
+  it('links the patients of a merge as the gateway would', async () => {
+    const { bundles } = await run(hl7('ADT^A40', [PID, 'MRG|124^^^HOSP^MR']));
+    const [survivor, merged] = bundles[0].entry;
+    expect(survivor.resource.link).toEqual([{ other: { reference: merged.fullUrl }, type: 'replaces' }]);
+    expect(merged.resource).toMatchObject({
+      active: false,
+      link: [{ other: { reference: survivor.fullUrl }, type: 'replaced-by' }],
+    });
+    for (const { resource } of bundles[0].entry)
+      expect(validateResource(resource).filter(({ severity }) => severity === 'error')).toEqual([]);
+  });
+
   it('names what the gateway would refuse or keep in quarantine, and ends with an error', async () => {
     const old = adt('A28', [PID]).replace('|2.5.1', '|9.9');
     const { errors, code, bundles } = await run(hl7('ADT^A19', [PID]) + adt('A02', [PID]) + old, '--report');
