@@ -17,6 +17,7 @@ import { createTokenVerifier } from '../dist/identity/verify-token.js';
 import { generateKeySet } from '../dist/keys/key-set-codec.js';
 import { makeSourceProfile } from '../dist/normalize/hl7v2/source-profile.js';
 import { acceptHl7v2, refuseHl7v2 } from '../dist/services/accept-hl7v2.js';
+import { onlySource } from '../dist/services/sources.js';
 import { startEmbeddedPostgres } from '../dist/storage/embedded-postgres/embedded-postgres.js';
 import { openPool } from '../dist/storage/pg/pool.js';
 import { baselineApp } from './baseline/http.js';
@@ -45,7 +46,7 @@ const deps = {
   clock: systemClock,
   random: systemRandom,
   log: silentLog,
-  profile: makeSourceProfile(config.source),
+  sources: onlySource(makeSourceProfile(config.source)),
 };
 const mllp = await startMllpListener(
   {
