@@ -8,8 +8,10 @@ import { EMPTY_POLICY } from '../../dist/ledger/policy.js';
 import { encodeAddCheckpoint } from '../../dist/ledger/witness-message.js';
 import { consistencyProof } from '../../dist/ledger/consistency.js';
 import { createWitness } from '../../dist/replication/witness.js';
+import { openSuspensions } from '../../dist/replication/suspensions.js';
 import { trustOf } from '../../dist/replication/trust.js';
 import { checkpointStore } from '../../dist/storage/pg/checkpoint-store.js';
+import { suspensionStore } from '../../dist/storage/pg/notice-store.js';
 import { startDatabase } from './database.js';
 
 const LOGS = 256;
@@ -42,11 +44,25 @@ export async function measure() {
   try {
     const signers = Array.from({ length: LOGS }, (_, i) => signer(`log-${i}.example/anamnesis`));
     const logs = signers.map((log) => ({ key: verifierKey(log.name, KEY_ED25519, log.rawPublicKey), url: undefined }));
+    const policy = { ...EMPTY_POLICY, logs };
+    const own = signer('witness.example/w');
+    const suspensions = await openSuspensions({
+      policy,
+      store: suspensionStore(database.pool, async () => {}),
+      clock: { now: () => Date.now() },
+      signer: own,
+      onChange: () => {},
+    });
     const witness = createWitness({
-      trust: trustOf({ ...EMPTY_POLICY, logs }, () => false),
+      // As in the gateway: whether a log is suspended is asked of the database at every request.
+      trust: trustOf(
+        policy,
+        (origin) => suspensions.has(origin),
+        (origin) => suspensions.hasNow(origin),
+      ),
       store: checkpointStore(database.pool, 'witness'),
       clock: { now: () => Date.now() },
-      signer: signer('witness.example/w'),
+      signer: own,
       onEquivocation: () => silentLog.error({ event: 'equivocation' }),
     });
     const heads = await tree();
