@@ -7,7 +7,7 @@ import type { Teardown } from '../app/teardown.ts';
 import type { Config } from '../config/config.ts';
 import { systemClock } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
-import { ed25519PublicKey, firstSignKey, mastersOf, signKeysOf, type KeySet } from '../keys/key-set.ts';
+import { ed25519PublicKey, firstOrigin, firstSignKey, mastersOf, signKeysOf, type KeySet } from '../keys/key-set.ts';
 import { rebuild } from '../services/rebuild.ts';
 import { rebuiltKeys } from '../services/rebuilt-keys.ts';
 import { commitStore } from '../storage/pg/commit-store.ts';
@@ -50,7 +50,7 @@ export async function fillFromCopy(
     target,
     keys: rebuiltKeys(keyStore(pool), mastersOf(keySet)),
     derivation,
-    origin,
+    origin: firstOrigin(keySet, origin),
     master: keySet.master,
     retired: keySet.history.master,
     renewed: keySet.renewed,

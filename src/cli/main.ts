@@ -85,9 +85,14 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     load: async () => (await import('./verify-receipt.ts')).verifyReceipt,
   },
   restore: {
-    usage: 'restore',
+    usage: 'restore [--furthest]',
     does: 'bring the gateway back out of its mirrors, from key file, settings and policy file alone',
     load: async () => (await import('./restore.ts')).restore,
+  },
+  'begin-log': {
+    usage: 'begin-log ORIGIN [--into URL]',
+    does: 'give up a log that no mirror can bring back, and begin another with what is left (docs/replication.md)',
+    load: async () => (await import('./begin-log.ts')).beginLog,
   },
   export: {
     usage: 'export [--no-blobs] FILE',

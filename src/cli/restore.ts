@@ -2,9 +2,10 @@
  * `anamnesis restore`: brings a gateway back from nothing but its key file, its settings and the policy file, out of its
  * mirrors. First the log, its documents, payloads and blobs are pulled into the (empty) database as a mirror would, every
  * piece proven; then the gateway's own tables are derived from them; then the copy is dropped. Stopped at any point it goes
- * on from there when it is started again.
+ * on from there when it is started again. `--furthest` takes what there is, where more was cosigned than any mirror has.
  */
 import { join } from 'node:path';
+import { parseArgs } from 'node:util';
 import { openDatabase } from '../app/database.ts';
 import { cosigners, policyOf } from '../app/network.ts';
 import { Teardown } from '../app/teardown.ts';
@@ -36,7 +37,7 @@ import { readSettings } from './settings.ts';
 const DEADLINE_MS = 30_000;
 
 export const restore: Command = async (args, context) => {
-  if (args.length > 0) throw new UsageError('restore takes no arguments; settings and policy file say everything');
+  const { values } = parseArgs({ args: [...args], options: { furthest: { type: 'boolean' } } });
   const config = readSettings(context);
   const { keySet } = await keyProvider(config).load({ create: false });
   const policy = policyOf(config);
@@ -51,7 +52,7 @@ export const restore: Command = async (args, context) => {
     const pool = restorePool(database, teardown);
     const http = peerHttp(config.peerCa === undefined ? {} : { ca: config.peerCa });
     teardown.add('peers', async () => http.close());
-    const size = await pullFromMirrors({ config, keySet, policy, pool, http, context });
+    const size = await pullFromMirrors({ config, keySet, policy, pool, http, context }, values.furthest === true);
     await fillFromCopy(config, keySet, pool, size, context);
     await learnWitnessFloors(policy, config, database.pool, http, context);
     return EXIT.ok;
@@ -90,7 +91,7 @@ export async function stagingMirror(config: Config, keySet: KeySet, pool: Pool):
 }
 
 /** Pulls from the furthest mirror, then from the next where that one fails. Resolves with the size that is here. */
-async function pullFromMirrors(parts: PullParts): Promise<number> {
+async function pullFromMirrors(parts: PullParts, takeFurthest: boolean): Promise<number> {
   const { config, keySet, policy, pool, http, context } = parts;
   const logKey = verifierKey(config.origin, KEY_ED25519, keySet.log.rawPublicKey);
   const found = await findSources(policy, http, logKey, DEADLINE_MS);
@@ -98,10 +99,14 @@ async function pullFromMirrors(parts: PullParts): Promise<number> {
   const [furthest] = found.mirrors;
   if (furthest === undefined) throw new GatewayError('not-found', 'no mirror that answers has anything of this log');
   if (furthest.size < found.cosigned) {
-    throw new GatewayError(
-      'integrity',
-      `peers have cosigned ${found.cosigned} leaves, the furthest mirror that answers has ${furthest.size}: wait for the other mirrors`,
-    );
+    const missing = `peers have cosigned ${found.cosigned} leaves, the furthest mirror that answers has ${furthest.size}`;
+    if (!takeFurthest) {
+      throw new GatewayError(
+        'integrity',
+        `${missing}: wait for the other mirrors; if none of them comes back, \`anamnesis restore --furthest\` and \`anamnesis begin-log\``,
+      );
+    }
+    context.err(`${missing}: the gateway cannot go on with this log; \`anamnesis begin-log\` begins another`);
   }
   context.out(`restoring ${config.origin}: ${furthest.size} leaves from ${furthest.cosigner.name}`);
   const member = ownMember({

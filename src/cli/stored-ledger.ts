@@ -9,7 +9,7 @@ import type { Config } from '../config/config.ts';
 import { GatewayError } from '../core/errors.ts';
 import { silentLog } from '../core/log.ts';
 import { TOKEN_LIFE_MS } from '../identity/sign-token.ts';
-import { firstSignKey, type KeySet } from '../keys/key-set.ts';
+import { firstOrigin, firstSignKey, type KeySet } from '../keys/key-set.ts';
 import { keySetFor } from '../keys/rotate.ts';
 import type { LedgerKeys } from '../ledger/verify.ts';
 import type { BlobStore } from '../record/blob-store.ts';
@@ -58,6 +58,7 @@ export async function openStoredLedger(
     return {
       keys: {
         origin: config.origin,
+        firstOrigin: firstOrigin(keySet, config.origin),
         log: keySet.log.rawPublicKey,
         sign: firstSignKey(keySet),
         signNow: keySet.sign.rawPublicKey,

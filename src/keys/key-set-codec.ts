@@ -76,7 +76,7 @@ const ROLES = ['sign', 'log', 'witness', 'mirror', 'encrypt', 'issuer'] as const
 /** What a key set has besides its current keys. */
 type KeyCare = Pick<KeySet, 'history' | 'renewed' | 'pending'>;
 
-const NO_HISTORY: KeyHistory = { sign: [], issuer: [], encrypt: [], master: [] };
+const NO_HISTORY: KeyHistory = { sign: [], issuer: [], encrypt: [], master: [], log: [] };
 
 /** A key set of these current keys, with its fingerprint. */
 export function keySetOf(pair: (role: Role) => KeyPair, master: KeyObject, care: KeyCare): KeySet {
@@ -125,21 +125,29 @@ export function encodeKeySet(keySet: KeySet): string {
 }
 
 /** Replaced keys: `kid` is the role and `/retired`; of `sign` and `issuer` the public part alone. */
-function encodeHistory({ sign, issuer, encrypt, master }: KeyHistory): object[] {
+function encodeHistory({ sign, issuer, encrypt, master, log }: KeyHistory): object[] {
   const jwk = (key: KeyObject): object => key.export({ format: 'jwk' });
   return [
     ...sign.map((raw) => ({ kid: 'sign/retired', kty: 'OKP', crv: 'Ed25519', x: toBase64url(raw) })),
     ...issuer.map(({ publicKey, until }) => ({ kid: 'issuer/retired', ...jwk(publicKey), until })),
     ...encrypt.map(({ privateKey }) => ({ kid: 'encrypt/retired', ...jwk(privateKey) })),
     ...master.map((key) => ({ kid: 'master/retired', ...jwk(key) })),
+    ...log.map(({ origin, publicKey }) => ({
+      kid: 'log/retired',
+      kty: 'OKP',
+      crv: 'Ed25519',
+      x: toBase64url(publicKey),
+      origin,
+    })),
   ];
 }
 
 function encodePending(pending: PendingRotation | undefined): object[] {
   if (pending === undefined) return [];
-  const { role, key, begunAt } = pending;
+  const { role, key, begunAt, origin } = pending;
   const secret = 'privateKey' in key ? key.privateKey : key;
-  return [{ kid: `${role}/pending`, ...secret.export({ format: 'jwk' }), begunAt }];
+  const given = origin === undefined ? {} : { origin };
+  return [{ kid: `${role}/pending`, ...secret.export({ format: 'jwk' }), begunAt, ...given }];
 }
 
 /** Throws `integrity` when the text is not a whole key set; the message never repeats any of it. */
@@ -160,6 +168,7 @@ export function decodeKeySet(text: string): KeySet {
         })),
         encrypt: all(keys, 'encrypt/retired').map((jwk) => decodePair(jwk, 'encrypt')),
         master: all(keys, 'master/retired').map(decodeMaster),
+        log: all(keys, 'log/retired').map((jwk) => ({ origin: textOf(jwk, 'origin'), publicKey: rawEd25519(jwk) })),
       },
       renewed: 'renewed' in one('master'),
       pending: decodePending(keys),
@@ -198,12 +207,19 @@ function numberOf(jwk: JsonWebKey, name: string): number {
   return value;
 }
 
+function textOf(jwk: JsonWebKey, name: string): string {
+  const value: unknown = new Map<string, unknown>(Object.entries(jwk)).get(name);
+  if (typeof value !== 'string' || value === '') throw new Error(`${name} is not a text`);
+  return value;
+}
+
 function decodePending(keys: readonly JsonWebKey[]): PendingRotation | undefined {
-  for (const role of ROTATABLE_ROLES) {
+  for (const role of [...ROTATABLE_ROLES, 'log'] as const) {
     const [jwk] = all(keys, `${role}/pending`);
     if (jwk === undefined) continue;
     return {
       role,
+      ...(role === 'log' ? { origin: textOf(jwk, 'origin') } : {}),
       key: role === 'master' ? decodeMaster(jwk) : decodePair(jwk, role),
       begunAt: numberOf(jwk, 'begunAt'),
     };

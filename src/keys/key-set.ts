@@ -22,15 +22,19 @@ export interface KeyHistory {
   readonly encrypt: readonly KeyPair[];
   /** Masters under which wraps still stand; none once all wraps are renewed, after which nothing opens under them. */
   readonly master: readonly KeyObject[];
+  /** Logs that this gateway has given up for a new one, with the origin and the raw public key of each. */
+  readonly log: readonly { readonly origin: string; readonly publicKey: Buffer }[];
 }
 
-/** Roles whose key can be replaced. Another `log` key would be another log: a new origin. */
+/** Roles whose key can be replaced. Another `log` key is another log, with an origin of its own: `begin-log`. */
 export const ROTATABLE_ROLES = ['sign', 'witness', 'mirror', 'encrypt', 'issuer', 'master'] as const;
 export type RotatableRole = (typeof ROTATABLE_ROLES)[number];
 
 /** A replacement that has begun: the new key is kept, the old one in use until the ledger says that it was replaced. */
 export interface PendingRotation {
-  readonly role: RotatableRole;
+  readonly role: RotatableRole | 'log';
+  /** Of `log`: the origin that is given up. */
+  readonly origin?: string;
   /** The new key; for `master` a KeyObject. */
   readonly key: KeyPair | KeyObject;
   /** Milliseconds since 1970. */
@@ -68,6 +72,14 @@ export function mastersOf(keySet: KeySet): readonly KeyObject[] {
 /** The `sign` key with which this gateway's log began, raw. */
 export function firstSignKey(keySet: KeySet): Buffer {
   return keySet.history.sign[0] ?? keySet.sign.rawPublicKey;
+}
+
+/**
+ * The origin under which the documents of this gateway began: they stay bound to it when its log goes on under another.
+ * `origin`: that of today.
+ */
+export function firstOrigin(keySet: Pick<KeySet, 'history'>, origin: string): string {
+  return keySet.history.log[0]?.origin ?? origin;
 }
 
 /** Every `sign` key that this gateway's log was written with, oldest first. */

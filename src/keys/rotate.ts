@@ -23,6 +23,15 @@ export function beginRotation(keySet: KeySet, role: RotatableRole, now: number, 
   return { ...keySet, pending: { role, key: generateKey(role, random), begunAt: now } };
 }
 
+/** The same key set with a log key waiting for the log that follows that of `origin`. Throws `conflict` as `beginRotation`. */
+export function beginSuccession(keySet: KeySet, origin: string, now: number, random: Random): KeySet {
+  const { pending } = keySet;
+  if (pending?.role === 'log' && pending.origin === origin) return keySet;
+  if (pending !== undefined)
+    throw new GatewayError('conflict', `the rotation of ${pending.role} is not finished: finish it first`);
+  return { ...keySet, pending: { role: 'log', origin, key: generateKey('log', random), begunAt: now } };
+}
+
 /**
  * The key set that comes out of the pending rotation; the same when there is none. `tokenLifeMs`: how long a token of the
  * old issuer key can be valid.
@@ -42,6 +51,10 @@ export function finishRotation(keySet: KeySet, tokenLifeMs: number): KeySet {
       issuer: role === 'issuer' ? [...history.issuer, { publicKey, until: begunAt + tokenLifeMs }] : history.issuer,
       encrypt: role === 'encrypt' ? [...history.encrypt, keySet.encrypt] : history.encrypt,
       master: isMaster ? [...history.master, keySet.master] : history.master,
+      log:
+        role === 'log'
+          ? [...history.log, { origin: pending.origin ?? '', publicKey: keySet.log.rawPublicKey }]
+          : history.log,
     },
     renewed: keySet.renewed || isMaster,
     pending: undefined,

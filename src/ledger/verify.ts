@@ -56,6 +56,8 @@ export interface Fault {
 /** Public keys of the gateway, 32 raw bytes each, and its origin. */
 export interface LedgerKeys {
   readonly origin: string;
+  /** The origin to which documents are bound, where the log has followed another; absent: the same. */
+  readonly firstOrigin?: string;
   /** Signs checkpoints under the name of the origin. */
   readonly log: Uint8Array;
   /** Signed the first documents; a `key` document hands over to the next key. */
@@ -135,7 +137,7 @@ export function checkDocument(bytes: Buffer, keys: LedgerKeys, check: Ed25519Che
   const message = bytes.subarray(0, bytes.lastIndexOf('.'));
   if (header.kid !== keyId || !check(signature, message, keys.sign)) return { fault: 'document-signature', payloads };
   if (body.typ !== 'key' || body.role !== 'sign') return { payloads };
-  const nextSign = handedOver(body, keys.origin, keyId, check);
+  const nextSign = handedOver(body, keys.firstOrigin ?? keys.origin, keyId, check);
   return nextSign === undefined ? { fault: 'document-malformed' } : { payloads, nextSign };
 }
 

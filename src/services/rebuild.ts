@@ -26,7 +26,10 @@ export interface RebuildDeps {
   readonly keys: RebuiltKeys;
   /** Of the same database. Holds the end of the ledger on return: `end` it when the source is not needed any more. */
   readonly derivation: DerivationStore;
+  /** The origin to which the documents are bound: under which they began. */
   readonly origin: string;
+  /** Signs the heads of a log that follows this one under another origin; absent: every block keeps its checkpoint. */
+  readonly sign?: (size: number, root: Buffer) => string;
   readonly master: KeyObject;
   /** Earlier masters that are not destroyed yet. */
   readonly retired?: readonly KeyObject[];
@@ -64,7 +67,7 @@ export async function rebuild(deps: RebuildDeps): Promise<RebuildSummary> {
         `block ${block?.number} has another root than its documents give; run \`anamnesis verify\``,
       );
     }
-    return block.checkpoint;
+    return deps.sign?.(size, root) ?? block.checkpoint;
   });
   const begun = await deps.derivation.load();
   const from: DerivedTo = begun ?? { block: 0, leaf: 0, records: 0 };

@@ -4,7 +4,7 @@
  */
 import { sign } from 'node:crypto';
 import { GatewayError } from '../core/errors.ts';
-import type { KeySet } from '../keys/key-set.ts';
+import { firstOrigin, type KeySet } from '../keys/key-set.ts';
 import { pendingPublicKey } from '../keys/rotate.ts';
 import { documentKeyId, documentSigner, keyProofText, type DocumentBody } from '../record/document.ts';
 import { commitAlone } from '../write/commit-alone.ts';
@@ -18,7 +18,7 @@ function keyDocument(keySet: KeySet, origin: string): DocumentBody {
   const body = { v: 1, typ: 'key', payloads: [], sealed: '', role: pending.role } as const;
   if (publicKey === undefined) return body;
   if (pending.role !== 'sign' || !('privateKey' in pending.key)) return { ...body, publicKey };
-  const text = keyProofText(origin, documentKeyId(keySet.sign.rawPublicKey));
+  const text = keyProofText(firstOrigin(keySet, origin), documentKeyId(keySet.sign.rawPublicKey));
   return { ...body, publicKey, proof: sign(null, text, pending.key.privateKey).toString('base64url') };
 }
 

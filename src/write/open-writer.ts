@@ -10,7 +10,7 @@ import type { Random } from '../core/random.ts';
 import { validateResource } from '../formats/fhir/validate.ts';
 import { decodeSecret } from '../keys/grant.ts';
 import type { IndexSecret } from '../keys/index-secret.ts';
-import { mastersOf, type KeySet } from '../keys/key-set.ts';
+import { firstOrigin, mastersOf, type KeySet } from '../keys/key-set.ts';
 import { signCheckpoint } from '../ledger/checkpoint.ts';
 import { documentSigner, type DocumentBody, type SignedDocument } from '../record/document.ts';
 import { unwrap } from '../record/unwrap.ts';
@@ -83,7 +83,7 @@ function writerOver(
     retired: deps.keys.history.master,
     sign,
     random: deps.random,
-    origin: deps.origin,
+    origin: firstOrigin(deps.keys, deps.origin),
     gatewaySecret,
   });
   const writer = createWriter({
@@ -106,7 +106,12 @@ async function beginLog(
   appender: Appender,
 ): Promise<IndexSecret> {
   const master: KeyObject = deps.keys.master;
-  const made = genesisSecret({ master, sign, random: deps.random, origin: deps.origin });
+  const made = genesisSecret({
+    master,
+    sign,
+    random: deps.random,
+    origin: firstOrigin(deps.keys, deps.origin),
+  });
   const { digest, bytes } = made.document;
   const item: CommitItem = {
     ...emptyItem(),
