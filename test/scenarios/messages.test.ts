@@ -130,6 +130,16 @@ test('reprocessing by command names what stays, and why', async () => {
   expect((await command('messages', 'forget')).code).toBe(64);
 });
 
+test('what waits is said at the next start, and counted', async () => {
+  await gateway.stop();
+  gateway = await startGatewayProcess({ dataDir });
+  expect(gateway.output()).toMatch(/"event":"quarantine-open","count":1/);
+  expect(await (await fetch(`${gateway.http}/metrics`)).text()).toContain(
+    'anamnesis_quarantine_open{reason="unsupported-message-type"} 1',
+  );
+  expect((await fetch(`${gateway.http}/readyz`)).status).toBe(200);
+});
+
 test('a message of which nothing will ever come is dismissed, and says why', async () => {
   expect(await admin('POST', `/messages/${leaf}/dismiss`, 'admin.write')).toMatchObject({ status: 422 });
   const { code, stdout } = await command('messages', 'dismiss', String(leaf), '--because', 'a test of the interface');
