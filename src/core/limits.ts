@@ -63,6 +63,8 @@ export const SENDERS_MAX = 4_096;
 
 /** Connections and associations at one time, by listener. */
 export const MLLP_MAX_CONNECTIONS = 256;
+/** Milliseconds that a TLS handshake of an MLLP connection may take. */
+export const MLLP_HANDSHAKE_MS = 20_000;
 /** Bytes that an MLLP connection may hold even when all together hold too many: any ordinary message. */
 export const MLLP_CONNECTION_SHARE_BYTES = 64 * 1024;
 export const DICOM_MAX_ASSOCIATIONS = 64;
@@ -75,6 +77,9 @@ export const REQUEST_DEADLINE_MS = 60_000;
 export const SHUTDOWN_DEADLINE_MS = 8_000;
 /** Bytes of free disk below which intake is refused (DESIGN section 11). */
 export const FREE_DISK_FLOOR_BYTES = 512 * 1024 * 1024;
+
+/** Seconds by which the clocks of two gateways may differ: of tokens, member notes and suspensions between them. */
+export const PEER_CLOCK_SKEW_SECONDS = 300;
 
 /** Bytes that one mirrored log may take: of the disk of whoever mirrors it. */
 export const MIRROR_MAX_BYTES = 1024 * 1024 * 1024 * 1024;

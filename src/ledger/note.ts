@@ -166,9 +166,14 @@ function ed25519PublicKey(key: VerifierKey): KeyObject {
  */
 export function verifyNote(note: Note, keys: readonly VerifierKey[]): VerifierKey[] | undefined {
   const verified: VerifierKey[] = [];
+  const seen = new Set<string>();
   for (const line of note.signatures) {
     const key = keys.find(({ name, id }) => name === line.name && id === line.id);
     if (key === undefined || (key.type !== KEY_ED25519 && key.type !== KEY_COSIGNATURE_V1)) continue;
+    // A line that is repeated costs its sender nothing, and here one verification.
+    const repeated = `${line.id} ${line.signature.toString('base64')}`;
+    if (seen.has(repeated)) continue;
+    seen.add(repeated);
     const parts = signedParts(key.type, note.text, line.signature);
     if (parts === undefined) return undefined;
     if (!verify(null, parts.message, ed25519PublicKey(key), parts.ed25519)) return undefined;

@@ -99,7 +99,7 @@ export function checkpointAcceptor(deps: AcceptDeps): (body: string) => Promise<
     if (state.frozen || state.size !== request.oldSize) state = await load();
     if (state.frozen) return FROZEN;
     if (state.size === checkpoint.size && state.size > 0 && !equalBytes(state.root, checkpoint.root)) {
-      const second = formatNote({ text: note.text, signatures: note.signatures.filter((line) => isOf(line, keys)) });
+      const second = formatNote({ text: note.text, signatures: linesOf(note, keys) });
       const evidence = {
         origin: checkpoint.origin,
         size: state.size,
@@ -116,7 +116,7 @@ export function checkpointAcceptor(deps: AcceptDeps): (body: string) => Promise<
     }
     if (state.size !== request.oldSize) return { status: 409, size: state.size };
     if (!isConsistent(state, request)) return refuse(422, 'the consistency proof does not lead to this root');
-    const signatures = [...note.signatures.filter((line) => isOf(line, keys)), ...deps.cosign(note.text)];
+    const signatures = [...linesOf(note, keys), ...deps.cosign(note.text)];
     const kept = { text: note.text, signatures };
     const to = { size: checkpoint.size, root: checkpoint.root, note: formatNote(kept) };
     origin.state = undefined;
@@ -145,8 +145,9 @@ export function checkpointAcceptor(deps: AcceptDeps): (body: string) => Promise<
   };
 }
 
-function isOf(line: NoteSignature, keys: readonly VerifierKey[]): boolean {
-  return keys.some(({ name, id }) => name === line.name && id === line.id);
+/** One line of each of these keys. */
+function linesOf({ signatures }: Note, keys: readonly VerifierKey[]): NoteSignature[] {
+  return keys.flatMap((key) => signatures.find(({ name, id }) => name === key.name && id === key.id) ?? []);
 }
 
 /** "The proof MUST be empty if the old size is zero"; the empty tree has its own root. */

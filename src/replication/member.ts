@@ -7,6 +7,7 @@
 import { createPublicKey, sign, verify, type KeyObject } from 'node:crypto';
 import { fromBase64url } from '../core/bytes.ts';
 import type { Clock } from '../core/clock.ts';
+import { PEER_CLOCK_SKEW_SECONDS } from '../core/limits.ts';
 import { GatewayError } from '../core/errors.ts';
 import { Lru } from '../core/lru.ts';
 import type { KeyPair } from '../keys/key-set.ts';
@@ -15,9 +16,8 @@ import { parseSize } from '../ledger/witness-message.ts';
 import type { Trust } from './trust.ts';
 
 const HEADER = 'anamnesis member v1';
-/** Seconds that a token is valid, and by which clocks may differ. */
+/** Seconds that a token is valid. */
 const TOKEN_SECONDS = 60;
-const SKEW_SECONDS = 300;
 const TOKEN_MAX_CHARS = 4096;
 
 export interface Member {
@@ -68,12 +68,21 @@ export interface OwnMemberDeps {
 export function ownMember(deps: OwnMemberDeps): OwnMember {
   const { origin, signKey, clock } = deps;
   const seconds = (): number => Math.floor(clock.now() / 1000);
-  const note = signMember({ origin, issued: seconds(), sign: signKey.rawPublicKey }, deps.log);
-  const header = encode({ alg: 'EdDSA', typ: 'anamnesis-peer+jwt', member: note });
+  const made = (): { readonly issued: number; readonly note: string; readonly header: string } => {
+    const issued = seconds();
+    const note = signMember({ origin, issued, sign: signKey.rawPublicKey }, deps.log);
+    return { issued, note, header: encode({ alg: 'EdDSA', typ: 'anamnesis-peer+jwt', member: note }) };
+  };
+  let current = made();
   return {
-    note,
+    get note() {
+      return current.note;
+    },
     token(audience) {
       const iat = seconds();
+      // The clock was set back after this note: peers would refuse it as one of the future.
+      if (iat < current.issued) current = made();
+      const { header } = current;
       const input = `${header}.${encode({ iss: origin, aud: audience, iat, exp: iat + TOKEN_SECONDS })}`;
       return `Bearer ${input}.${sign(null, Buffer.from(input), signKey.privateKey).toString('base64url')}`;
     },
@@ -121,9 +130,13 @@ export function peerAuthenticator(deps: PeerAuthenticatorDeps): PeerAuthenticato
     const now = Math.floor(deps.clock.now() / 1000);
     if (iss !== member.origin || aud !== deps.origin || typeof iat !== 'number' || typeof exp !== 'number')
       throw unauthenticated();
-    if (exp - iat > TOKEN_SECONDS || iat > now + SKEW_SECONDS || exp < now - SKEW_SECONDS) throw unauthenticated();
+    const skew = PEER_CLOCK_SKEW_SECONDS;
+    if (exp - iat > TOKEN_SECONDS || iat > now + skew || exp < now - skew) throw unauthenticated();
+    // Kept, a note of the future would shut out every note until then, that of a rotated key too.
+    if (member.issued > now + skew) throw unauthenticated();
     await checkNewest(deps, member, header.member);
-    if (await deps.trust.isSuspendedNow(member.origin)) throw new GatewayError('forbidden', 'this member is suspended here');
+    if (await deps.trust.isSuspendedNow(member.origin))
+      throw new GatewayError('forbidden', 'this member is suspended here');
     return member.origin;
   };
 }

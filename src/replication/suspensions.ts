@@ -6,6 +6,7 @@
 import type { Clock } from '../core/clock.ts';
 import { coalesce } from '../core/coalesce.ts';
 import { GatewayError } from '../core/errors.ts';
+import { PEER_CLOCK_SKEW_SECONDS } from '../core/limits.ts';
 import { lane } from '../core/lane.ts';
 import { verifierKey, KEY_ED25519, type NoteSigner } from '../ledger/note.ts';
 import { witnessesOf, type Policy } from '../ledger/policy.ts';
@@ -28,7 +29,7 @@ export interface Suspensions {
   statements(): readonly string[];
   /**
    * Anchors a statement; one that is not newer than that issuer's last about the subject changes nothing. Throws `forbidden`
-   * when no known witness has signed it. Durable and in force on return.
+   * when no known witness has signed it, `invalid-content` when it is dated in the future. Durable and in force on return.
    */
   take(statement: string): Promise<SuspensionStatement>;
   /** Signs and anchors this gateway's own statement; returns it for the others. */
@@ -82,8 +83,15 @@ export async function openSuspensions(deps: SuspensionsDeps): Promise<Suspension
     if (verified === undefined) {
       throw new GatewayError('forbidden', 'a suspension must be signed by one witness of the policy file');
     }
-    await refresh();
     const { issuer, subject, issued } = verified.statement;
+    // Anchored, a statement of the future would outlive everything that its issuer says until then.
+    if (issued > deps.clock.now() + PEER_CLOCK_SKEW_SECONDS * 1000 && issuer !== signer.name) {
+      throw new GatewayError(
+        'invalid-content',
+        'the suspension is dated in the future: set the clocks of both gateways, then say it again',
+      );
+    }
+    await refresh();
     const isOld = kept.some((last) => last.issuer === issuer && last.subject === subject && last.issued >= issued);
     if (!isOld) await store.anchor(verified.note);
     await refresh();
@@ -101,7 +109,11 @@ export async function openSuspensions(deps: SuspensionsDeps): Promise<Suspension
     statements: () => kept.map(({ statement }) => statement),
     take,
     async say(subject, suspend) {
-      const statement = signSuspension({ subject, issued: deps.clock.now(), suspended: suspend }, signer);
+      await refresh();
+      // Later than the last one, also where the clock was set back since: what is said now counts.
+      const last = kept.find((one) => one.issuer === signer.name && one.subject === subject);
+      const issued = Math.max(deps.clock.now(), (last?.issued ?? 0) + 1);
+      const statement = signSuspension({ subject, issued, suspended: suspend }, signer);
       await take(statement);
       return statement;
     },
