@@ -45,6 +45,7 @@ const COMMON = {
   MFE: { 1: 'MAD', 4: '77' },
   STF: { 1: '77', 2: '77^^^H^PRN', 3: 'Lee^Bo' },
   PRA: { 1: '77' },
+  NPU: { 1: 'W1^2^B' },
   LOC: { 1: 'W1^2^B' },
 };
 

@@ -30,6 +30,8 @@ const INTERPRETATION = 'http://terminology.hl7.org/CodeSystem/v3-ObservationInte
 const ABSENT = 'http://terminology.hl7.org/CodeSystem/data-absent-reason';
 const SUB_ID = 'http://hl7.org/fhir/StructureDefinition/observation-v2-subid';
 const NATURE = 'http://hl7.org/fhir/StructureDefinition/observation-nature-of-abnormal-test';
+/** OBX fields that name who made the result. */
+const PERFORMERS = [15, 16, 23, 25];
 const LOCATION = 'http://hl7.org/fhir/StructureDefinition/event-location';
 const ANALYSIS_TIME = 'http://hl7.org/fhir/StructureDefinition/observation-analysis-date-time';
 
@@ -117,6 +119,7 @@ export function observationChange(
   if (frame.basedOn !== undefined) set.basedOn = [{ reference: changeReference(frame.basedOn) }];
   if (frame.partOf !== undefined) set.partOf = [{ reference: changeReference(frame.partOf) }];
   if (frame.specimen !== undefined) set.specimen = { reference: changeReference(frame.specimen) };
+  else put(set, 'specimen', specimenByNumber(context, obx.field(33)));
   const result: Element = { code };
   put(result, 'category', categoryOf(frame.category, code));
   put(result, 'effectiveDateTime', dateTimeOf(context, obx.field(14), `${location}-14`) ?? frame.observedAt);
@@ -130,7 +133,8 @@ export function observationChange(
   };
   // U states a new status, D and W withdraw: without a value they leave the one that stands.
   const isBare = Object.keys(value).length === 0;
-  if (isBare && ['U', 'D', 'W'].includes(firstOf(context, obx.field(11)) ?? '')) {
+  const isWithdrawn = obx.field(31) === 'D' || ['U', 'D', 'W'].includes(firstOf(context, obx.field(11)) ?? '');
+  if (isBare && isWithdrawn) {
     return list.add({ ...change, initial: result });
   }
   for (const name in result) set[name] = result[name];
@@ -160,6 +164,8 @@ function put(element: Element, name: string, value: unknown): void {
 
 /** OBX-11; empty is read as final, since senders leave it out where all results are. */
 function statusOf(context: Context, obx: Segment, location: string): string {
+  // OBX-31 (2.8.2): the sender takes the whole result back.
+  if (obx.field(31) === 'D') return 'entered-in-error';
   const code = firstOf(context, obx.field(11));
   if (code === undefined) return 'final';
   const status = OBSERVATION_STATUS[code];
@@ -203,27 +209,40 @@ function putResult(context: Context, list: ChangeList, group: ObservationGroup, 
   put(set, 'extension', extensionsOf(context, obx, set, location));
   put(set, 'interpretation', present(repetitions(obx.field(8), by).map((raw) => interpretationOf(context, raw))));
   put(set, 'referenceRange', referenceRange(context, obx.field(7), obx.field(6)));
-  const people = repetitions(obx.field(16), by).map((raw) => list.practitioner(context, raw));
-  const organization = performingOrganization(context, list, obx) ?? producer(context, obx.field(15));
-  const director = performerAs(list.practitioner(context, repetitions(obx.field(25), by)[0] ?? ''), MEDICAL_DIRECTOR);
-  const roles = group.roles ?? [];
-  put(set, 'performer', present([...people, organization, director, ...participants(context, list, roles)]));
+  put(set, 'performer', performersOf(context, list, obx, group.roles));
   put(set, 'method', conceptOf(context, repetitions(obx.field(17), by)[0]));
   put(set, 'bodySite', conceptOf(context, repetitions(obx.field(20), by)[0], `${V2_TABLE}0163`));
-  put(
-    set,
-    'device',
-    deviceOf(context, list, repetitions(obx.field(18), by)[0] ?? '') ?? devicesOf(context, list, roles)[0],
-  );
-  if (roles.length > 0) {
-    const places = roles.map((prt) => extension(LOCATION, 'valueReference', locationOf(context, list, prt.field(9))));
-    const extensions = Array.isArray(set.extension) ? set.extension : [];
-    put(set, 'extension', [...extensions, ...present(places)]);
-  }
+  put(set, 'device', deviceOf(context, list, repetitions(obx.field(18), by)[0] ?? ''));
+  if (group.roles !== undefined) putRoles(context, list, set, group.roles);
   put(set, 'note', notesOf(context, group.notes, list));
 }
 
 /** OBX-4 sub-identifier and OBX-19 time of analysis, beside what the value brought. */
+/** OBX-16, OBX-23 (else OBX-15), OBX-25 and PRT. */
+function performersOf(
+  context: Context,
+  list: ChangeList,
+  obx: Segment,
+  roles: readonly Segment[] | undefined,
+): Element[] {
+  if (roles === undefined && PERFORMERS.every((field) => obx.field(field) === '')) return [];
+  const [director = ''] = repetitions(obx.field(25), context.by);
+  return present([
+    ...repetitions(obx.field(16), context.by).map((raw) => list.practitioner(context, raw)),
+    performingOrganization(context, list, obx) ?? producer(context, obx.field(15)),
+    performerAs(list.practitioner(context, director), MEDICAL_DIRECTOR),
+    ...participants(context, list, roles ?? []),
+  ]);
+}
+
+/** PRT behind the result: the device where OBX-18 names none, and the place. */
+function putRoles(context: Context, list: ChangeList, set: Element, roles: readonly Segment[]): void {
+  if (set.device === undefined) put(set, 'device', devicesOf(context, list, roles)[0]);
+  const places = roles.map((prt) => extension(LOCATION, 'valueReference', locationOf(context, list, prt.field(9))));
+  const extensions: Element[] = Array.isArray(set.extension) ? set.extension : [];
+  put(set, 'extension', [...extensions, ...present(places)]);
+}
+
 function extensionsOf(context: Context, obx: Segment, value: Element, location: string): Element[] {
   const subId = textOf(context, components(obx.field(4), context.by)[0]);
   return present([
@@ -247,6 +266,14 @@ function interpretationOf(context: Context, raw: string): Element | undefined {
   if (!raw.includes(context.by.component)) return { coding: [mapped] };
   const display = textOf(context, components(raw, context.by)[1]);
   return mappedTo(conceptOf(context, raw), display === undefined ? mapped : { ...mapped, display });
+}
+
+/** OBX-33 (EIP), where it names one specimen and the message does not say more of it. */
+function specimenByNumber(context: Context, raw: string): Element | undefined {
+  if (raw === '' || raw.includes(context.by.repetition)) return undefined;
+  const [placer = '', filler = ''] = components(raw, context.by);
+  const found = eiIdentifier(context, filler, 'FILL') ?? eiIdentifier(context, placer, 'PLAC');
+  return found === undefined ? undefined : { type: 'Specimen', identifier: found.identifier };
 }
 
 /** OBX-15 names the producer by a code of its own: a reference by identifier. */

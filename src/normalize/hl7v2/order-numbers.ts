@@ -27,10 +27,10 @@ export function orderNumbers(context: Context, orc: Segment | undefined, obr: Se
 
 /** OBR-53 and ORC-33, which repeat each other: what the placer calls it in other systems. */
 function alternates(context: Context, orc: Segment | undefined, obr: Segment | undefined): Identified[] {
-  const raws = new Set([
-    ...repetitions(obr?.field(53) ?? '', context.by),
-    ...repetitions(orc?.field(33) ?? '', context.by),
-  ]);
+  const here = obr?.field(53) ?? '';
+  const above = orc?.field(33) ?? '';
+  if (here === '' && above === '') return [];
+  const raws = new Set([...repetitions(here, context.by), ...repetitions(above, context.by)]);
   return present([...raws].map((raw) => cxIdentifier(context, raw, 'PLAC', 'OBR-53')));
 }
 

@@ -10,6 +10,7 @@ import { bar, barP02, dftP03 } from './dft-p03.ts';
 import { mdm } from './mdm-t02.ts';
 import { mfnM02, mfnM05 } from './mfn.ts';
 import { oruR01 } from './oru-r01.ts';
+import { adtA20 } from './npu.ts';
 import { oul } from './oul.ts';
 import { pharmacy } from './pharmacy.ts';
 import { pathways } from './ppr-pc1.ts';
@@ -39,6 +40,7 @@ export const STRUCTURES: Readonly<Record<string, Readonly<Record<string, Structu
     A16: adt('A16'),
     A17: adtA17,
     A18: adtMerge(),
+    A20: adtA20,
     A21: adt('A21'),
     A22: adt('A22'),
     A23: adt('A23'),

@@ -3,6 +3,7 @@ import { components, subcomponents } from '../../../formats/hl7v2/delimiters.ts'
 import { compact, extension, periodOf, present, textOf, type Context, type Element } from '../context.ts';
 
 const EXTENSION = 'http://hl7.org/fhir/StructureDefinition/humanname-';
+const ASSEMBLY = `${EXTENSION}assembly-order`;
 
 /** FN.2 to FN.5: the parts of a surname, by the extensions that name them. */
 const SURNAME_PARTS = ['own-prefix', 'own-name', 'partner-prefix', 'partner-name'];
@@ -83,8 +84,8 @@ function nameFrom(context: Context, parts: NameParts): Element | undefined {
   const prefix = textOf(context, parts.prefix);
   if (family === undefined && given.length === 0 && prefix === undefined && suffix.length === 0) return undefined;
   const use = NAME_USE[textOf(context, parts.type) ?? ''];
-  const assembly = extension(`${EXTENSION}assembly-order`, 'valueCode', textOf(context, parts.assembly));
-  const named = family === undefined ? [] : partsOfSurname(context, surnameParts);
+  const assembly = extension(ASSEMBLY, 'valueCode', textOf(context, parts.assembly));
+  const named = family === undefined || surnameParts.length === 0 ? [] : partsOfSurname(context, surnameParts);
   return compact({
     extension: assembly === undefined ? undefined : [assembly],
     use,

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { stringifyFhirJson } from '../../../../src/formats/fhir/json.ts';
 import { validateResource } from '../../../../src/formats/fhir/validate.ts';
-import { MemoryRecord, oru } from '../../../support/hl7v2.ts';
+import { MemoryRecord, oru, segment } from '../../../support/hl7v2.ts';
 
 /** One report as a laboratory sends it: its status, and some of its results. */
 interface Statement {
@@ -31,7 +31,13 @@ function stateOf(messages: readonly string[]): unknown {
   const names = new Map<string, string>();
   for (const resource of record.all()) {
     const code: any = resource.code;
-    names.set(`${resource.resourceType}/${resource.id}`, `${resource.resourceType}/${code?.coding[0].code ?? ''}`);
+    // Organisms and their susceptibilities share codes: what they found tells them apart.
+    const { valueQuantity, valueCodeableConcept }: any = resource;
+    const found = String(valueQuantity?.value ?? valueCodeableConcept?.coding[0].code ?? '');
+    names.set(
+      `${resource.resourceType}/${resource.id}`,
+      `${resource.resourceType}/${code?.coding[0].code ?? ''} ${resource.resourceType === 'Observation' ? found : ''}`,
+    );
     expect(validateResource(resource)).toEqual([]);
   }
   const texts = record.all().map((resource) => {
@@ -129,5 +135,72 @@ describe('trap: corrections and late preliminary results in any order of arrival
     const late = message({ status: 'P', results: both }, 1);
     const final = message({ status: 'F', results: both.slice(0, 1) }, 2);
     expect(new MemoryRecord(final, late).one('DiagnosticReport').result).toHaveLength(2);
+  });
+});
+
+/** A culture and the susceptibilities of what it grew, each in messages of its own, as a laboratory goes on. */
+describe('trap: microbiology in any order of arrival', () => {
+  const at = (n: number): string => `2026030110${String(10 + n)}00+0100`;
+  const head = (n: number): string[] => [
+    `MSH|^~\\&|LAB|HOSP|GW|HOSP|${at(n)}||ORU^R01^ORU_R01|M${n}|P|2.5.1`,
+    'PID|1||123^^^HOSP^MR||Doe^Jane||19800704|F',
+  ];
+  const obr = (n: number, fields: Readonly<Record<number, string>>): string =>
+    segment('OBR', { 1: '1', 7: '20260301093000+0100', 22: at(n), 24: 'MB', ...fields });
+  const culture = (n: number, status: string, organisms: readonly string[]): string[] => [
+    obr(n, { 3: 'F1^LAB', 4: '600-7^Culture^LN', 25: status }),
+    ...organisms.map((organism, i) => `OBX|${i + 1}|CWE|600-7^Culture^LN|${i + 1}|${organism}^x^SCT||||||${status}`),
+  ];
+  const child = (n: number, status: string, subId: string, drugs: Readonly<Record<string, string>>): string[] => [
+    obr(n, {
+      3: `S${subId}^LAB`,
+      4: '50545-3^Susceptibility^LN',
+      25: status,
+      26: `600-7&Culture&LN^${subId}`,
+      29: '^F1&LAB',
+      50: '600-7^Culture^LN',
+    }),
+    ...Object.entries(drugs).map(([drug, value], i) => `OBX|${i + 1}|NM|${drug}^T^LN||${value}|mg/L|||||${status}`),
+  ];
+  const message = (n: number, ...orders: readonly string[][]): string => [...head(n), ...orders.flat(), ''].join('\r');
+  const story = [
+    message(1, culture(1, 'P', ['112283007'])),
+    message(2, culture(2, 'F', ['112283007', '3092008'])),
+    message(3, child(3, 'F', '1', { '28-1': '8', '12-5': '2' })),
+    message(4, child(4, 'F', '2', { '28-1': '16' })),
+    message(5, child(5, 'C', '1', { '28-1': '4' })),
+    message(6, culture(6, 'C', ['112283007', '3092008'])),
+    message(7, culture(7, 'C', ['112283007', '3092008']), child(7, 'C', '2', { '28-1': '32' })),
+  ];
+
+  it('property: culture, organisms, susceptibilities and their corrections, in part or whole, end in the same state', () => {
+    const some = fc.subarray(
+      story.map((_, i) => i),
+      { minLength: 2 },
+    );
+    const arrivals = some.chain((chosen) =>
+      fc.record({
+        chosen: fc.constant(chosen),
+        order: fc.shuffledSubarray(chosen, { minLength: chosen.length }),
+      }),
+    );
+    fc.assert(
+      fc.property(arrivals, ({ chosen, order }) => {
+        expect(stateOf(order.map((i) => story[i]))).toEqual(stateOf(chosen.map((i) => story[i])));
+      }),
+      { numRuns: 400 },
+    );
+  });
+
+  it('ends with each organism beside its own susceptibilities', () => {
+    const record = new MemoryRecord(...story.toReversed());
+    const organisms: any[] = record.all('Observation').filter(({ hasMember }) => hasMember !== undefined);
+    expect(organisms.map(({ status, hasMember }) => [status, hasMember.length])).toEqual(
+      expect.arrayContaining([
+        ['corrected', 2],
+        ['corrected', 1],
+      ]),
+    );
+    expect(organisms).toHaveLength(2);
   });
 });

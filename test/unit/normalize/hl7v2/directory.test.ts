@@ -59,6 +59,15 @@ OBR|1`,
     expect(record.one('Encounter').location).toEqual([{ location: { display: 'W1 12' }, status: 'active' }]);
   });
 
+  it('A20 tells the state of a bed, the same that visits refer to', () => {
+    const bed = (status: string, day: number): string =>
+      adt('A20', [`NPU|W1^12^B^NORTH|${status}`], `202603${String(day).padStart(2, '0')}120000+0100`);
+    const record = new MemoryRecord(stay({ 3: 'W1^12^B^NORTH', 40: 'O' }), bed('H', 2), bed('U', 3));
+    const beds: any[] = record.all('Location').filter(({ operationalStatus }) => operationalStatus !== undefined);
+    expect(beds.map(({ name, operationalStatus }) => [name, operationalStatus.code])).toEqual([['B', 'U']]);
+    expect(() => new MemoryRecord(adt('A20', ['NPU||U']))).toThrow(expect.objectContaining({ expression: 'NPU[1]-1' }));
+  });
+
   it('PV1-54 is an episode that its visits share', () => {
     const record = new MemoryRecord(
       stay({ 53: 'Pregnancy', 54: 'E1^^^HOSP' }),

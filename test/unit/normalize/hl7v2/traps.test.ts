@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { stringifyFhirJson } from '../../../../src/formats/fhir/json.ts';
 import { validateResource } from '../../../../src/formats/fhir/validate.ts';
-import { adt, MemoryRecord, normalize, oru, RECEIVED_AT, type OruParts } from '../../../support/hl7v2.ts';
+import { adt, hl7, MemoryRecord, normalize, oru, RECEIVED_AT, segment, type OruParts } from '../../../support/hl7v2.ts';
 
 /** The only Observation of an ORU with one OBX. */
 const observe = (obx: string, parts: Partial<OruParts> = {}): any =>
@@ -610,5 +610,54 @@ describe('what is refused', () => {
     } catch (thrown) {
       expect(String(thrown)).not.toContain('CANARY');
     }
+  });
+});
+
+describe('trap: set ids that do not count, and action codes', () => {
+  it('results that are all number 1 stay apart, and meet their corrections by what they are', () => {
+    const results = ['OBX|1|NM|1^A^L||1.0|g|||||F', 'OBX|1|NM|2^B^L||2.0|g|||||F'];
+    const later = oru({
+      msh7: '20260301130000+0100',
+      controlId: 'C2',
+      status: 'C',
+      obx: ['OBX|7|NM|2^B^L||3.0|g|||||C', 'OBX|9|NM|1^A^L||1.0|g|||||F'],
+    });
+    const record = new MemoryRecord(oru({ obx: results }), later);
+    expect(record.all('Observation').map(({ status }) => status)).toEqual(['final', 'corrected']);
+  });
+
+  it('OBX-31 D, IAM-6 D, DG1-21 D and RXA-21 D withdraw what was said; they delete nothing', () => {
+    const withdrawn = new MemoryRecord(
+      oru({ obx: ['OBX|1|NM|1^A^L||1.0|g|||||F'] }),
+      oru({
+        msh7: '20260301130000+0100',
+        controlId: 'C2',
+        obx: [segment('OBX', { 1: '1', 2: 'NM', 3: '1^A^L', 11: 'F', 31: 'D' })],
+      }),
+    ).one('Observation');
+    expect(withdrawn).toMatchObject({ status: 'entered-in-error', valueQuantity: { unit: 'g' } });
+    const stay = (allergy: string, diagnosis: string): MemoryRecord =>
+      new MemoryRecord(
+        adt('A01', [
+          PID,
+          PV1,
+          segment('IAM', { 1: '1', 3: '1^Pen^L', 6: allergy, 7: 'I1' }),
+          segment('DG1', { 1: '1', 3: 'D1^Fever^L', 20: 'N1', 21: diagnosis }),
+        ]),
+      );
+    const codes = (resource: any): unknown => resource.verificationStatus?.coding[0].code;
+    expect(codes(stay('A', 'A').one('AllergyIntolerance'))).not.toBe('entered-in-error');
+    expect(codes(stay('D', 'D').one('AllergyIntolerance'))).toBe('entered-in-error');
+    expect(codes(stay('D', 'D').one('Condition'))).toBe('entered-in-error');
+    const shot = hl7('VXU^V04', [PID, 'ORC|RE||I1^A', segment('RXA', { 3: '20260201', 5: '140^Flu^CVX', 21: 'D' })]);
+    expect(new MemoryRecord(shot).one('Immunization').status).toBe('entered-in-error');
+  });
+
+  it('OBX-33 names the specimen of a result by its number', () => {
+    const obx = segment('OBX', { 1: '1', 2: 'NM', 3: '1^A^L', 5: '1', 11: 'F', 33: 'S1&A^S2&B' });
+    expect(new MemoryRecord(oru({ obx: [obx] })).one('Observation').specimen).toMatchObject({
+      type: 'Specimen',
+      identifier: { value: 'S2' },
+    });
   });
 });
