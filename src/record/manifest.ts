@@ -43,8 +43,10 @@ export interface ManifestContent {
   readonly lockboxes: readonly (number | null)[];
   /** Bytes of the raw message; its parts are padded by newlines, which a message may end in itself. */
   readonly raw?: number;
-  /** Ordinals of the payloads that hold records. The others: raw message parts, blobs. */
+  /** Ordinals of the payloads that hold records. The others: raw message parts, blobs, parts of this very content. */
   readonly groups: readonly number[];
+  /** Ordinals of the payloads, under the same lockbox, that hold the long lists of a large message (`splitManifest`). */
+  readonly more?: readonly number[];
   /** Source times of records that differ from `time`: [ordinal, line, milliseconds]. */
   readonly times?: readonly (readonly [number, number, number])[];
   readonly aliases?: readonly (readonly [AliasHash, ResourceKey])[];
@@ -70,6 +72,43 @@ export interface ManifestContent {
 
 export function encodeManifest(content: ManifestContent): Buffer {
   return Buffer.from(JSON.stringify(content));
+}
+
+/** Lists that have an entry for each record of a message. */
+const LONG_LISTS = ['times', 'aliases', 'withdrawn', 'restated'] as const;
+type LongList = (typeof LONG_LISTS)[number];
+
+/** Entries that the long lists may have together inside of a manifest: some 170,000 bytes, of the 250,000 of a sealed group. */
+const ENTRIES_INSIDE = 2_000;
+
+/** A manifest of thousands of records does not fit into one sealed group: its long lists go into parts of their own, in order. */
+export function splitManifest<C extends Pick<ManifestContent, LongList>>(
+  content: C,
+): { readonly content: Omit<C, LongList> & Pick<ManifestContent, LongList>; readonly parts: readonly Buffer[] } {
+  const entries = LONG_LISTS.reduce((sum, name) => sum + (content[name]?.length ?? 0), 0);
+  if (entries <= ENTRIES_INSIDE) return { content, parts: [] };
+  const { times, aliases, withdrawn, restated, ...rest } = content;
+  const lists = { times, aliases, withdrawn, restated };
+  const parts = LONG_LISTS.flatMap((name) => {
+    const list = lists[name] ?? [];
+    return Array.from({ length: Math.ceil(list.length / ENTRIES_INSIDE) }, (_, i) =>
+      Buffer.from(JSON.stringify({ [name]: list.slice(i * ENTRIES_INSIDE, (i + 1) * ENTRIES_INSIDE) })),
+    );
+  });
+  return { content: rest, parts };
+}
+
+/** The whole content, with the lists of its parts, the plaintexts of the payloads `more`. */
+export function joinManifest(content: ManifestContent, parts: readonly Buffer[]): ManifestContent {
+  if (parts.length === 0) return content;
+  const read = parts.map((part) => JSON.parse(part.toString()) as Pick<ManifestContent, LongList>);
+  return {
+    ...content,
+    times: read.flatMap(({ times = [] }) => times),
+    aliases: read.flatMap(({ aliases = [] }) => aliases),
+    withdrawn: read.flatMap(({ withdrawn = [] }) => withdrawn),
+    restated: read.flatMap(({ restated = [] }) => restated),
+  };
 }
 
 /** Throws `integrity` when the plaintext is not version 1. */

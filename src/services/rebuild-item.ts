@@ -19,7 +19,7 @@ import {
 import { lockboxTag, type Lockbox } from '../keys/lockbox.ts';
 import { labelSet, type LabelSet } from '../labels/label.ts';
 import { parseDocument } from '../record/document.ts';
-import { decodeManifest, type ManifestContent } from '../record/manifest.ts';
+import { decodeManifest, joinManifest, type ManifestContent } from '../record/manifest.ts';
 import { noticeOf } from '../record/notice.ts';
 import { decodeSourceVersion } from '../record/source-document.ts';
 import { parseLine, splitLines } from '../record/open.ts';
@@ -237,16 +237,17 @@ export class ItemReader {
   async #readManifest(
     leaf: LeafIndex,
     count: number,
-    content: ManifestContent,
+    inHead: ManifestContent,
     payload: () => Promise<PayloadRow>,
   ): Promise<void> {
     const item = this.#item;
     const secret = this.#gatewaySecret();
-    const source = content.kind === 'access' ? 0 : sourceNumber(secret, content.source);
-    const times = new Map((content.times ?? []).map(([ordinal, line, time]) => [`${ordinal} ${line}`, time]));
+    const source = inHead.kind === 'access' ? 0 : sourceNumber(secret, inHead.source);
+    const groups: { readonly ordinal: number; readonly lockbox: Lockbox; readonly packed: Buffer }[] = [];
+    const parts: Buffer[] = [];
     for (let ordinal = 0; ordinal < count; ordinal += 1) {
       const row = await payload();
-      const place = content.lockboxes[ordinal] ?? undefined;
+      const place = inHead.lockboxes[ordinal] ?? undefined;
       if (leafOfGroup(row.group) !== leaf || ordinalOfGroup(row.group) !== ordinal) {
         throw new GatewayError(
           'integrity',
@@ -262,7 +263,13 @@ export class ItemReader {
       await this.#countTag(grant, lockbox, groupTag(row.packed));
       const stored: LeafIndex | NewDocument = place >= 0 ? grant : { document: -place - 1 };
       item.payloads.push({ lockbox: stored, digest: row.digest, size: row.size, body: row.packed });
-      if (content.groups.includes(ordinal)) await this.#readGroup(content, ordinal, lockbox, row.packed, source, times);
+      if (inHead.groups.includes(ordinal)) groups.push({ ordinal, lockbox, packed: row.packed });
+      if (inHead.more?.includes(ordinal) === true) parts.push(unsealGroup(lockbox.keyObject, row.packed).plaintext);
+    }
+    const content = joinManifest(inHead, parts);
+    const times = new Map((content.times ?? []).map(([ordinal, line, time]) => [`${ordinal} ${line}`, time]));
+    for (const { ordinal, lockbox, packed } of groups) {
+      await this.#readGroup(content, ordinal, lockbox, packed, source, times);
     }
     for (const [hash, resource] of content.aliases ?? []) item.aliases.push({ hash, resource });
     item.links = (content.links ?? []).map(([patient, other, seq, kind, wasActive, sourceTime]) => {

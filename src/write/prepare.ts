@@ -4,12 +4,13 @@
  */
 import { GatewayError } from '../core/errors.ts';
 import { groupNumber, type AliasHash, type LeafIndex, type ResourceKey } from '../core/ids.ts';
+import { pace } from '../core/next-turn.ts';
 import { DIRECTORY_TYPES } from '../formats/fhir/references.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Issue } from '../formats/fhir/validate.ts';
 import { aliasHash, messageKey, resourceKey, sourceNumber, type IndexSecret } from '../keys/index-secret.ts';
 import { labelSet, type LabelSet } from '../labels/label.ts';
-import { encodeManifest, RAW_PART_BYTES, type ManifestContent } from '../record/manifest.ts';
+import { encodeManifest, RAW_PART_BYTES, splitManifest, type ManifestContent } from '../record/manifest.ts';
 import { Draft, type DraftDeps } from './draft.ts';
 import type { CommitItem, MessageKey, PrepareStore, Resolved } from './ports.ts';
 import { keepCharts } from './keep-charts.ts';
@@ -72,8 +73,15 @@ export async function prepare(deps: PrepareDeps, submission: Submission): Promis
   const now = new Date(deps.clock.now()).toISOString();
   const patients = await knownPatients(deps, targets, secret);
   const subjects = await provenanceSubjects(deps, distinct, resolved);
-  const versions = written.map((target) => nextVersion(deps, submission, target, now, patients, subjects));
-  await submission.authorize?.(distinct.map((target) => writeTarget(target, versions)));
+  const rest = pace();
+  const versions: Version[] = [];
+  for (const target of written) {
+    versions.push(nextVersion(deps, submission, target, now, patients, subjects));
+    const wait = rest();
+    if (wait !== undefined) await wait;
+  }
+  const versionOf = new Map(versions.map((version) => [version.target, version] as const));
+  await submission.authorize?.(distinct.map((target) => writeTarget(target, versionOf.get(target))));
 
   const owner = ownerOf(versions, targets, about, resolved);
   const rawEpoch = owner === undefined ? Math.floor(submission.receivedAt / DAY_MS) : 0;
@@ -105,6 +113,7 @@ export async function prepare(deps: PrepareDeps, submission: Submission): Promis
     const { bytes, contentType } = submission.raw;
     for (let from = 0; from === 0 || from < bytes.length; from += RAW_PART_BYTES) {
       await draft.addPayload(owner, RAW_LABELS, rawEpoch, contentType, bytes.subarray(from, from + RAW_PART_BYTES));
+      await rest();
     }
   }
   for (const { digest, size, change } of submission.blobs ?? []) {
@@ -114,15 +123,14 @@ export async function prepare(deps: PrepareDeps, submission: Submission): Promis
   const withdrawn = withdrawnBy(versions);
   const moves = movesOf(secret, deps.random, submission.changes, targets, versions);
   const restated = restatedBy(distinct, source);
-  const results = targets.map((target) => resultOf(target, versions));
+  const results = targets.map((target) => resultOf(target, versionOf.get(target)));
   const answer = submission.answer?.(results);
-  const content: ManifestContent = {
+  const { content, parts } = splitManifest({
     kind: submission.kind,
     source: submission.source,
     at: submission.receivedAt,
     time: submission.sourceTime,
     ...(message === undefined ? {} : { message: [message.control, message.digest, message.thread ?? null] as const }),
-    lockboxes: draft.lockboxes,
     ...(submission.raw === undefined ? {} : { raw: submission.raw.bytes.length }),
     groups: groups.map((group) => group.payload),
     ...timesOf(draft.item, submission.sourceTime),
@@ -146,7 +154,13 @@ export async function prepare(deps: PrepareDeps, submission: Submission): Promis
     ...(submission.quarantine === undefined ? {} : { quarantine: submission.quarantine }),
     ...(submission.reprocessOf === undefined ? {} : { reprocessOf: submission.reprocessOf }),
     details: submission.details,
-  };
+  });
+  const more: number[] = [];
+  for (const part of parts) {
+    more.push(await draft.addPayload(undefined, MANIFEST_LABELS, 0, 'application/json', part));
+    await rest();
+  }
+  const manifest: ManifestContent = { ...content, lockboxes: draft.lockboxes, ...(more.length > 0 && { more }) };
   draft.item.message = message;
   draft.item.restated = restated;
   draft.item.links = links;
@@ -156,7 +170,7 @@ export async function prepare(deps: PrepareDeps, submission: Submission): Promis
     draft.item.quarantine = { reason: submission.quarantine.code, source, at: submission.receivedAt };
   }
   if (submission.reprocessOf !== undefined) draft.item.reprocessOf = submission.reprocessOf;
-  const item = await draft.finish('manifest', MANIFEST_LABELS, encodeManifest(content));
+  const item = await draft.finish('manifest', MANIFEST_LABELS, encodeManifest(manifest));
   return {
     item,
     complete(firstLeaf) {

@@ -3,6 +3,7 @@ import { GatewayError } from '../core/errors.ts';
 import { groupBy } from '../core/group-by.ts';
 import type { ResourceKey } from '../core/ids.ts';
 import { GROUP_MAX_BYTES, GROUP_MAX_LINES, GROUP_PADDING_STEP } from '../core/limits.ts';
+import { pace } from '../core/next-turn.ts';
 import { stringifyFhirJson } from '../formats/fhir/json.ts';
 import { isTombstone } from '../formats/fhir/resource.ts';
 import type { Draft, DraftDeps } from './draft.ts';
@@ -46,6 +47,7 @@ export async function sealVersions(
 ): Promise<SealedVersions[]> {
   const byLockbox = groupBy(versions, (version) => `${version.patient ?? ''} ${version.labels}`);
   const sealed: SealedVersions[] = [];
+  const rest = pace();
   for (const inLockbox of byLockbox.values()) {
     for (const group of splitGroups(inLockbox)) {
       const { patient, labels } = group[0].version;
@@ -66,6 +68,7 @@ export async function sealVersions(
       });
       for (const row of tokens.rows(payload)) draft.item.tokens.push(row);
       sealed.push({ payload, targets: group.map(({ version }) => version.target) });
+      await rest();
     }
   }
   return sealed;
@@ -76,9 +79,10 @@ interface Line {
   readonly line: string;
 }
 
-function splitGroups(versions: readonly Version[]): Line[][] {
-  const groups: Line[][] = [];
-  let bytes = Infinity;
+/** One by one, so that a message of thousands of resources is not written out at a stretch. */
+function* splitGroups(versions: readonly Version[]): Generator<[Line, ...Line[]]> {
+  let group: [Line, ...Line[]] | undefined;
+  let bytes = 0;
   for (const version of versions) {
     const line = stringifyFhirJson(version.resource);
     const size = Buffer.byteLength(line) + 1;
@@ -91,14 +95,14 @@ function splitGroups(versions: readonly Version[]): Line[][] {
         },
       );
     }
-    const last = groups.at(-1);
-    if (last === undefined || last.length === GROUP_MAX_LINES || bytes + size > GROUP_BYTES) {
-      groups.push([{ version, line }]);
+    if (group === undefined || group.length === GROUP_MAX_LINES || bytes + size > GROUP_BYTES) {
+      if (group !== undefined) yield group;
+      group = [{ version, line }];
       bytes = size;
     } else {
-      last.push({ version, line });
+      group.push({ version, line });
       bytes += size;
     }
   }
-  return groups;
+  if (group !== undefined) yield group;
 }

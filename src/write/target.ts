@@ -7,6 +7,7 @@ import { systemPermit } from '../consent/permit.ts';
 import { GatewayError } from '../core/errors.ts';
 import { groupBy } from '../core/group-by.ts';
 import type { AliasHash, ResourceKey } from '../core/ids.ts';
+import { pace } from '../core/next-turn.ts';
 import { randomUuid, type Random } from '../core/random.ts';
 import { parseChangeReference, type Change, type MergeChange } from '../formats/fhir/change.ts';
 import { mapReferences, subjectOf } from '../formats/fhir/references.ts';
@@ -122,11 +123,14 @@ export async function findTargets(
     );
   });
   const references = targets.map((target) => `${target.type}/${target.id}`);
-  changes.forEach((change, i) => {
+  const rest = pace();
+  for (const [i, change] of changes.entries()) {
     const silent = change.mode === 'merge' && change.unless !== undefined && targets[change.unless] === targets[i];
     if (!silent) applyTo(targets[i], linked(change, references), receivedAt);
     if (change.mode === 'replace' && change.moved === true) targets[i].moved = true;
-  });
+    const wait = rest();
+    if (wait !== undefined) await wait;
+  }
   return targets;
 }
 

@@ -117,8 +117,8 @@ function patientOf(resource: StoredResource, patients: ReadonlyMap<string, Resou
   return key;
 }
 
-export function writeTarget(target: Target, versions: readonly Version[]): WriteTarget {
-  const version = versions.find((candidate) => candidate.target === target);
+/** `version`: what the message makes of the target, if anything. */
+export function writeTarget(target: Target, version: Version | undefined): WriteTarget {
   const gone = version !== undefined && isTombstone(version.resource);
   return {
     interaction: gone ? 'delete' : target.current === undefined || isTombstone(target.current) ? 'create' : 'update',
@@ -132,8 +132,9 @@ export function writeTarget(target: Target, versions: readonly Version[]): Write
   };
 }
 
-export function resultOf(target: Target, versions: readonly Version[]): Result {
-  const resource = versions.find((version) => version.target === target)?.resource ?? target.current;
+/** `version`: what the message makes of the target, if anything. */
+export function resultOf(target: Target, version: Version | undefined): Result {
+  const resource = version?.resource ?? target.current;
   return {
     outcome: target.outcome,
     type: target.type,

@@ -1,6 +1,10 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { LeafIndex, ResourceKey } from '../../../src/core/ids.ts';
 import type { Change } from '../../../src/formats/fhir/change.ts';
+import { movingDocuments } from '../../../src/services/move-documents.ts';
 import { systemClock } from '../../../src/core/clock.ts';
 import { systemRandom } from '../../../src/core/random.ts';
 import { documentSigner } from '../../../src/record/document.ts';
@@ -9,7 +13,9 @@ import { sourceStore } from '../../../src/storage/pg/source-store.ts';
 import { rebuild, type RebuildSummary } from '../../../src/services/rebuild.ts';
 import type { CommitStore } from '../../../src/write/ports.ts';
 import { rebuiltKeys } from '../../../src/services/rebuilt-keys.ts';
+import { openFileBlobStore } from '../../../src/storage/blobs/fs.ts';
 import { commitStore } from '../../../src/storage/pg/commit-store.ts';
+import { isBlobNamed } from '../../../src/storage/pg/follower-store.ts';
 import { withLedgerSource } from '../../../src/storage/pg/ledger-source.ts';
 import { openLog } from '../../../src/storage/pg/open-log.ts';
 import { openPool, type Pool } from '../../../src/storage/pg/pool.ts';
@@ -134,6 +140,35 @@ const changes = (n: number): Change[] => [
   ...relation(n),
 ];
 
+/** Results with times of their own, so that a manifest has to say them. */
+const manyResults = (count: number): Change[] =>
+  Array.from({ length: count }, (_, i) => ({
+    mode: 'merge',
+    type: 'Observation',
+    keys: [['filler', 'many', `${i}`]],
+    sourceTime: 1000 + (i % 7),
+    set: {
+      resourceType: 'Observation',
+      status: 'final',
+      code: { text: 'x' },
+      subject: { reference: 'change:0' },
+      valueQuantity: { value: i },
+    },
+  }));
+
+const letter = (): Change => ({
+  mode: 'merge',
+  type: 'DocumentReference',
+  keys: [['document', 'd1']],
+  sourceTime: 3000,
+  set: {
+    resourceType: 'DocumentReference',
+    status: 'current',
+    subject: { reference: 'change:0' },
+    content: [{ attachment: { contentType: 'application/pdf', data: Buffer.alloc(90_000, 7).toString('base64') } }],
+  },
+});
+
 it('derives every table again from documents, payloads and keys', async () => {
   for (let round = 0; round < 5; round += 1) {
     await Promise.all(
@@ -183,6 +218,37 @@ it('derives every table again from documents, payloads and keys', async () => {
     reprocessOf: kept[1],
     changes: changes(8),
   });
+  // A message of more records than one sealed part of a manifest can name, twice: what it says stands the second time.
+  for (const control of ['many', 'many again']) {
+    const { results } = await writer.writer.submit({
+      kind: 'hl7v2',
+      source: 'lab0',
+      control,
+      receivedAt: 1_700_000_000_000,
+      sourceTime: 2000,
+      details: {},
+      raw: { bytes: Buffer.from(control), contentType: 'x-application/hl7-v2+er7' },
+      changes: [{ ...changes(3)[0], sourceTime: 2000 }, ...manyResults(4_500)],
+    });
+    expect(new Set(results.slice(1).map(({ outcome }) => outcome))).toEqual(
+      new Set([control === 'many' ? 'created' : 'unchanged']),
+    );
+  }
+  // A document that becomes a Binary with a blob.
+  const named = (digest: Uint8Array): Promise<boolean> => isBlobNamed(writer.pool, digest);
+  const folder = await mkdtemp(join(tmpdir(), 'anamnesis-blobs-'));
+  const blobs = await openFileBlobStore(folder);
+  await movingDocuments({ blobs, isBlobNamed: named, random: systemRandom }, writer.writer).submit({
+    kind: 'hl7v2',
+    source: 'lab0',
+    control: 'letter',
+    receivedAt: 1_700_000_000_000,
+    sourceTime: 3000,
+    details: {},
+    changes: [{ ...changes(3)[0], sourceTime: 3000 }, letter()],
+  });
+  await rm(folder, { recursive: true });
+  expect((await writer.pool.query('select 1 from payload where lockbox is null')).rowCount).toBe(1);
   for (const [n, change] of visitMoved().entries()) {
     const times = { receivedAt: 1_700_000_100_000 + n, sourceTime: 1_000 + n };
     await writer.writer.submit({ kind: 'hl7v2', source: 'adt', ...times, details: {}, changes: change });
