@@ -2,13 +2,14 @@
  * The sources that a process (or a thread of it) knows: newest versions in memory, looked for again every second, so that a new
  * version is in use without a restart, in every process. While the database is away those that are known stay in use.
  */
+import type { GatewayError } from '../core/errors.ts';
 import { SENDERS_MAX } from '../core/limits.ts';
 import { Lru } from '../core/lru.ts';
 import { describeError, type Log } from '../core/log.ts';
 import { parseSourceDefinition, type SourceDefinition } from '../normalize/hl7v2/source-definition.ts';
 import { chooseKeptSource, chooseSource, type SourceRules } from './choose-source.ts';
 import { openVersions, type SourceDeps } from './source-store.ts';
-import type { ChosenSource, Sources } from './sources.ts';
+import type { ChosenSource, ClientCertificate, Sources } from './sources.ts';
 
 export interface SourceRegistryDeps extends SourceDeps {
   readonly log: Log;
@@ -86,6 +87,7 @@ export async function openSourceRegistry(deps: SourceRegistryDeps): Promise<Sour
       if (found === undefined) {
         found = chooseSource(rules, header, client);
         chosen.set(key, found);
+        if (found.refused !== undefined) tellRefused(log, found.refused, client);
       }
       return found;
     },
@@ -93,4 +95,10 @@ export async function openSourceRegistry(deps: SourceRegistryDeps): Promise<Sour
     refresh,
     close: () => clearInterval(timer),
   };
+}
+
+/** Once for each sender, not for each message: an operator binds a certificate by the fingerprint that stands here. */
+function tellRefused(log: Log, { code, message }: GatewayError, client: ClientCertificate | undefined): void {
+  const certificate = client === undefined ? {} : { source: client.fingerprint };
+  log.warn({ event: 'source-refused', code, reason: message, ...certificate });
 }

@@ -106,6 +106,8 @@ describe.skipIf(!hasOpenssl)('sources of a gateway under mutual TLS', () => {
       code: 'AR',
       text: expect.stringContaining('certificate of this connection'),
     });
+    const { fingerprint256 } = new X509Certificate(readFileSync(file('lab.pem')));
+    expect(gateway.output()).toContain(fingerprint256.replaceAll(':', '').toLowerCase());
   });
 
   test('a kept source is in use without a restart, over its own certificate alone', async () => {
@@ -160,7 +162,7 @@ describe.skipIf(!hasOpenssl)('sources of a gateway under mutual TLS', () => {
     expect(((await faulty.json()) as { issues: unknown[] }).issues).toHaveLength(2);
     const kept = await ask('admin.write', 'PUT', '/lab', { 'if-match': '"1"' }, change);
     expect([kept.status, kept.headers.get('etag')]).toEqual([200, '"2"']);
-    await sendUntil('lab', 'LAB', 'AA');
+    await sendUntil('lab', 'LAB', 'CA');
 
     const fresh = { match: [{ application: 'NEW' }], assigner: 'urn:x:new' };
     expect((await ask('admin.write', 'PUT', '/new', { 'if-none-match': '*' }, fresh)).status).toBe(201);

@@ -47,7 +47,10 @@ export async function startMllpListener(deps: MllpDeps, settings: MllpSettings):
   const server: Server =
     settings.tls === undefined
       ? createTcpServer({ allowHalfOpen: true }, serve)
-      : createTlsServer({ ...settings.tls, allowHalfOpen: true }, serve);
+      : createTlsServer({ ...settings.tls, handshakeTimeout: settings.handshakeMs, allowHalfOpen: true }, serve);
+  // Handshakes that do not end are connections too, of which `serve` is not told.
+  if (settings.tls !== undefined) server.maxConnections = 2 * settings.maxConnections;
+  server.on('drop', () => incident('too-many-connections'));
   server.on('tlsClientError', (_error: Error, socket: Socket) => {
     incident('tls-refused');
     socket.destroy();

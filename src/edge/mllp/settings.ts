@@ -3,6 +3,7 @@ import type { TlsOptions } from 'node:tls';
 import {
   HL7_MAX_MESSAGE_BYTES,
   LISTENER_IDLE_MS,
+  MLLP_HANDSHAKE_MS,
   MLLP_MAX_CONNECTIONS,
   SHUTDOWN_DEADLINE_MS,
 } from '../../core/limits.ts';
@@ -23,6 +24,8 @@ export interface MllpSettings {
    * are not read until there is room; one that goes beyond it alone is closed.
    */
   readonly maxBufferedBytes: number;
+  /** Longest time of a TLS handshake, milliseconds. */
+  readonly handshakeMs: number;
   /** Silence after which a connection is closed, milliseconds; 0: never. */
   readonly idleMs: number;
   /** Longest time from the first to the last byte of a frame, and for the peer to read an answer, milliseconds. */
@@ -35,6 +38,7 @@ export const MLLP_DEFAULTS = {
   maxConnections: MLLP_MAX_CONNECTIONS,
   maxMessageBytes: HL7_MAX_MESSAGE_BYTES,
   maxBufferedBytes: 16 * HL7_MAX_MESSAGE_BYTES,
+  handshakeMs: MLLP_HANDSHAKE_MS,
   idleMs: LISTENER_IDLE_MS,
   frameMs: 120_000,
   drainMs: SHUTDOWN_DEADLINE_MS,

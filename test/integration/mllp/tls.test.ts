@@ -1,5 +1,7 @@
 /** MLLP over TLS, with a certificate made for this run. */
 import { execFile } from 'node:child_process';
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -68,6 +70,18 @@ describe.skipIf(!hasOpenssl)('MLLP over TLS', () => {
     const client = await connectMllp({ ...peer(), tls: { ca: cert, cert, key } });
     expect(parseAck(await client.send(message))?.code).toBe('AA');
     client.close();
+  });
+
+  it('bounds handshakes in time and in number', async () => {
+    const incidents: string[] = [];
+    const bounded = await startMllpListener(
+      { accept: async () => [], refuse: () => [], log: silentLog, observe: (incident) => incidents.push(incident) },
+      { ...MLLP_DEFAULTS, host: '127.0.0.1', port: 0, handshakeMs: 200, maxConnections: 4, tls: { key, cert } },
+    );
+    const silent = Array.from({ length: 12 }, () => connect(bounded.port, '127.0.0.1'));
+    await Promise.all(silent.map((socket) => once(socket.on('error', () => {}).resume(), 'close')));
+    expect(new Set(incidents)).toEqual(new Set(['too-many-connections', 'tls-refused']));
+    await bounded.close();
   });
 
   it('keeps out who shows none, and who does not speak TLS', async () => {
