@@ -24,7 +24,7 @@ import { startIntakeThreads } from './app/intake-threads.ts';
 import { messageCare, watchQuarantine } from './app/messages.ts';
 import { startMoves } from './app/moves.ts';
 import { openNetwork } from './app/network.ts';
-import { startRenewal } from './app/renew-keys.ts';
+import { startRenewal, watchKeys } from './app/renew-keys.ts';
 import { watchProtections } from './app/protections.ts';
 import { openSources, sourceKeeper } from './app/sources.ts';
 import { Teardown } from './app/teardown.ts';
@@ -68,6 +68,7 @@ async function start(config: Config, log: Log, teardown: Teardown): Promise<Gate
   const opened = await openWriting(config, keys, pool, metrics, log, network, fence);
   teardown.add('commits', () => opened.committer.idle());
   network.commitBy(opened.committer);
+  watchKeys({ keys, pool, teardown }, fence);
   startRenewal({ keys, provider, pool, opened, metrics: renewalMetrics(metrics.registry), log, teardown });
   const isNamed = (digest: Uint8Array): Promise<boolean> => isBlobNamed(pool, digest);
   const documents = movingDocuments({ blobs, isBlobNamed: isNamed, random: systemRandom }, opened.writer);

@@ -11,6 +11,7 @@ import type { KeySet } from '../keys/key-set.ts';
 import { withoutOldMasters } from '../keys/rotate.ts';
 import { renewWraps } from '../services/renew-wraps.ts';
 import { RENEWAL_LOCK, seekLeadership } from '../storage/pg/leader.ts';
+import { logFingerprint } from '../storage/pg/open-log.ts';
 import type { Pool } from '../storage/pg/pool.ts';
 import { countWraps, wrapStore } from '../storage/pg/wrap-store.ts';
 import type { OpenedWriter } from '../write/open-writer.ts';
@@ -30,6 +31,24 @@ export interface RenewalParts {
 const REST = 4;
 /** Milliseconds until a renewal that failed is begun again. */
 const AGAIN_MS = 10_000;
+
+/** How often an idle process looks whether its keys were rotated, milliseconds. */
+const WATCH_MS = 2_000;
+
+/** Tells a process that commits nothing that its keys are outdated; one that commits finds out there. */
+export function watchKeys(
+  { keys, pool, teardown }: Pick<RenewalParts, 'keys' | 'pool' | 'teardown'>,
+  fence: () => void,
+): void {
+  const timer = setInterval(() => {
+    logFingerprint(pool).then(
+      (now) => now !== undefined && now !== keys.fingerprint && fence(),
+      // The database says itself that it is away.
+      () => {},
+    );
+  }, WATCH_MS).unref();
+  teardown.add('keys', async () => clearInterval(timer));
+}
 
 /** Does nothing where no wrap can stand under an old master. */
 export function startRenewal(parts: RenewalParts): void {

@@ -44,6 +44,8 @@ export function createLevels(clock: Clock, possible: ReadonlySet<Level>): Levels
     },
     of,
     ageSeconds(level) {
+      // Where the policy asks nobody, nothing waits.
+      if (!possible.has(level)) return 0;
       const oldest = growth.find(({ size }) => size > sizes[level]);
       return oldest === undefined ? 0 : Math.max(0, clock.now() - oldest.at) / 1000;
     },

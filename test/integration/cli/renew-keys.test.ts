@@ -137,6 +137,13 @@ it('goes on at the next start where it was stopped; the command waits for a gate
   await send(third, 20, 22);
 }, 120_000);
 
+it('a gateway that has nothing to write notices too', async () => {
+  const gateway = await start();
+  await send(gateway, 0, 1);
+  await runInProcess(keys, ['rotate', 'witness'], env);
+  await gateway.fenced;
+}, 60_000);
+
 it('a key file that was changed meanwhile is not written over', async () => {
   const provider = fileKeyProvider({ path: join(folder, 'gateway.key'), random: systemRandom });
   await (await start().then(async (gateway) => (await send(gateway, 0, 2), gateway))).close();

@@ -51,6 +51,10 @@ describe('levels', () => {
     levels.update({ mirrored: 2, witnessed: 1 });
     time.now = 4000;
     expect([levels.ageSeconds('witnessed'), levels.ageSeconds('mirrored')]).toEqual([1, 0]);
+    const alone = createLevels({ now: () => time.now }, new Set<Level>(['durable']));
+    alone.update({ durable: 1 });
+    time.now = 9000;
+    expect([alone.ageSeconds('witnessed'), alone.ageSeconds('mirrored')]).toEqual([0, 0]);
   });
 
   it('`mirrored` is what enough mirrors have both cosigned and received', () => {
