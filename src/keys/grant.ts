@@ -3,10 +3,10 @@
  * (DESIGN section 4). Both are sealed under the master key; because they are anchored, keys come back with a restore.
  */
 import { createHmac } from 'node:crypto';
-import { u64be } from '../core/bytes.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { LeafIndex, ResourceKey } from '../core/ids.ts';
 import type { LabelSet } from '../labels/label.ts';
+import { numberDigest } from './keyed-digest.ts';
 import { makeLockbox, type Lockbox } from './lockbox.ts';
 import type { IndexSecret } from './index-secret.ts';
 
@@ -81,5 +81,5 @@ export function recipientSecret(gatewaySecret: IndexSecret, origin: string): Buf
 
 /** The n-th recipient tag: HMAC(recipient's secret, n), 32 bytes base64url. */
 export function recipientTag(secret: Buffer, n: number): string {
-  return createHmac('sha256', secret).update(u64be(n)).digest('base64url');
+  return numberDigest(secret, n, 'base64url');
 }

@@ -24,12 +24,17 @@ const closing = Buffer.alloc(BLOCK + DIGEST);
 function padsOf(secret: Buffer): Pads {
   const known = pads.get(secret);
   if (known !== undefined) return known;
+  const made = makePads(secret);
+  pads.set(secret, made);
+  return made;
+}
+
+function makePads(secret: Uint8Array): Pads {
   const made = { inner: Buffer.alloc(BLOCK, 0x36), outer: Buffer.alloc(BLOCK, 0x5c) };
   for (let i = 0; i < secret.length; i += 1) {
     made.inner[i] ^= secret[i];
     made.outer[i] ^= secret[i];
   }
-  pads.set(secret, made);
   return made;
 }
 
@@ -49,7 +54,20 @@ export function keyedDigest(secret: Buffer, parts: readonly string[], encoding: 
     message.writeUInt32BE(written, at);
     at += 4 + written;
   }
+  return finish(outer, at, encoding);
+}
+
+/** HMAC-SHA256 (RFC 2104) of a number as eight bytes, big-endian. `secret`: 32 bytes; nothing of it is kept. */
+export function numberDigest(secret: Uint8Array, n: number, encoding: 'hex' | 'base64url'): string {
+  const { inner, outer } = makePads(secret);
+  inner.copy(message);
+  message.writeBigUInt64BE(BigInt(n), BLOCK);
+  return finish(outer, BLOCK + 8, encoding);
+}
+
+/** The digest of the `length` bytes of `message`, and the outer one around it. */
+function finish(outer: Buffer, length: number, encoding: 'hex' | 'base64url'): string {
   outer.copy(closing);
-  closing.write(hash('sha256', message.subarray(0, at), 'binary'), BLOCK, 'binary');
+  closing.write(hash('sha256', message.subarray(0, length), 'binary'), BLOCK, 'binary');
   return hash('sha256', closing, encoding);
 }

@@ -2,11 +2,12 @@
  * Lockboxes: one random 256-bit key for patient × label set × epoch (DESIGN section 2). The id commits to the key; the
  * tag names a sealed group so that only who has the key can find or link groups (section 4).
  */
-import { createHash, createHmac, createSecretKey, type KeyObject } from 'node:crypto';
-import { toBase64url, u64be } from '../core/bytes.ts';
+import { createHash, createSecretKey, type KeyObject } from 'node:crypto';
+import { toBase64url } from '../core/bytes.ts';
 import type { LockboxId, ResourceKey } from '../core/ids.ts';
 import type { Random } from '../core/random.ts';
 import type { LabelSet } from '../labels/label.ts';
+import { numberDigest } from './keyed-digest.ts';
 
 export interface Lockbox {
   readonly id: LockboxId;
@@ -34,5 +35,5 @@ export function newLockbox(random: Random, patient: ResourceKey | undefined, lab
 
 /** The n-th tag of a lockbox: HMAC-SHA256(lockbox key, u64be n), base64url of all 32 bytes. */
 export function lockboxTag(lockbox: Lockbox, n: number): string {
-  return createHmac('sha256', lockbox.key).update(u64be(n)).digest('base64url');
+  return numberDigest(lockbox.key, n, 'base64url');
 }

@@ -12,7 +12,7 @@ import {
   sourceNumber,
   type IndexSecret,
 } from '../../../src/keys/index-secret.ts';
-import { keyedDigest } from '../../../src/keys/keyed-digest.ts';
+import { keyedDigest, numberDigest } from '../../../src/keys/keyed-digest.ts';
 import { labelSet } from '../../../src/labels/label.ts';
 
 const hmac = (secret: Buffer, parts: readonly string[]): Buffer =>
@@ -30,6 +30,17 @@ it("is node's HMAC-SHA256 of the length-prefixed parts, short, long, in any scri
       const key = Buffer.from(bytes);
       expect(keyedDigest(key, parts, 'hex')).toBe(hmac(key, parts).toString('hex'));
       expect(keyedDigest(key, parts, 'base64url')).toBe(hmac(key, parts).toString('base64url'));
+    }),
+  );
+});
+
+it("is node's HMAC-SHA256 of a number as eight bytes", () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ minLength: 32, maxLength: 32 }), fc.maxSafeNat(), (bytes, n) => {
+      const eight = Buffer.alloc(8);
+      eight.writeBigUInt64BE(BigInt(n));
+      const expected = createHmac('sha256', bytes).update(eight).digest('base64url');
+      expect(numberDigest(bytes, n, 'base64url')).toBe(expected);
     }),
   );
 });
