@@ -3,7 +3,9 @@ import type { Config } from '../config/config.ts';
 import { systemClock } from '../core/clock.ts';
 import { silentLog } from '../core/log.ts';
 import { systemRandom } from '../core/random.ts';
+import { movingDocuments } from '../services/move-documents.ts';
 import { commitStore } from '../storage/pg/commit-store.ts';
+import { isBlobNamed } from '../storage/pg/follower-store.ts';
 import { openLog } from '../storage/pg/open-log.ts';
 import { keyStore, prepareStore } from '../storage/pg/prepare-store.ts';
 import { openWriter, type OpenedWriter } from '../write/open-writer.ts';
@@ -29,7 +31,9 @@ export async function withStoredWriter<T>(config: Config, work: (parts: StoredWr
       sealedSecret: secret,
       onCommitted: () => {},
     });
-    const done = await work({ pool, keySet, blobs, ...opened });
+    const isNamed = (digest: Uint8Array): Promise<boolean> => isBlobNamed(pool, digest);
+    const writer = movingDocuments({ blobs, isBlobNamed: isNamed, random: systemRandom }, opened.writer);
+    const done = await work({ pool, keySet, blobs, ...opened, writer });
     await opened.committer.idle();
     return done;
   } finally {
