@@ -12,7 +12,6 @@ import { sourceRoutes } from './edge/http/admin/sources.ts';
 import { createMetrics } from './edge/http/metrics.ts';
 import { renewalMetrics } from './edge/http/renewal-metrics.ts';
 import { startSweep, SWEEP_DEFAULTS } from './followers/sweep.ts';
-import { makeSourceProfile } from './normalize/hl7v2/source-profile.ts';
 import { guardIntake } from './services/guard-intake.ts';
 import { movingDocuments } from './services/move-documents.ts';
 import { openFileBlobStore } from './storage/blobs/fs.ts';
@@ -73,7 +72,6 @@ async function start(config: Config, log: Log, teardown: Teardown): Promise<Gate
   const isNamed = (digest: Uint8Array): Promise<boolean> => isBlobNamed(pool, digest);
   const documents = movingDocuments({ blobs, isBlobNamed: isNamed, random: systemRandom }, opened.writer);
   const writer = guardIntake(documents, disk.hasRoom);
-  const profile = makeSourceProfile(config.source);
   const sources = await openSources(config, { pool, keyring: opened.keyring, log });
   teardown.add('sources', async () => sources.close());
   const care = messageCare({ pool, keyring: opened.keyring, writer, sources, log });
@@ -92,7 +90,7 @@ async function start(config: Config, log: Log, teardown: Teardown): Promise<Gate
     writer,
     network,
     adminRoutes: [
-      ...messageRoutes(care),
+      ...messageRoutes({ ...care, levelOf: (leaf) => network.peers.levels.of(leaf) }),
       ...sourceRoutes({ ...sourceKeeper(config, { pool, keys, ...opened }), refresh }),
     ],
     ready: () => ({
@@ -114,9 +112,9 @@ async function start(config: Config, log: Log, teardown: Teardown): Promise<Gate
   if (threads !== undefined) teardown.add('intake', () => threads.close());
   const mllp = await startMllp(config, log, metrics, writer, sources, threads);
   teardown.add('mllp', () => mllp.close());
-  const studies = startStudies(config, log, pool, opened, writer, profile);
+  const studies = startStudies(config, log, pool, opened, writer, sources);
   teardown.add('studies', () => studies.close());
-  const dimse = await startDimse(config, log, pool, blobs, writer, profile, studies, metrics);
+  const dimse = await startDimse(config, log, pool, blobs, writer, sources, studies, metrics);
   teardown.add('dimse', () => dimse.close());
   const moves = startMoves(pool, opened.keyring, writer, log);
   teardown.add('moves', () => moves.close());

@@ -12,10 +12,10 @@ import { startMllpListener, type MllpListener } from '../edge/mllp/listener.ts';
 import { MLLP_DEFAULTS } from '../edge/mllp/settings.ts';
 import { startStudiesFollower, STUDIES_DEFAULTS, type StudiesFollower } from '../followers/studies.ts';
 import type { DicomSource } from '../normalize/dicom/source.ts';
-import { type SourceProfile } from '../normalize/hl7v2/source-profile.ts';
 import type { BlobStore } from '../record/blob-store.ts';
 import { acceptHl7v2, refuseHl7v2, type AcceptHl7v2Deps } from '../services/accept-hl7v2.ts';
 import { messagesOfThread } from '../services/instance-feed.ts';
+import type { SourceRegistry } from '../services/source-registry.ts';
 import type { Sources } from '../services/sources.ts';
 import { storeInstance, type StoreInstanceDeps } from '../services/store-instance.ts';
 import { cursorStore, isBlobNamed, threadStore } from '../storage/pg/follower-store.ts';
@@ -73,8 +73,15 @@ export async function startMllp(
   return listener;
 }
 
-function dicomSource(config: Config, profile: SourceProfile): DicomSource {
-  return { name: config.source.name, profile, fallbackCharacterSet: undefined };
+/** Reads the profile whenever it is asked: a new version holds from the next object on. */
+function dicomSource(config: Config, sources: Pick<SourceRegistry, 'fallback'>): DicomSource {
+  return {
+    name: config.source.name,
+    get profile() {
+      return sources.fallback();
+    },
+    fallbackCharacterSet: undefined,
+  };
 }
 
 export function startStudies(
@@ -83,7 +90,7 @@ export function startStudies(
   pool: Pool,
   opened: OpenedWriter,
   writer: Writer,
-  profile: SourceProfile,
+  sources: Pick<SourceRegistry, 'fallback'>,
 ): StudiesFollower {
   const threads = threadStore(pool);
   return startStudiesFollower(
@@ -96,7 +103,7 @@ export function startStudies(
       writer,
       clock: systemClock,
       log,
-      source: dicomSource(config, profile),
+      source: dicomSource(config, sources),
     },
     STUDIES_DEFAULTS,
   );
@@ -108,7 +115,7 @@ export async function startDimse(
   pool: Pool,
   blobs: BlobStore,
   writer: Writer,
-  profile: SourceProfile,
+  sources: Pick<SourceRegistry, 'fallback'>,
   studies: StudiesFollower,
   metrics: GatewayMetrics,
 ): Promise<DimseListener> {
@@ -118,7 +125,7 @@ export async function startDimse(
     isBlobNamed: (digest) => isBlobNamed(pool, digest),
     random: systemRandom,
     clock: systemClock,
-    source: dicomSource(config, profile),
+    source: dicomSource(config, sources),
   };
   const observe: DimseDeps['observe'] = (outcome, seconds) => metrics.message('dicom', outcome, seconds);
   return startDimseListener(

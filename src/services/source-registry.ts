@@ -7,6 +7,7 @@ import { SENDERS_MAX } from '../core/limits.ts';
 import { Lru } from '../core/lru.ts';
 import { describeError, type Log } from '../core/log.ts';
 import { parseSourceDefinition, type SourceDefinition } from '../normalize/hl7v2/source-definition.ts';
+import type { SourceProfile } from '../normalize/hl7v2/source-profile.ts';
 import { chooseKeptSource, chooseSource, type SourceRules } from './choose-source.ts';
 import { openVersions, type SourceDeps } from './source-store.ts';
 import type { ChosenSource, ClientCertificate, Sources } from './sources.ts';
@@ -21,6 +22,8 @@ export interface SourceRegistryDeps extends SourceDeps {
 }
 
 export interface SourceRegistry extends Sources {
+  /** The profile of whatever no other source takes: of the settings, or of the kept source of their name. */
+  fallback(): SourceProfile;
   /** Takes what was kept since; resolves when it is in use. Throws `unavailable`, `integrity`. */
   refresh(): Promise<void>;
   /** Stops looking. Idempotent. */
@@ -92,6 +95,7 @@ export async function openSourceRegistry(deps: SourceRegistryDeps): Promise<Sour
       return found;
     },
     chooseKept: (header, source) => chooseKeptSource(rules, header, source),
+    fallback: () => rules.fallback.profile,
     refresh,
     close: () => clearInterval(timer),
   };

@@ -40,6 +40,8 @@ export interface StoredMessage extends MessageSummary {
   /** MSH-7 as FHIR dateTime. */
   readonly messageTime?: string;
   readonly version?: string;
+  /** Version of the source's profile that read it; absent for the profile of the settings. */
+  readonly sourceVersion?: number;
   readonly sender?: string;
   readonly receiver?: string;
   /** Bytes as it came; absent for a reprocessed one, whose bytes stand at `reprocessOf`. */
@@ -105,11 +107,12 @@ export async function storedMessage(deps: StoredMessageDeps, leaf: LeafIndex): P
   const { messageTime, version } = details;
   const sender = partyOf(details.sendingApplication, details.sendingFacility);
   const receiver = partyOf(details.receivingApplication, details.receivingFacility);
-  const { unmapped, omissions } = content.details;
+  const { unmapped, omissions, sourceVersion } = content.details;
   return {
     ...summaryOf(leaf, opened, (await deps.quarantine.reprocessed([leaf])).get(leaf)),
     ...(messageTime !== undefined && { messageTime }),
     ...(version !== undefined && { version }),
+    ...(typeof sourceVersion === 'number' && { sourceVersion }),
     ...(sender !== undefined && { sender }),
     ...(receiver !== undefined && { receiver }),
     ...(content.raw !== undefined && { bytes: content.raw }),

@@ -140,6 +140,7 @@ describe('sources in the ledger', () => {
     const known = await registry(one);
     const unknown = { ...header, sendingApplication: 'NOBODY' };
     expect(known.choose(unknown, undefined).profile).toMatchObject({ version: 1, assigner: 'urn:x:own' });
+    expect(known.fallback()).toMatchObject({ version: 1, assigner: 'urn:x:own' });
     const answers = await acceptHl7v2({ ...serviceDeps(one.writer), sources: known }, Buffer.from(fromNobody('D1')));
     expect(answers.map((answer) => parseAck(answer)?.code)).toEqual(['CA']);
     known.close();

@@ -97,6 +97,19 @@ describe('a source as an administrator writes it', () => {
     );
   });
 
+  it('names of every kind are names', () => {
+    const codes = JSON.parse('{"__proto__": {"constructor": {"system": "urn:x:y", "code": "1"}}}');
+    const profile = profileOf({ codes });
+    expect(Object.hasOwn(profile.codes, '__proto__')).toBe(true);
+    expect(({} as any).constructor).toBe(Object);
+    const message = oru({ obx: ['OBX|1|NM|constructor^x^__proto__||1||||||F', 'OBX|2|NM|toString^x^L||1||||||F'] });
+    const changes = normalizeHl7v2(parseHl7v2(Buffer.from(message), profile.charset), profile, RECEIVED_AT).changes;
+    const codings = changes.flatMap(({ type, ...change }: any) =>
+      type === 'Observation' ? [change.set.code.coding.map(({ code }: any) => code)] : [],
+    );
+    expect(codings).toEqual([['constructor', '1'], ['toString']]);
+  });
+
   it('property: any JSON is read or refused, never thrown at', () => {
     fc.assert(
       fc.property(fc.jsonValue(), fc.constantFrom(...Object.keys(FULL)), (value, member) => {
