@@ -39,6 +39,7 @@ describe('HL7 v2 on a real database', () => {
       'Patient created': 1,
       'Practitioner created': 1,
       'Encounter created': 1,
+      'Location created': 4,
       'RelatedPerson created': 1,
     });
     expect(report).toEqual({
