@@ -90,7 +90,7 @@ async function start(config: Config, log: Log, teardown: Teardown): Promise<Gate
     writer,
     network,
     adminRoutes: [
-      ...messageRoutes(care),
+      ...messageRoutes({ ...care, levelOf: (leaf) => network.peers.levels.of(leaf) }),
       ...sourceRoutes({ ...sourceKeeper(config, { pool, keys, ...opened }), refresh }),
     ],
     ready: () => ({

@@ -1,6 +1,7 @@
 /** What the `anamnesis messages` commands work with: the stored ledger of the configured gateway, and a writer over it. */
 import { userInfo } from 'node:os';
 import { messageCare } from '../app/messages.ts';
+import { policyOf } from '../app/network.ts';
 import { openSources } from '../app/sources.ts';
 import type { Config } from '../config/config.ts';
 import { systemClock } from '../core/clock.ts';
@@ -9,15 +10,21 @@ import type { Principal } from '../core/principal.ts';
 import { systemRandom } from '../core/random.ts';
 import { ownIssuerName } from '../identity/own-issuer.ts';
 import { movingDocuments } from '../services/move-documents.ts';
+import { levelAt } from '../replication/levels.ts';
+import { mirroredSize, type Level } from '../replication/own-log.ts';
 import { patientIds } from '../services/patient-ids.ts';
 import { accessRecorder } from '../services/record-access.ts';
 import type { ReprocessDeps } from '../services/reprocess-message.ts';
 import type { ShowRawDeps } from '../services/show-raw.ts';
 import { isBlobNamed } from '../storage/pg/follower-store.ts';
 import { recordStore } from '../storage/pg/record-store.ts';
+import { signatureStore } from '../storage/pg/signature-store.ts';
 import { withStoredWriter } from './stored-writer.ts';
 
-export type MessageCare = ReprocessDeps & ShowRawDeps;
+export interface MessageCare extends ReprocessDeps, ShowRawDeps {
+  /** How far a leaf has come in the network, by what peers have signed and the policy file of now. */
+  readonly levelOf: (leaf: number) => Promise<Level>;
+}
 
 /** Opens for one command, beside a running gateway or without one. Throws as `openStoredLedger`. */
 export async function withMessages<T>(config: Config, work: (care: MessageCare) => Promise<T>): Promise<T> {
@@ -30,7 +37,12 @@ export async function withMessages<T>(config: Config, work: (care: MessageCare) 
     const moving = movingDocuments({ blobs, isBlobNamed: isNamed, random: systemRandom }, writer);
     const sources = await openSources(config, { pool, keyring, log });
     try {
-      return await work({ ...messageCare({ pool, keyring, writer: moving, sources, log }), recorder });
+      const levelOf = async (leaf: number): Promise<Level> => {
+        const kept = await signatureStore(pool).load();
+        const mirrored = mirroredSize(policyOf(config), kept, config.mirrorBlobs);
+        return levelAt({ durable: leaf + 1, mirrored, witnessed: kept.published?.size ?? 0 }, leaf);
+      };
+      return await work({ ...messageCare({ pool, keyring, writer: moving, sources, log }), recorder, levelOf });
     } finally {
       sources.close();
     }

@@ -7,6 +7,7 @@ import { GatewayError } from '../core/errors.ts';
 import { systemRandom, randomUuid } from '../core/random.ts';
 import { parseLeaf } from '../services/list-messages.ts';
 import { showRaw } from '../services/show-raw.ts';
+import type { Level } from '../services/peer-services.ts';
 import { storedMessage, type StoredMessage } from '../services/stored-message.ts';
 import { EXIT, UsageError, type Command } from './command.ts';
 import { operator, withMessages } from './message-care.ts';
@@ -30,7 +31,9 @@ export const showMessage: Command = async (args, context) => {
     }
     const message = await storedMessage(care, leaf);
     if (message === undefined) throw new GatewayError('not-found', 'this leaf is not that of an HL7 v2 message');
-    for (const line of values.json ? [JSON.stringify(message)] : linesOf(message)) context.out(line);
+    const level = await care.levelOf(leaf);
+    const lines = values.json ? [JSON.stringify({ ...message, level })] : linesOf(message, level);
+    for (const line of lines) context.out(line);
     return EXIT.ok;
   });
 };
@@ -41,7 +44,7 @@ function writeRaw(bytes: Buffer): void {
   process.stdout.write(shown);
 }
 
-function linesOf(message: StoredMessage): readonly string[] {
+function linesOf(message: StoredMessage, level: Level): readonly string[] {
   const { quarantine } = message;
   const rows: readonly (readonly [string, string | number | undefined])[] = [
     ['leaf', message.leaf],
@@ -54,6 +57,7 @@ function linesOf(message: StoredMessage): readonly string[] {
     ['received', message.received],
     ['bytes', message.bytes],
     ['state', stateOf(message)],
+    ['level', level],
     ['reason', quarantine?.text],
     ['not mapped', unmappedOf(message.unmapped)],
     ['left out', omissionsOf(message.omissions)],

@@ -24,6 +24,11 @@ export function reaches(reached: Level, wanted: Level): boolean {
   return ORDER.indexOf(reached) >= ORDER.indexOf(wanted);
 }
 
+/** The highest level that a leaf has reached where the levels have these sizes. */
+export function levelAt(sizes: LevelSizes, leaf: number): Level {
+  return leaf < sizes.witnessed ? 'witnessed' : leaf < sizes.mirrored ? 'mirrored' : 'durable';
+}
+
 interface Waiter {
   readonly leaf: number;
   readonly level: Level;
@@ -36,8 +41,7 @@ export function createLevels(clock: Clock, possible: ReadonlySet<Level>): Levels
   /** When the head grew, oldest first, for ages: [size, time]; those that every level covers are dropped. */
   let growth: { readonly size: number; readonly at: number }[] = [];
   const waiters = new Set<Waiter>();
-  const of = (leaf: number): Level =>
-    leaf < sizes.witnessed ? 'witnessed' : leaf < sizes.mirrored ? 'mirrored' : 'durable';
+  const of = (leaf: number): Level => levelAt(sizes, leaf);
   return {
     get sizes() {
       return sizes;

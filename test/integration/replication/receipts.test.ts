@@ -9,9 +9,13 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { cosigners } from '../../../src/app/network.ts';
+import { showMessage } from '../../../src/cli/messages-show.ts';
 import { prove } from '../../../src/cli/prove.ts';
 import { sampleOru } from '../../../src/cli/samples/hl7v2.ts';
 import { verifyReceipt } from '../../../src/cli/verify-receipt.ts';
+import { systemClock } from '../../../src/core/clock.ts';
+import { systemRandom } from '../../../src/core/random.ts';
+import { issueToken } from '../../../src/identity/sign-token.ts';
 import { cosignerKey } from '../../../src/ledger/cosignature.ts';
 import { formatVkey, KEY_ED25519, verifierKey } from '../../../src/ledger/note.ts';
 import {
@@ -79,6 +83,14 @@ it('of records, versions and messages carry the quorum, and wait for it where as
     expect(out).toContain('the quorum `accepted` is met');
     expect(code).toBe(0);
   }
+  const issuer = { origin: a.origin, audience: a.config.tokenAudience, key: a.keys.issuer };
+  const operator = { role: 'system', subject: 'operator', scope: 'admin.read' };
+  const token = await issueToken(issuer, operator, systemClock, systemRandom);
+  const shown = await fetch(`${a.url}/admin/messages`, { headers: { authorization: `Bearer ${token}` } });
+  const { messages } = (await shown.json()) as { messages: { leaf: number; level: string }[] };
+  expect(messages).toEqual([expect.objectContaining({ leaf: sizes.durable - 1, level: 'witnessed' })]);
+  const printed = await runInProcess(showMessage, [String(sizes.durable - 1)], network.environment(a));
+  expect(printed.out).toMatch(/^level +witnessed$/m);
   expect((await get(`${message}/_history/2/$receipt`)).status).toBe(404);
   expect((await get('/fhir/MessageHeader/m-0/$receipt')).status).toBe(404);
 });

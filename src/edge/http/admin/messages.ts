@@ -4,6 +4,7 @@ import type { LeafIndex } from '../../../core/ids.ts';
 import type { Principal } from '../../../core/principal.ts';
 import { dismissMessage } from '../../../services/dismiss-message.ts';
 import { listMessages, parseLeaf, quarantineFilter, type MessageQuery } from '../../../services/list-messages.ts';
+import type { Level } from '../../../services/peer-services.ts';
 import {
   messagesInQuarantine,
   reprocessMessage,
@@ -17,7 +18,12 @@ import { countOf, parametersOf, type AdminAnswer, type AdminCall, type AdminRout
 const LIMIT_DEFAULT = 50;
 const LIMIT_MAX = 500;
 
-export function messageRoutes(deps: ReprocessDeps): readonly AdminRoute[] {
+export interface MessageRouteDeps extends ReprocessDeps {
+  /** How far the manifest of a leaf has come in the network. */
+  readonly levelOf: (leaf: number) => Level;
+}
+
+export function messageRoutes(deps: MessageRouteDeps): readonly AdminRoute[] {
   return [
     { method: 'get', path: '/messages', needs: 'read', handler: list(deps) },
     { method: 'post', path: '/messages/reprocess', needs: 'write', handler: reprocessMany(deps) },
@@ -29,7 +35,7 @@ export function messageRoutes(deps: ReprocessDeps): readonly AdminRoute[] {
 
 type Handler = (call: AdminCall) => Promise<AdminAnswer>;
 
-function list(deps: ReprocessDeps): Handler {
+function list(deps: MessageRouteDeps): Handler {
   return async (call) => {
     const given = parametersOf(call, ['quarantined', 'source', 'reason', 'since', 'before', 'limit']);
     if (given.quarantined !== undefined && given.quarantined !== 'true' && given.quarantined !== 'false')
@@ -43,16 +49,20 @@ function list(deps: ReprocessDeps): Handler {
       ...(before !== undefined && { before }),
       ...chosenBy(given),
     };
-    return { status: 200, body: await listMessages(deps, query) };
+    const { messages, ...page } = await listMessages(deps, query);
+    return {
+      status: 200,
+      body: { messages: messages.map((one) => ({ ...one, level: deps.levelOf(one.leaf) })), ...page },
+    };
   };
 }
 
-function show(deps: ReprocessDeps): Handler {
+function show(deps: MessageRouteDeps): Handler {
   return async (call) => {
     parametersOf(call, []);
     const message = await storedMessage(deps, leafOf(call));
     if (message === undefined) throw new GatewayError('not-found', 'this leaf is not that of an HL7 v2 message');
-    return { status: 200, body: message };
+    return { status: 200, body: { ...message, level: deps.levelOf(message.leaf) } };
   };
 }
 
