@@ -84,6 +84,28 @@ async function counts(): Promise<{ size: number; messages: number; records: numb
 const outcomeOf = (submission: Submission): Promise<Accepted | GatewayError> =>
   writer.writer.submit(submission).catch((error: GatewayError) => error);
 
+describe('a message that the database refuses', () => {
+  it('sinks alone out of a full group, and what waits behind it is taken', async () => {
+    const before = await counts();
+    // The database itself refuses a row of this time, whoever brings it.
+    await database.tamper(
+      'create trigger poison before insert on record for each row when (new.source_time = 666) execute function refuse_change()',
+    );
+    const poison = (n: number): Submission => {
+      const { changes, ...rest } = message(`poison ${n}`);
+      return { ...rest, changes: changes.map((change) => ({ ...change, sourceTime: 666 })) };
+    };
+    const good = Array.from({ length: 60 }, (_, i) => message(`P-${i}`));
+    const group = [...good.slice(0, 20), poison(1), ...good.slice(20, 41), poison(2), ...good.slice(41)];
+    const outcomes = await Promise.all(group.map(outcomeOf));
+    const refused = outcomes.flatMap((outcome, i) => (outcome instanceof GatewayError ? [i] : []));
+    expect(refused).toEqual([20, 42]);
+    expect(await counts()).toMatchObject({ messages: before.messages + 60, records: before.records + 60 });
+    expect(await writer.writer.submit(message('P-behind'))).toMatchObject({ replayed: false });
+    for (const each of good) expect(await writer.writer.submit(each)).toMatchObject({ replayed: true });
+  });
+});
+
 describe('the connection goes at COMMIT', () => {
   it.each(['before', 'within'] as const)(
     '%s the server has it all: nothing is stored, and the sender hears that it failed',
