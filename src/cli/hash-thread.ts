@@ -21,7 +21,8 @@ export function hashThread(): HashThread {
         worker.off('error', reject);
         resolve(hashed);
       });
-      worker.postMessage(batch);
+      // Given away, not copied: nobody here looks at it again.
+      worker.postMessage(batch, [batch.bodies.buffer]);
     });
   return {
     hash: (batch) => inTurn(() => once(batch)),

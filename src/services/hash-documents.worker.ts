@@ -4,5 +4,5 @@ import { hashDocuments, type DocumentBatch } from './hash-documents.ts';
 
 parentPort?.on('message', (batch: DocumentBatch) => {
   const hashed = hashDocuments(batch);
-  parentPort?.postMessage(hashed);
+  parentPort?.postMessage(hashed, [hashed.leaves.buffer]);
 });

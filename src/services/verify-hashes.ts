@@ -18,7 +18,7 @@ export interface HashSource extends Pick<LedgerSource, 'head' | 'blocks' | 'tile
 
 export interface VerifyHashesDeps {
   readonly source: HashSource;
-  /** `hashDocuments`, here or in a thread of its own. */
+  /** `hashDocuments`, here or in a thread of its own, which takes the batch away. */
   readonly hash: (batch: DocumentBatch) => Promise<HashedDocuments>;
   readonly keys: LedgerKeys;
   readonly report: (fault: Fault) => void;
@@ -38,7 +38,7 @@ const BATCH = { bytes: 2 * 1024 * 1024, first: 256, most: 2048 };
 /** Batches asked for before they are needed. */
 const AHEAD = 3;
 /** Leaves put into the tree in one go; in between the next batch is read from the socket. */
-const SLICE = 128;
+const SLICE = 512;
 const BLOCKS_PAGE = 1024;
 const TILE_WIDTH = 256;
 const TILES_PAGE = 64;
@@ -55,14 +55,14 @@ export async function verifyHashes(deps: VerifyHashesDeps): Promise<HashesSummar
     deps.report({ kind, ...where });
   };
   const tiles = new TileStream(source, fault);
-  const range = new IndependentRange((level, index, hash) => tiles.push(level, index, hash));
+  const range = new IndependentRange((level, index, bytes, at) => tiles.push(level, index, bytes, at));
   const leaves = leafHashes(deps, size, fault);
   const blocks = new RowCursor(
     (from) => source.blocks(from, BLOCKS_PAGE),
     (block: Block) => block.number,
   );
   let previous: Block | undefined;
-  let batch: readonly Uint8Array[] = [];
+  let batch = new Uint8Array(0);
   let at = 0;
   let broken = false;
   for (;;) {
@@ -80,8 +80,8 @@ export async function verifyHashes(deps: VerifyHashesDeps): Promise<HashesSummar
         at = 0;
         await tiles.settle();
       }
-      range.push(batch[at]);
-      at += 1;
+      range.push(batch, at);
+      at += 32;
       count.documents += 1;
     }
     if (range.size === block.size && block.root.equals(range.root())) continue;
@@ -101,7 +101,7 @@ async function* leafHashes(
   { source, hash, progress }: VerifyHashesDeps,
   size: number,
   fault: (kind: FaultKind, where: Omit<Fault, 'kind'>) => void,
-): AsyncGenerator<readonly Uint8Array[], void> {
+): AsyncGenerator<Uint8Array<ArrayBuffer>, void> {
   const ahead: {
     readonly from: number;
     readonly count: number;
@@ -151,8 +151,7 @@ async function* leafHashes(
     const { leaves } = hashed;
     gapped ||= leaves.length < next.count * 32;
     for (let at = 0; at < leaves.length; at += SLICE * 32) {
-      const slice = leaves.subarray(at, at + SLICE * 32);
-      yield Array.from({ length: slice.length / 32 }, (_, i) => slice.subarray(i * 32, i * 32 + 32));
+      yield leaves.subarray(at, at + SLICE * 32);
       // Lets the next batch come in.
       await new Promise((resolve) => setImmediate(resolve));
     }
@@ -172,11 +171,11 @@ class TileStream {
     this.#fault = fault;
   }
 
-  /** Takes the hash at `index` of a tile level (0: leaves, 1: every 256 leaves ...). */
-  push(level: number, index: number, hash: Uint8Array): void {
+  /** Takes the hash at `index` of a tile level (0: leaves, 1: every 256 leaves ...), which stands at `from` of `bytes`. */
+  push(level: number, index: number, bytes: Uint8Array, from: number): void {
     const tile = (this.#filling[level] ??= Buffer.alloc(TILE_WIDTH * 32));
     const at = index % TILE_WIDTH;
-    tile.set(hash, at * 32);
+    for (let i = 0; i < 32; i += 1) tile[at * 32 + i] = bytes[from + i];
     if (at < TILE_WIDTH - 1) return;
     this.#full.push({ level, index: Math.floor(index / TILE_WIDTH), hashes: Buffer.from(tile) });
   }

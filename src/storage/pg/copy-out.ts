@@ -10,6 +10,15 @@ import type { Client, Pool } from './pool.ts';
 /** Signature, flags and extension length of the binary format. */
 const HEADER_BYTES = 19;
 
+/** Below this a copy comes from the pool that all small buffers share. */
+const POOLED_BYTES = 4096;
+
+function copyOf(bytes: Buffer): Buffer<ArrayBuffer> {
+  const own = Buffer.allocUnsafeSlow(bytes.length);
+  bytes.copy(own);
+  return own;
+}
+
 /** What pg's connection object offers to a query of our own. */
 interface Wire {
   query(text: string): void;
@@ -20,11 +29,11 @@ class CopyOut {
   /** pg reads and sets these on every query. */
   callback: ((error: Error | null) => void) | undefined;
   readonly #text: string;
-  readonly #done: (error: Error | undefined, chunks: readonly Buffer[]) => void;
-  readonly #chunks: Buffer[] = [];
+  readonly #done: (error: Error | undefined, chunks: readonly Buffer<ArrayBuffer>[]) => void;
+  readonly #chunks: Buffer<ArrayBuffer>[] = [];
   #failure: Error | undefined;
 
-  constructor(text: string, done: (error: Error | undefined, chunks: readonly Buffer[]) => void) {
+  constructor(text: string, done: (error: Error | undefined, chunks: readonly Buffer<ArrayBuffer>[]) => void) {
     this.#text = text;
     this.#done = done;
   }
@@ -34,8 +43,8 @@ class CopyOut {
   }
 
   handleCopyData({ chunk }: { readonly chunk: Buffer }): void {
-    // pg reuses the memory behind it.
-    this.#chunks.push(Buffer.from(chunk));
+    // pg reuses the memory behind it. What is large may go to another thread: it is not taken from the pool of small buffers.
+    this.#chunks.push(chunk.length < POOLED_BYTES ? Buffer.from(chunk) : copyOf(chunk));
   }
 
   handleError(error: Error): void {
@@ -55,10 +64,11 @@ class CopyOut {
   handleCopyInResponse(): void {}
 }
 
-function copied(client: Client, select: string): Promise<Buffer> {
-  return new Promise<Buffer>((resolve, reject) => {
+/** The answer as it came: header and first row in the first piece, every further row in one of its own, the trailer in the last. */
+function copiedChunks(client: Client, select: string): Promise<readonly Buffer<ArrayBuffer>[]> {
+  return new Promise((resolve, reject) => {
     const copy = new CopyOut(`copy (${select}) to stdout (format binary)`, (error, chunks) =>
-      error === undefined ? resolve(Buffer.concat(chunks)) : reject(error),
+      error === undefined ? resolve(chunks) : reject(error),
     );
     client.query(copy as unknown as pg.Submittable);
   });
@@ -110,7 +120,7 @@ export async function copyRows<Row>(
 ): Promise<Row[]> {
   // COPY takes no parameters.
   const text = select.replaceAll(/\$(\d)/g, (_, n: string) => String(Math.trunc(numbers[Number(n) - 1])));
-  const bytes = await copied(client, text);
+  const bytes = Buffer.concat(await copiedChunks(client, text));
   const rows: Row[] = [];
   let row = new CopiedRow(bytes, HEADER_BYTES);
   for (let at = HEADER_BYTES; bytes.readInt16BE(at) >= 0; at = row.at) {
@@ -140,16 +150,17 @@ export async function copyRowsFrom<Row>(
 }
 
 /**
- * The one row of `select`, a statement of ours without parameters, as the bytes of its columns; null columns are empty.
- * Rejects with pg's error.
+ * The one row of `select`, a statement of ours without parameters, as the bytes of its columns; null columns are empty. They stand
+ * in one piece of memory that belongs to them alone, so that it can be given to another thread. Rejects with pg's error.
  */
-export async function copyRow(client: Client, select: string): Promise<readonly Buffer[]> {
-  const bytes = await copied(client, select);
-  const columns: Buffer[] = [];
+export async function copyRow(client: Client, select: string): Promise<readonly Buffer<ArrayBuffer>[]> {
+  const [first] = await copiedChunks(client, select);
+  const row = first.length < POOLED_BYTES ? copyOf(first) : first;
+  const columns: Buffer<ArrayBuffer>[] = [];
   let at = HEADER_BYTES + 2;
-  for (let left = bytes.readInt16BE(HEADER_BYTES); left > 0; left -= 1) {
-    const length = Math.max(0, bytes.readInt32BE(at));
-    columns.push(bytes.subarray(at + 4, at + 4 + length));
+  for (let left = row.readInt16BE(HEADER_BYTES); left > 0; left -= 1) {
+    const length = Math.max(0, row.readInt32BE(at));
+    columns.push(row.subarray(at + 4, at + 4 + length));
     at += 4 + length;
   }
   return columns;
