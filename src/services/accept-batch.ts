@@ -6,7 +6,8 @@
 import type { Clock } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { Random } from '../core/random.ts';
-import { ackHeader, buildBatchAnswer, buildFileAnswer, isAcknowledgement } from '../formats/hl7v2/ack.ts';
+import { ackHeader, isAcknowledgement } from '../formats/hl7v2/ack.ts';
+import { buildBatchAnswer, buildFileAnswer } from '../formats/hl7v2/batch-answer.ts';
 import { damagedBatches, splitBatch, type SplitBatch } from '../formats/hl7v2/batch.ts';
 
 export interface AcceptBatchDeps {

@@ -234,7 +234,8 @@ function plain(text: string, header: AckHeader, length: number): string {
     .slice(0, length);
 }
 
-function trimEnd(text: string, character: string): string {
+/** Without the characters of this kind at its end. */
+export function trimEnd(text: string, character: string): string {
   let end = text.length;
   while (end > 0 && text[end - 1] === character) end--;
   return text.slice(0, end);
@@ -246,7 +247,7 @@ function atLeast(text: string, version: number): boolean {
 }
 
 /** 20 characters, what MSH-10 holds before v2.7. */
-function freshControlId(random: Random): string {
+export function freshControlId(random: Random): string {
   return formatUuid(random.bytes(16)).replaceAll('-', '').slice(0, 20).toUpperCase();
 }
 
@@ -254,43 +255,6 @@ function freshControlId(random: Random): string {
 export function timestamp(millis: number): string {
   const iso = new Date(millis).toISOString();
   return `${iso.slice(0, 19).replace(/[-T:]/g, '')}${iso.slice(19, 23)}+0000`;
-}
-
-/**
- * The answer to a batch (section 2.10.3): BHS, the acknowledgements of its messages in order, BTS with their number. `head`
- * begins with the BHS or MSH that is answered; sender and receiver are swapped.
- */
-export function buildBatchAnswer(head: Buffer, answers: readonly string[], now: number, random: Random): string {
-  return enclose('BHS', head, answers, now, random);
-}
-
-/** The answer to a file of batches: FHS, the answers to its batches, FTS with their number. `head` is its FHS. */
-export function buildFileAnswer(head: Buffer, batches: readonly string[], now: number, random: Random): string {
-  return enclose('FHS', head, batches, now, random);
-}
-
-function enclose(id: 'BHS' | 'FHS', head: Buffer, parts: readonly string[], now: number, random: Random): string {
-  const isHeader = head.toString('latin1', 0, 3) === id;
-  // BHS-2 to BHS-7 and FHS-2 to FHS-7 have the seats of MSH-2 to MSH-7.
-  const header = ackHeader(isHeader ? Buffer.concat([Buffer.from('MSH'), head.subarray(3)]) : head);
-  const { separator } = header;
-  const controlId = isHeader ? (head.toString('latin1').split(separator)[10] ?? '').trim() : '';
-  const fields = [
-    id,
-    header.encoding,
-    header.receivingApplication,
-    header.receivingFacility,
-    header.sendingApplication,
-    header.sendingFacility,
-    timestamp(now),
-    '',
-    '',
-    '',
-    freshControlId(random),
-    /^[ -~]{0,199}$/.test(controlId) ? controlId : '',
-  ];
-  const trailer = id === 'BHS' ? 'BTS' : 'FTS';
-  return `${trimEnd(fields.join(separator), separator)}\r${parts.join('')}${trailer}${separator}${parts.length}\r`;
 }
 
 /** What a sender reads of an answer: MSA-1, MSA-2, ERR-3.1 and the text; undefined when it is no acknowledgement. */
