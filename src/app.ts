@@ -10,6 +10,7 @@ import { systemRandom } from './core/random.ts';
 import { messageRoutes } from './edge/http/admin/messages.ts';
 import { sourceRoutes } from './edge/http/admin/sources.ts';
 import { createMetrics } from './edge/http/metrics.ts';
+import { movesMetrics } from './edge/http/moves-metrics.ts';
 import { renewalMetrics } from './edge/http/renewal-metrics.ts';
 import { startSweep, SWEEP_DEFAULTS } from './followers/sweep.ts';
 import { guardIntake } from './services/guard-intake.ts';
@@ -116,7 +117,7 @@ async function start(config: Config, log: Log, teardown: Teardown): Promise<Gate
   teardown.add('studies', () => studies.close());
   const dimse = await startDimse(config, log, pool, blobs, writer, sources, studies, metrics);
   teardown.add('dimse', () => dimse.close());
-  const moves = startMoves(pool, opened.keyring, writer, log);
+  const moves = startMoves(pool, opened.keyring, writer, movesMetrics(metrics.registry), log);
   teardown.add('moves', () => moves.close());
   const sweep = startSweep({ blobs, isBlobNamed: isNamed, clock: systemClock, log }, SWEEP_DEFAULTS);
   teardown.add('sweep', () => sweep.close());

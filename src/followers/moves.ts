@@ -10,6 +10,8 @@ export interface MovesDeps extends Omit<MoveDeps, 'progress'> {
   /** Moves that are not done, oldest first. Reads of committed rows. Throws `unavailable`. */
   readonly pending: (limit: number) => Promise<readonly PendingMove[]>;
   readonly log: Log;
+  /** Told of each look, and of each batch. Must not throw. */
+  readonly observe?: { pending(moves: number): void; moved(records: number): void };
 }
 
 export interface MovesSettings {
@@ -32,13 +34,19 @@ export async function runMoves(deps: MovesDeps, stop: () => boolean = () => fals
   let moved = 0;
   const failed = new Set<string>();
   for (;;) {
-    const waiting = (await deps.pending(ROUND)).filter(({ id }) => !failed.has(id));
+    const pending = await deps.pending(ROUND);
+    deps.observe?.pending(pending.length);
+    const waiting = pending.filter(({ id }) => !failed.has(id));
     if (waiting.length === 0 || stop()) return moved;
     for (const move of waiting) {
       if (stop()) return moved;
       try {
-        const progress = (_move: PendingMove, count: number): void =>
+        let before = 0;
+        const progress = (_move: PendingMove, count: number): void => {
+          deps.observe?.moved(count - before);
+          before = count;
           deps.log.info({ event: 'moves.progress', leaf: move.leaf, count });
+        };
         const count = await moveRecords({ ...deps, progress }, move, stop);
         moved += count;
         deps.log.info({ event: 'moves.done', leaf: move.leaf, count });
