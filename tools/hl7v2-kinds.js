@@ -82,6 +82,7 @@ export const KINDS = [
     structure: 'ORM_O01',
     without: ['OBR', 'ODS', 'ODT', 'RXO', 'RXR', 'RXC'],
   },
+  { type: 'OMI^O23', structure: 'OMI_O23' },
   { type: 'RDE^O11', structure: 'RDE_O11', without: ['RXO'] },
   { type: 'RDS^O13', structure: 'RDS_O13', without: ['RXO', 'RXE'] },
   { type: 'RGV^O15', structure: 'RGV_O15', without: ['RXO', 'RXE'] },

@@ -26,7 +26,7 @@ export interface PatientGroup {
 export type OrderStart = 'ORC' | 'OBR' | 'SPM ORC' | 'SPM OBR';
 
 /** Segments that say more of an order: timing, medication, diet, supply. Kept in their order, which tells them apart. */
-const ORDER_DETAILS = new Set(['TQ1', 'RXO', 'RXR', 'RXC', 'RXE', 'RXD', 'RXA', 'ODS', 'RQD']);
+const ORDER_DETAILS = new Set(['TQ1', 'RXO', 'RXR', 'RXC', 'RXE', 'RXD', 'RXG', 'RXA', 'ODS', 'RQD', 'IPC']);
 
 /** Read elsewhere (`marksOf`, the header), or without content of its own. */
 const READ_ELSEWHERE = new Set(['MSH', 'EVN', 'ARV', 'CON', 'SFT', 'DSC']);

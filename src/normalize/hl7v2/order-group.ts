@@ -16,7 +16,7 @@ export interface OrderGroup {
   readonly obr: Segment | undefined;
   /** NTE behind ORC or OBR. */
   readonly notes: readonly Segment[];
-  /** TQ1, RXO, RXR, RXC, RXE, RXD, RXA, ODS, RQD as they come. */
+  /** TQ1, RXO, RXR, RXC, RXE, RXD, RXG, RXA, ODS, RQD, IPC as they come. */
   readonly details: readonly Segment[];
   /** PRT behind ORC or OBR. */
   readonly roles?: readonly Segment[];

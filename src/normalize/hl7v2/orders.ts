@@ -1,5 +1,5 @@
 /**
- * ORM_O01, OML_O21, OML_O33, OML_O35, OMG_O19 and OMP_O09, orders: each ORC is a ServiceRequest, MedicationRequest or
+ * ORM_O01, OML_O21, OML_O33, OML_O35, OMG_O19, OMI_O23 and OMP_O09, orders: each ORC is a ServiceRequest, MedicationRequest or
  * NutritionOrder with what supports it. Earlier results that are sent with an order are results.
  */
 import { changeReference } from '../../formats/fhir/change.ts';

@@ -1,8 +1,8 @@
-/** The details of a pharmacy order by the segment that leads them: TQ1, RXR and RXC behind RXO, RXE, RXD or RXA. */
+/** The details of a pharmacy order by the segment that leads them: TQ1, RXR and RXC behind RXO, RXE, RXD, RXG or RXA. */
 import type { Segment } from '../../formats/hl7v2/message.ts';
 import type { OrderGroup } from './order-group.ts';
 
-/** RXO, RXE, RXD or RXA with what stands behind it; without a head what stands behind ORC. */
+/** RXO, RXE, RXD, RXG or RXA with what stands behind it; without a head what stands behind ORC. */
 export interface PharmacySection {
   readonly head: Segment | undefined;
   readonly tq1: Segment[];
@@ -10,7 +10,7 @@ export interface PharmacySection {
   readonly rxc: Segment[];
 }
 
-const HEADS = new Set(['RXO', 'RXE', 'RXD', 'RXA']);
+const HEADS = new Set(['RXO', 'RXE', 'RXD', 'RXG', 'RXA']);
 
 function section(head: Segment | undefined): PharmacySection {
   return { head, tq1: [], rxr: [], rxc: [] };

@@ -1,7 +1,8 @@
-/** RDE_O11 and RDE_O25, encoded pharmacy orders; RDS_O13, dispenses; RAS_O17, administrations. */
+/** RDE_O11 and RDE_O25, encoded pharmacy orders; RDS_O13, dispenses; RGV_O15, instructions to give; RAS_O17, administrations; and O01, by which versions before 2.4 call all of them. */
 import { GatewayError } from '../../core/errors.ts';
 import { administrationChange } from './medication-administration.ts';
 import { dispenseChange } from './medication-dispense.ts';
+import { giveChange } from './medication-give.ts';
 import { medicationRequestChange } from './medication-request.ts';
 import { observationChange } from './observation.ts';
 import type { OrderGroup } from './order-group.ts';
@@ -13,7 +14,10 @@ import type { OrderFrame } from './service-request.ts';
 import type { Conversion, Structure } from './structure.ts';
 
 /** The segment that a message is about. */
-type Subject = 'RXE' | 'RXD' | 'RXA';
+type Subject = 'RXE' | 'RXD' | 'RXG' | 'RXA';
+
+/** The field of the product, where the prescription may have to be named by it. */
+const PRODUCT: Readonly<Record<Subject, number>> = { RXE: 2, RXD: 2, RXG: 4, RXA: 5 };
 
 /** The structure of a pharmacy message. Throws `required-missing` where an order lacks the segment that it is about. */
 export function pharmacy(subject: Subject): Structure {
@@ -43,11 +47,12 @@ function orderChange(
   const key = orderKey(context, numbers, position);
   const orderMarks = codedMarks(context, order.orc?.field(28) ?? '');
   const parts = { key, orderMarks, stated: subject === 'RXE' };
-  const code = subject === 'RXE' ? '' : (heads[0].head?.field(subject === 'RXD' ? 2 : 5) ?? '');
+  const code = subject === 'RXE' ? '' : (heads[0].head?.field(PRODUCT[subject]) ?? '');
   const request = medicationRequestChange(context, list, order, frame, { ...parts, code });
   let made: number | undefined;
   for (const section of heads) {
     if (subject === 'RXD') dispenseChange(context, list, section, frame, { ...parts, request, numbers });
+    if (subject === 'RXG') giveChange(context, list, order, section, frame, { ...parts, request, numbers });
     if (subject === 'RXA')
       made = administrationChange(context, list, order, section, frame, { ...parts, request, numbers });
   }

@@ -4,7 +4,7 @@ import { components, repetitions } from '../../formats/hl7v2/delimiters.ts';
 import type { ChangeList } from './change-list.ts';
 import { codeOf, compact, dateTimeOf, extension, firstOf, present, type Context, type Element } from './context.ts';
 import { conceptOf } from './datatypes/codeable-concept.ts';
-import { eiIdentifier } from './datatypes/identifier.ts';
+import { eiIdentifier, type Identified } from './datatypes/identifier.ts';
 import { notesOf } from './observation.ts';
 import type { OrderGroup } from './order-group.ts';
 import { requestKeys, type OrderNumbers } from './order-numbers.ts';
@@ -88,7 +88,7 @@ export function requestChange(
       ...(status !== undefined && { status }),
     },
     ...courseOf(status, COURSE),
-    append: { identifier: numbers.all.map(({ identifier }) => identifier) },
+    append: { identifier: [...numbers.all, ...studyNumbers(context, group)].map(({ identifier }) => identifier) },
     initial: parts.stated
       ? { status: control ?? 'active', intent: 'order' }
       : { status: control ?? 'active', intent: 'order', ...elements },
@@ -96,6 +96,25 @@ export function requestChange(
   });
   frame.requests.set(name, index);
   return index;
+}
+
+/** IPC-1, the accession number, and IPC-3, the study of an imaging order. */
+function studyNumbers(context: Context, { details }: OrderGroup): Identified[] {
+  if (details.length === 0) return [];
+  return details
+    .filter(({ id }) => id === 'IPC')
+    .flatMap((ipc) => {
+      const study = firstOf(context, ipc.field(3));
+      return present([
+        eiIdentifier(context, ipc.field(1), 'ACSN'),
+        study === undefined ? undefined : dicomIdentifier(study),
+      ]);
+    });
+}
+
+function dicomIdentifier(uid: string): Identified {
+  const [system, value] = ['urn:dicom:uid', `urn:oid:${uid}`];
+  return { system, value, type: '', identifier: { system, value } };
 }
 
 function requestElements(

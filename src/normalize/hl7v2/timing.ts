@@ -49,7 +49,12 @@ export function timingOf(context: Context, group: OrderGroup): OrderTiming | und
   const tq1 = group.details.find(({ id }) => id === 'TQ1');
   if (tq1 !== undefined) return tq1Timing(context, tq1);
   const raw = repetitions(group.orc?.field(7) || (group.obr?.field(27) ?? ''), context.by)[0] ?? '';
-  return raw === '' ? undefined : fromFields(context, tqFields(context, raw), 'ORC-7');
+  return tqTiming(context, raw, 'ORC-7');
+}
+
+/** One TQ; undefined for an empty one. */
+export function tqTiming(context: Context, raw: string, location: string): OrderTiming | undefined {
+  return raw === '' ? undefined : fromFields(context, tqFields(context, raw), location);
 }
 
 /** One TQ1. */

@@ -400,6 +400,41 @@ describe('trap: doses that were given', () => {
     expect(made.one('MedicationRequest')).toMatchObject({ status: 'active', contained: { length: 1 } });
   });
 
+  it('an instruction to give (RGV) is an order of its own, based on its prescription', () => {
+    const rxg = (n: string, amount: string): string =>
+      segment('RXG', {
+        1: n,
+        3: '^BID',
+        4: '308191^amoxicillin^RXNORM',
+        5: amount,
+        7: 'mg',
+        9: 'with food',
+        15: '20',
+        16: 'mL/h',
+        22: 'J02^Pharyngitis^I10',
+      });
+    const made = record(
+      order('RDE^O11', [ORC, 'RXE||308191^amoxicillin^RXNORM|250||mg']),
+      order('RGV^O15', [ORC.replace('NW', 'RE'), rxg('1', '250'), 'RXR|PO', rxg('2', '500')], 5),
+    );
+    const [prescription, ...given]: any[] = made.all('MedicationRequest');
+    expect(prescription.intent).toBe('order');
+    expect(given.map(({ intent }) => intent)).toEqual(['instance-order', 'instance-order']);
+    expect(given[0]).toMatchObject({
+      basedOn: [{ reference: `MedicationRequest/${prescription.id}` }],
+      note: [{ text: 'with food' }],
+      reasonCode: [{ coding: [{ code: 'J02' }] }],
+      dosageInstruction: [
+        {
+          route: { coding: [{ code: 'PO' }] },
+          timing: { repeat: { frequency: 2 } },
+          doseAndRate: [{ doseQuantity: { unit: 'mg' }, rateQuantity: { unit: 'mL/h' } }],
+        },
+      ],
+    });
+    expect(defects(made)).toEqual([]);
+  });
+
   it('a dispense names its prescription', () => {
     const rxd = segment('RXD', {
       1: '1',
@@ -418,6 +453,26 @@ describe('trap: doses that were given', () => {
       note: [{ text: 'take with food' }],
       authorizingPrescription: { length: 1 },
     });
+  });
+});
+
+describe('imaging orders (OMI O23) and the O01 of old versions', () => {
+  it('IPC is the accession number and the study', () => {
+    const made = record(order('OMI^O23', [ORC, OBR, 'IPC|A77^RIS|RP1|1.2.840.77|SPS1']));
+    expect(made.one('ServiceRequest').identifier).toEqual(
+      expect.arrayContaining([
+        expect.objectContaining({ value: 'A77', type: { coding: [expect.objectContaining({ code: 'ACSN' })] } }),
+        { system: 'urn:dicom:uid', value: 'urn:oid:1.2.840.77' },
+      ]),
+    );
+  });
+
+  it.each([
+    ['RDE^O01', 'RXE||1^x^L|1', 'MedicationRequest'],
+    ['RDS^O01', 'RXD|1|1^x^L|20260301', 'MedicationDispense'],
+    ['RAS^O01', 'RXA|0|1|20260301||1^x^L', 'MedicationAdministration'],
+  ])('%s', (type, segment, resource) => {
+    expect(record(order(type, [ORC, segment])).all(resource)).toHaveLength(1);
   });
 });
 
