@@ -1,4 +1,6 @@
 /** A site is lost with everything: in the middle of its work, after rotations of keys, and with its key file. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,7 +13,7 @@ import { restore } from '../../../src/cli/restore.ts';
 import { sampleOru } from '../../../src/cli/samples/hl7v2.ts';
 import { verify } from '../../../src/cli/verify.ts';
 import { connectMllp } from '../../../src/clients/mllp.ts';
-import { startGatewayProcess } from '../../support/gateway-process.ts';
+import { gatewayEnvironment, startGatewayProcess } from '../../support/gateway-process.ts';
 import {
   createNetwork,
   eventually,
@@ -24,6 +26,7 @@ import {
 import { connectionUrl, createTestDatabase, type TestDatabase } from '../../support/postgres.ts';
 
 const CONNECTIONS = 16;
+const BIN = join(import.meta.dirname, '..', '..', '..', 'bin', 'anamnesis.js');
 const reports = (from: number, count: number): Buffer[] =>
   Array.from({ length: count }, (_, i) => Buffer.from(sampleOru(from + i)));
 
@@ -156,6 +159,60 @@ describe('a site that is destroyed under the load of 16 connections', () => {
     expect(await settled(a)).toBeGreaterThan(size);
     await noFork([b, c]);
   });
+});
+
+describe('a restore that is killed', () => {
+  it(
+    'goes on where it was, in the transfer and in the derivation, and reports the same',
+    { timeout: 120_000 },
+    async () => {
+      network = await createNetwork(2);
+      const [a, b] = network.members as [Member, Member];
+      await network.start(b);
+      await network.start(a);
+      await sendHl7(a, reports(0, 150));
+      const size = await settled(a);
+      await network.stop(a);
+      const before = await truth(a.database, size);
+      const whole = await fresh();
+      const report = (await runInProcess(restore, [], network.environment(a, whole))).out;
+
+      const database = await fresh();
+      const env = gatewayEnvironment({ dataDir: a.dataDir, env: network.environment(a, database) });
+      const number = async (text: string): Promise<number> =>
+        Number(Object.values((await rows(database, text))[0] ?? {})[0] ?? 0);
+      const held = (): Promise<number> => number('select coalesce(max(held), 0) from mirror_log');
+      const derived = (): Promise<number> => number('select coalesce(max(size), 0) from log_head');
+      /** Starts the command and kills it as soon as `reached` says so; false when it ended before. */
+      const killedWhen = async (reached: () => Promise<boolean>): Promise<boolean> => {
+        const child = spawn(process.execPath, [BIN, 'restore'], { env, stdio: 'ignore' });
+        let ended = false;
+        const end = once(child, 'close').then(() => (ended = true));
+        while (!ended && !(await reached())) await new Promise((resolve) => setTimeout(resolve, 2));
+        child.kill('SIGKILL');
+        await end;
+        return child.signalCode === 'SIGKILL';
+      };
+      // The link is slow, so that the transfer takes a while; it is killed twice in it, and twice in the derivation.
+      b.link.delayMs = 20;
+      expect(await killedWhen(async () => (await number('select count(*) from mirror_bundle')) > 0)).toBe(true);
+      b.link.delayMs = 0;
+      for (const share of [0.2, 0.6]) {
+        expect(await killedWhen(async () => (await derived()) > size * share)).toBe(true);
+        expect([await held(), await number('select count(*) from derivation')]).toEqual([size, 1]);
+        expect(await derived()).toBeLessThan(size);
+      }
+      expect((await runInProcess(restore, [], network.environment(a, database))).out.split('\n').slice(-2)).toEqual(
+        report.split('\n').slice(-2),
+      );
+      expect(await truth(database, size)).toEqual(before);
+      expect(await truth(whole, size)).toEqual(before);
+      expect([
+        await number('select count(*) from derivation'),
+        await number('select count(*) from mirror_log'),
+      ]).toEqual([0, 0]);
+    },
+  );
 });
 
 describe('a site with other keys than it began with', () => {
