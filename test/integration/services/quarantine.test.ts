@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { SAMPLE_STAY } from '../../../src/cli/samples/hl7v2.ts';
 import { systemPermit } from '../../../src/consent/permit.ts';
 import { GatewayError } from '../../../src/core/errors.ts';
 import type { LeafIndex } from '../../../src/core/ids.ts';
@@ -17,6 +18,7 @@ import { openMessage, storedMessage } from '../../../src/services/stored-message
 import { quarantineHl7v2 } from '../../../src/services/submit-hl7v2.ts';
 import { messageStore } from '../../../src/storage/pg/message-store.ts';
 import { quarantineStore } from '../../../src/storage/pg/quarantine-store.ts';
+import type { Writer } from '../../../src/write/submission.ts';
 import { serviceDeps } from '../../support/hl7v2-writer.ts';
 import { adt, oru, profile, RECEIVED_AT } from '../../support/hl7v2.ts';
 import { openTestWriter, type TestWriter } from '../../support/writer.ts';
@@ -199,6 +201,38 @@ describe('reprocessing', () => {
     });
     expect(await waiting()).toEqual(before);
     await expect(reprocessMessage(deps, 0 as LeafIndex, {})).rejects.toMatchObject({ code: 'not-found' });
+  });
+
+  it('makes what would have been made when the messages came', async () => {
+    const made = async (through: (text: string, into: AcceptHl7v2Deps & ReprocessDeps) => Promise<void>) => {
+      const own = await openTestWriter();
+      const outcomes: string[][] = [];
+      const submit: Writer['submit'] = async (submission) => {
+        const accepted = await own.writer.submit(submission);
+        if (submission.changes.length > 0)
+          outcomes.push(accepted.results.map(({ type, outcome, versionId }) => `${type} ${outcome} ${versionId}`));
+        return accepted;
+      };
+      const { keyring, pool } = own;
+      const into = {
+        ...serviceDeps({ submit }),
+        messages: messageStore(pool),
+        quarantine: quarantineStore(pool),
+        keyring,
+      };
+      for (const { text } of SAMPLE_STAY) await through(text, into);
+      for await (const leaf of messagesInQuarantine(into, {})) await reprocessMessage(into, leaf, {});
+      await own.close();
+      return outcomes;
+    };
+    const reason = new GatewayError('not-found', 'the source is not known');
+    const atOnce = await made(async (text, into) => void (await acceptHl7v2(into, Buffer.from(text))));
+    const later = await made(async (text, into) => {
+      const incoming = { bytes: Buffer.from(text), profile: profile(), receivedAt: RECEIVED_AT, answer: () => '' };
+      await quarantineHl7v2(into, incoming, reason);
+    });
+    expect(atOnce).toHaveLength(SAMPLE_STAY.length);
+    expect(later).toEqual(atOnce);
   });
 
   it('keeps the order of the source: an older result does not overwrite a newer one', async () => {
