@@ -5,6 +5,10 @@
  * the sender gets to its end by trying again.
  */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { systemRandom } from '../../src/core/random.ts';
+import { generateKeySet } from '../../src/keys/key-set-codec.ts';
+import { verifyLedger } from '../../src/services/verify-ledger.ts';
+import { withLedgerSource } from '../../src/storage/pg/ledger-source.ts';
 import { peerHttp } from '../../src/clients/peer-http.ts';
 import { liftFreeze } from '../../src/storage/pg/checkpoint-store.ts';
 import { GatewayError } from '../../src/core/errors.ts';
@@ -14,10 +18,12 @@ import { MirrorClient, WitnessClient, type Target } from '../../src/replication/
 import type { PeerHttp } from '../../src/replication/peer-ports.ts';
 import { verifyReceipt } from '../../src/replication/receipt.ts';
 import { openPool } from '../../src/storage/pg/pool.ts';
-import { openPeerOrigin, type PeerOrigin } from '../support/peer-origin.ts';
+import { openPeerOrigin, peerMessage, type PeerOrigin } from '../support/peer-origin.ts';
 import { memberToken } from '../support/peer-gateway.ts';
 import { openPeerStand, type PeerStand } from '../support/peer-stand.ts';
-import type { Failure } from '../support/step-proxy.ts';
+import { createTestDatabase } from '../support/postgres.ts';
+import { stepProxy, Steps, type Failure } from '../support/step-proxy.ts';
+import { openTestWriter, ORIGIN, type TestWriter } from '../support/writer.ts';
 import { TestLog } from '../unit/replication/support.ts';
 import { LONG } from './scale.ts';
 
@@ -90,6 +96,66 @@ async function persistently<T>(work: () => Promise<T>): Promise<T> {
     }
   }
 }
+
+describe('the writer', () => {
+  it('takes each message once, whichever round trip of it fails, and the chain stays one', async () => {
+    const database = await createTestDatabase();
+    const steps = new Steps();
+    const proxy = await stepProxy(database.config, steps);
+    const keys = generateKeySet(systemRandom);
+    const open = (): Promise<TestWriter> => openTestWriter({ database: { ...database, config: proxy.config }, keys });
+    let writer = await open();
+    const sent = new Set<string>();
+    /** Sends one message of a new patient until it is taken; true when the sender heard of a failure on the way. */
+    const deliver = async (crash: boolean): Promise<boolean> => {
+      const submission = peerMessage();
+      for (let failed = false; ; failed = true) {
+        try {
+          const { answer, leaf } = await writer.writer.submit(submission);
+          sent.add(String(submission.control));
+          // What it was told it is told again.
+          expect(await writer.writer.submit(submission)).toMatchObject({ replayed: true, answer, leaf });
+          return failed;
+        } catch (thrown) {
+          expect(thrown).toMatchObject({ code: 'unavailable' });
+          if (!crash) continue;
+          await writer.close();
+          writer = await persistently(open);
+        }
+      }
+    };
+    await deliver(false);
+    steps.count = 0;
+    await deliver(false);
+    const total = steps.count;
+    expect(total).toBeGreaterThan(4);
+    let heard = 0;
+    for (let at = 1; at <= total; at += 1) {
+      for (const { how, crash } of WAYS) {
+        steps.count = 0;
+        steps.failAt = { step: at, how };
+        heard += (await deliver(crash)) ? 1 : 0;
+        expect(steps.failAt).toBeUndefined();
+      }
+    }
+    expect(heard).toBeGreaterThan(total);
+    const { rows } = await writer.pool.query('select count(*)::int as n from message');
+    expect(rows).toEqual([{ n: sent.size }]);
+    const found: unknown[] = [];
+    await withLedgerSource(writer.pool, (source) =>
+      verifyLedger({
+        source,
+        keys: { origin: ORIGIN, log: keys.log.rawPublicKey, sign: keys.sign.rawPublicKey },
+        blobIntact: async () => true,
+        report: (fault) => found.push(fault),
+      }),
+    );
+    expect(found).toEqual([]);
+    await writer.close();
+    await proxy.close();
+    await database.drop();
+  }, 600_000);
+});
 
 describe('the witness', () => {
   it('goes on after a crash at any step, and what it cosigned it knows', async () => {

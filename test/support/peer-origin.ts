@@ -34,7 +34,8 @@ export interface PeerOrigin {
 
 let sequence = 0;
 
-function message(blob: { digest: Buffer; size: number } | undefined): Submission {
+/** A message of a patient that nobody has seen yet. */
+export function peerMessage(blob?: { digest: Buffer; size: number }): Submission {
   sequence += 1;
   const control = `M${sequence}`;
   return {
@@ -79,12 +80,12 @@ export async function openPeerOrigin(): Promise<PeerOrigin> {
     async grow(messages, blobBytes) {
       for (let at = 0; at < messages; at += 16) {
         const group = Array.from({ length: Math.min(16, messages - at) }, () => {
-          if (blobBytes === undefined) return message(undefined);
+          if (blobBytes === undefined) return peerMessage();
           sequence += 1;
           const bytes = Buffer.alloc(blobBytes, `blob ${sequence};`);
           const digest = hash('sha256', bytes, 'buffer');
           blobs.set(digest.toString('hex'), bytes);
-          return message({ digest, size: blobBytes });
+          return peerMessage({ digest, size: blobBytes });
         });
         await Promise.all(group.map((each) => writer.writer.submit(each)));
       }
