@@ -9,6 +9,8 @@ export const GROUP_MAX_LINES = 64;
 export const GROUP_MAX_BYTES = 250_000;
 /** Entries of one list of a resource; with as many references it would not fit into a sealed group. */
 export const LIST_MAX_ENTRIES = 4_096;
+/** Things left out that a message is reported with; the rest of a message of thousands is of the same kind. */
+export const OMISSIONS_MAX = 1_000;
 /** Results that one report, or one panel of a report, names: beyond it they are named by panels (`normalize/hl7v2/panels`). */
 export const PANEL_MAX_RESULTS = 2_000;
 /** Characters of base64 up to which a document stays inside its resource; a larger one becomes a Binary with a blob. */

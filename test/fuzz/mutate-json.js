@@ -35,9 +35,13 @@ const VALUES = [
   '\ud800',
   '\u0000',
   '__proto__',
+  'constructor',
+  'toString',
 ];
 const KEYS = [
   '__proto__',
+  'constructor',
+  'toString',
   'constructor',
   'resourceType',
   'id',
@@ -53,11 +57,12 @@ const KEYS = [
 /** Characters that one mutation may add. */
 const MOST_CHARACTERS = 1_000_000;
 
-/** Every object and array of a value. */
-function nodes(value, found = []) {
-  if (typeof value !== 'object' || value === null) return found;
-  found.push(value);
-  for (const child of Object.values(value)) nodes(child, found);
+/** Every object and array of a value. A loop: what is nested too deep is for the product to refuse, not for this to die of. */
+function nodes(value) {
+  const found = [value];
+  for (let at = 0; at < found.length; at += 1) {
+    for (const child of Object.values(found[at])) if (typeof child === 'object' && child !== null) found.push(child);
+  }
   return found;
 }
 
@@ -112,24 +117,26 @@ const JSON_MUTATIONS = {
 };
 
 function assign(node, key, value) {
+  if (Array.isArray(node) && !/^\d+$/.test(key)) return;
   Object.defineProperty(node, key, { value, enumerable: true, configurable: true, writable: true });
 }
 
 /** The damaged text of a JSON value. Keeps to some 8 MB. */
 export function damageJson(value, random) {
-  const root = structuredClone(value);
-  const names = Object.keys(JSON_MUTATIONS);
-  for (let n = random.few(4); n > 0; n -= 1) JSON_MUTATIONS[random.pick(names)](root, random);
-  const text = toText(root);
+  const text = textOf(value, random);
   if (random.chance(60)) return Buffer.from(text);
   return damageBytes(Buffer.from(text), random);
 }
 
-/** Recursion of ours must not be what breaks: too deep for JSON.stringify is damaged as text instead. */
-function toText(root) {
+/** Recursion of ours must not be what breaks: what is nested too deep for JSON.stringify becomes such text directly. */
+function textOf(value, random) {
+  const root = structuredClone(value);
+  const names = Object.keys(JSON_MUTATIONS);
   try {
+    for (let n = random.few(4); n > 0; n -= 1) JSON_MUTATIONS[random.pick(names)](root, random);
     return JSON.stringify(root).slice(0, 8_000_000);
-  } catch {
+  } catch (error) {
+    if (!(error instanceof RangeError) && error?.name !== 'DataCloneError') throw error;
     return '['.repeat(10_000);
   }
 }

@@ -3,6 +3,7 @@
  * is taken stands in `structures.ts`; any other event is an error that says so.
  */
 import { GatewayError } from '../../core/errors.ts';
+import { OMISSIONS_MAX } from '../../core/limits.ts';
 import type { BusinessKey, Change } from '../../formats/fhir/change.ts';
 import { components, repetitions } from '../../formats/hl7v2/delimiters.ts';
 import { parseDtm, toFhirDateTime, toMillis, type Dtm } from '../../formats/hl7v2/dtm.ts';
@@ -57,6 +58,7 @@ export interface MessageDetails {
   readonly softwareVersion?: string;
   /** Segment identifiers that nothing was made of, with how often they came; absent when there are none. */
   readonly unmapped?: Readonly<Record<string, number>>;
+  /** The first OMISSIONS_MAX. */
   readonly omissions?: readonly Omission[];
 }
 
@@ -88,7 +90,7 @@ export function normalizeHl7v2(message: Hl7Message, profile: SourceProfile, rece
     details: {
       ...detailsOf(head),
       ...(unmapped.size > 0 && { unmapped: Object.fromEntries(unmapped) }),
-      ...(context.omissions.length > 0 && { omissions: context.omissions }),
+      ...(context.omissions.length > 0 && { omissions: context.omissions.slice(0, OMISSIONS_MAX) }),
     },
   };
 }

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import { PANEL_MAX_RESULTS } from '../../../../src/core/limits.ts';
-import { defects, MemoryRecord, oru } from '../../../support/hl7v2.ts';
+import { OMISSIONS_MAX, PANEL_MAX_RESULTS } from '../../../../src/core/limits.ts';
+import { defects, MemoryRecord, normalize, oru } from '../../../support/hl7v2.ts';
 
 const results = (count: number): string[] =>
   Array.from({ length: count }, (_, i) => `OBX|${i + 1}|NM|718-7^Haemoglobin^LN|${i}|14.${i % 10}|g/dL|||||F`);
@@ -26,4 +26,9 @@ it('names more by panels, each result once, and the same again when it comes aga
   record.take(oru({ obx: results(count), controlId: 'C2', msh7: '20260301130000+0100' }));
   expect(record.all('Observation')).toHaveLength(count + 3);
   expect(record.versions(panels[0])).toBe(1);
+});
+
+it('reports the first 1,000 things that were left out of a message', () => {
+  const obx = Array.from({ length: OMISSIONS_MAX + 5 }, (_, i) => `OBX|${i + 1}|DT|718-7^x^LN|${i}|yesterday||||||F`);
+  expect(normalize(oru({ obx })).details.omissions).toHaveLength(OMISSIONS_MAX);
 });
