@@ -22,6 +22,7 @@ import { keyStore, prepareStore } from '../storage/pg/prepare-store.ts';
 import { countWraps, wrapStore } from '../storage/pg/wrap-store.ts';
 import { openWriter } from '../write/open-writer.ts';
 import { EXIT, UsageError, type CliContext } from './command.ts';
+import { keepRestoreRule } from './keep-restore-rule.ts';
 import { keyProvider } from './keys.ts';
 import { progressBar } from './progress.ts';
 import { readSettings } from './settings.ts';
@@ -50,6 +51,7 @@ export async function rotate(args: readonly string[], context: CliContext): Prom
   const ledger = await openStoredLedger(config, { admin: true });
   try {
     const { keySet } = await provider.load({ create: false });
+    await keepRestoreRule(config, ledger);
     await rotateRole({ config, provider, ledger, context }, keySet, role, values.background);
     return EXIT.ok;
   } finally {

@@ -9,6 +9,7 @@ import { isBlobNamed } from '../storage/pg/follower-store.ts';
 import { openLog } from '../storage/pg/open-log.ts';
 import { keyStore, prepareStore } from '../storage/pg/prepare-store.ts';
 import { openWriter, type OpenedWriter } from '../write/open-writer.ts';
+import { keepingRestoreRule } from './keep-restore-rule.ts';
 import { openStoredLedger, type StoredLedger } from './stored-ledger.ts';
 
 export type StoredWriter = Pick<StoredLedger, 'pool' | 'keySet' | 'blobs'> & OpenedWriter;
@@ -18,6 +19,7 @@ export async function withStoredWriter<T>(config: Config, work: (parts: StoredWr
   const ledger = await openStoredLedger(config);
   try {
     const { pool, keySet, blobs } = ledger;
+    const fence = { fingerprint: keySet.fingerprint, onFenced: () => {} };
     const { secret } = await openLog(pool, config.origin, keySet.fingerprint);
     const opened = await openWriter({
       origin: config.origin,
@@ -27,7 +29,7 @@ export async function withStoredWriter<T>(config: Config, work: (parts: StoredWr
       log: silentLog,
       prepareStore: prepareStore(pool),
       keyStore: keyStore(pool),
-      commitStore: commitStore(pool, { fingerprint: keySet.fingerprint, onFenced: () => {} }),
+      commitStore: keepingRestoreRule(commitStore(pool, fence), config, ledger),
       sealedSecret: secret,
       onCommitted: () => {},
     });

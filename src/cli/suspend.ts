@@ -15,6 +15,7 @@ import { commitStore } from '../storage/pg/commit-store.ts';
 import { suspensionStore } from '../storage/pg/notice-store.ts';
 import { commitAlone } from '../write/commit-alone.ts';
 import { EXIT, UsageError, type CliContext, type Command } from './command.ts';
+import { keepingRestoreRule } from './keep-restore-rule.ts';
 import { readSettings } from './settings.ts';
 import { openStoredLedger } from './stored-ledger.ts';
 
@@ -31,7 +32,8 @@ async function say([subject, ...more]: readonly string[], context: CliContext, s
   const http = peerHttp(config.peerCa === undefined ? {} : { ca: config.peerCa });
   try {
     const { keySet, pool } = ledger;
-    const store = commitStore(pool, { fingerprint: keySet.fingerprint, onFenced: () => {} });
+    const fence = { fingerprint: keySet.fingerprint, onFenced: () => {} };
+    const store = keepingRestoreRule(commitStore(pool, fence), config, ledger);
     const anchor = anchorNotices(documentSigner(keySet.sign), (item) =>
       commitAlone(store, keySet, config.origin, item),
     );
