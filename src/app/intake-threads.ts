@@ -29,6 +29,8 @@ export interface IntakeStart {
   readonly login: pg.PoolConfig;
   readonly pool: PoolSettings;
   readonly keys: KeySet;
+  /** Messages wait for each other, in batches: for all but long ones. */
+  readonly inBatches: boolean;
 }
 
 /** One message or batch. `bytes` is moved to the thread. */
@@ -40,7 +42,7 @@ export interface IntakeCall {
 export type IntakeEvents = Required<Pick<AcceptHl7v2Deps, 'observe' | 'onQuarantined'>>;
 
 export interface IntakeThreadsDeps {
-  readonly start: IntakeStart;
+  readonly start: Omit<IntakeStart, 'inBatches'>;
   /** Threads for ordinary messages; one more begins with the first long message. */
   readonly count: number;
   readonly committer: Pick<GroupCommitter, 'commit'>;
@@ -62,11 +64,11 @@ const ENTRY = new URL('./intake.worker.js', import.meta.url);
 /** Resolves when the threads are ready; undefined where there can be none. Rejects when one does not start. */
 export async function startIntakeThreads(deps: IntakeThreadsDeps): Promise<IntakeThreads | undefined> {
   if (deps.count === 0 || !existsSync(ENTRY)) return undefined;
-  const ordinary = await Promise.all(Array.from({ length: deps.count }, () => startThread(deps)));
+  const ordinary = await Promise.all(Array.from({ length: deps.count }, () => startThread(deps, true)));
   let long: Promise<IntakeThread> | undefined;
   return {
     async accept(bytes, client) {
-      const threads = bytes.length > LONG_BYTES ? [await (long ??= startThread(deps))] : ordinary;
+      const threads = bytes.length > LONG_BYTES ? [await (long ??= startThread(deps, false))] : ordinary;
       const idlest = threads.reduce((best, thread) => (thread.busy() < best.busy() ? thread : best));
       return idlest.accept(bytes, client);
     },
@@ -92,14 +94,15 @@ interface Running {
 }
 
 /** One thread; a new one takes its place when it dies. */
-async function startThread(deps: IntakeThreadsDeps): Promise<IntakeThread> {
+async function startThread(deps: IntakeThreadsDeps, inBatches: boolean): Promise<IntakeThread> {
+  const workerData: IntakeStart = { ...deps.start, inBatches };
   let busy = 0;
   let closing = false;
   let restart: NodeJS.Timeout | undefined;
 
   const run = (): Running => {
     const worker = new Worker(ENTRY, {
-      workerData: deps.start,
+      workerData,
       resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB },
     });
     let isReady = (): void => {};

@@ -27,7 +27,7 @@ const CONNECTIONS = 4;
 
 if (parentPort === null) throw new Error('this file is the entry of a worker thread');
 const port = parentPort;
-const { config, login, pool: settings, keys } = workerData as IntakeStart;
+const { config, login, pool: settings, keys, inBatches } = workerData as IntakeStart;
 
 const handlers: Record<string, Handlers[string]> = {};
 const channel = threadChannel(port, handlers, asGatewayError);
@@ -62,6 +62,7 @@ const joined = joinWriter({
   keyStore: keyStore(pool),
   sealedSecret: secret,
   committer,
+  inBatches,
 });
 const blobs = await openFileBlobStore(join(config.dataDir, 'blobs'));
 const deps: AcceptHl7v2Deps = {

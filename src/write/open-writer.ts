@@ -29,6 +29,8 @@ interface PreparingDeps {
   readonly log: Log;
   readonly prepareStore: PrepareStore;
   readonly keyStore: KeyStore;
+  /** As `WriterDeps.inBatches`. */
+  readonly inBatches?: boolean;
 }
 
 export interface OpenWriterDeps extends PreparingDeps {
@@ -95,6 +97,7 @@ function writerOver(
     validate: validateResource,
     committer,
     log: deps.log,
+    ...(deps.inBatches === true && { inBatches: true }),
   });
   return { writer, keyring };
 }
