@@ -80,6 +80,9 @@ export const SHUTDOWN_DEADLINE_MS = 8_000;
 /** Bytes of free disk below which intake is refused (DESIGN section 11). */
 export const FREE_DISK_FLOOR_BYTES = 512 * 1024 * 1024;
 
+/** Patients that may be one person by merges and links. Beyond it somebody merges into a dummy number. Every read goes over all of them. */
+export const LINKED_PATIENTS_MAX = 64;
+
 /** Seconds by which the clocks of two gateways may differ: of tokens, member notes and suspensions between them. */
 export const PEER_CLOCK_SKEW_SECONDS = 300;
 

@@ -6,6 +6,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { GatewayError } from '../core/errors.ts';
 import type { ResourceKey } from '../core/ids.ts';
+import { LINKED_PATIENTS_MAX } from '../core/limits.ts';
 import type { Change, PatientRelation } from '../formats/fhir/change.ts';
 import { isTombstone, type Resource } from '../formats/fhir/resource.ts';
 import type { LinkKind, PatientLink, PrepareStore } from './ports.ts';
@@ -21,7 +22,8 @@ interface Statement {
 
 /**
  * The new statements of a message, each from the side of the patient that it was said of; `targets` (one a change) get their
- * next content. Throws `conflict` where a merge would close a circle: nobody would be left in use.
+ * next content. Throws `conflict` where a merge would close a circle (nobody would be left in use) or where two are to be parted whose
+ * numbers are known as one patient; `business-rule` where too many would be one person.
  */
 export async function linkPatients(
   store: Pick<PrepareStore, 'links'>,
@@ -33,8 +35,15 @@ export async function linkPatients(
     if (change.mode !== 'merge' || change.relation === undefined) return [];
     const { kind, other } = change.relation;
     const statement = { target: targets[i], other: targets[other], kind };
-    // Both numbers are known as one patient already: there is nothing to join, and nothing to part.
-    if (statement.target === statement.other) return [];
+    if (statement.target === statement.other) {
+      // Both numbers are known as one patient already: there is nothing to join.
+      if (kind !== 'none') return [];
+      throw new GatewayError(
+        'conflict',
+        'the numbers of two are known as one patient: their records cannot be told apart',
+        { expression: 'Patient.identifier' },
+      );
+    }
     return [{ ...statement, sourceTime: Math.min(change.sourceTime, receivedAt) }];
   });
   if (statements.length === 0) return [];
@@ -65,6 +74,13 @@ function say(standing: Links, { target, other, kind, sourceTime }: Statement): P
   const mergedBefore = new Map([target, other].map((one) => [one, standing.replacement(one.key)]));
   standing.enter(statement);
   standing.enter(reversed(statement));
+  if (kind !== 'none' && standing.charts(target.key) > LINKED_PATIENTS_MAX) {
+    throw new GatewayError(
+      'business-rule',
+      `more than ${LINKED_PATIENTS_MAX} patients would be one person: look whether the number is a dummy`,
+      { expression: 'MRG-1' },
+    );
+  }
   for (const [one, another] of [
     [target, other],
     [other, target],
@@ -102,6 +118,15 @@ class Links {
   /** A link by which the patient was merged into another. */
   replacement(patient: ResourceKey): PatientLink | undefined {
     return [...(this.#byPatient.get(patient)?.values() ?? [])].find(({ kind }) => kind === 'replaced-by');
+  }
+
+  /** Patients that are one person with this one, itself included. */
+  charts(patient: ResourceKey): number {
+    const seen = new Set([patient]);
+    for (const at of seen) {
+      for (const { other, kind } of this.#byPatient.get(at)?.values() ?? []) if (kind !== 'none') seen.add(other);
+    }
+    return seen.size;
   }
 
   /** True when a chain of two merges and more leads from one patient to the other; a single one is only turned round. */

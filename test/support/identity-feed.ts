@@ -2,6 +2,8 @@
 import { parseAck } from '../../src/formats/hl7v2/ack.ts';
 import type { SourceProfile } from '../../src/normalize/hl7v2/source-profile.ts';
 import { acceptHl7v2 } from '../../src/services/accept-hl7v2.ts';
+import { systemRandom } from '../../src/core/random.ts';
+import { movingDocuments } from '../../src/services/move-documents.ts';
 import { onlySource } from '../../src/services/sources.ts';
 import type { Client, FhirGateway } from './fhir-gateway.ts';
 import { profile } from './hl7v2.ts';
@@ -37,7 +39,11 @@ export function identityFeed(gateway: FhirGateway): Feed {
     const at = new Date(Date.parse('2026-03-01T12:00:00Z') + (options.at ?? clock) * 1000);
     const msh7 = `${at.toISOString().replaceAll(/\D/g, '').slice(0, 14)}+0000`;
     const text = [`MSH|^~\\&|ADT|HOSP|GW|HOSP|${msh7}||${type}|M${clock}|P|2.5.1`, ...segments, ''].join('\r');
-    const deps = { ...serviceDeps(writer.writer), sources: onlySource(options.source ?? profile()) };
+    const blobs = { blobs: gateway.blobs, random: systemRandom, isBlobNamed: async () => true };
+    const deps = {
+      ...serviceDeps(movingDocuments(blobs, writer.writer)),
+      sources: onlySource(options.source ?? profile()),
+    };
     const [answer] = await acceptHl7v2(deps, Buffer.from(text));
     return (answer && parseAck(answer)?.code) ?? '';
   };

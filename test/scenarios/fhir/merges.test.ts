@@ -270,7 +270,24 @@ describe('after a merge', () => {
   });
 });
 
+describe('patients are not parted', () => {
+  it('whose numbers are known as one', async () => {
+    await send('ADT^A28', ['PID|1||290^^^HOSP^MR~291^^^HOSP^MR||Doe^Jane']);
+    await send('ADT^A37', [pid('290'), pid('291')]);
+    expect((await quarantined()).at(-1)).toBe('conflict');
+  });
+});
+
 describe('patients are never joined', () => {
+  it('more than 64 as one person', async () => {
+    for (let n = 1; n < 64; n += 1) await send('ADT^A40', [pid('9000'), mrg(`${9000 + n}`)]);
+    expect((await patient('9000')).link).toHaveLength(63);
+    await send('ADT^A40', [pid('9000'), mrg('9064')]);
+    expect((await quarantined()).at(-1)).toBe('business-rule');
+    await send('ADT^A40', [pid('9063'), mrg('9065')]);
+    expect((await quarantined()).slice(-2)).toEqual(['business-rule', 'business-rule']);
+  });
+
   const untouched = async (type: string, segments: readonly string[], sources: object = {}): Promise<void> => {
     const before = (await quarantined()).length;
     await send(type, segments, sources);

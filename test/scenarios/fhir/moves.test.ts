@@ -148,6 +148,33 @@ describe('a visit that was filed under the wrong patient', () => {
     expect(await encounter(visit)).toMatchObject({ meta: { versionId: '2' } });
   });
 
+  it('takes large documents along, with what opens them', async () => {
+    const { visit } = await misfiled('180', '181');
+    const pdf = Buffer.alloc(400_000, 'content');
+    await feed.send('MDM^T02', [
+      pid('180'),
+      pv1(visit),
+      'TXA|1|DS|AP|20260301||20260301100000||||||D180^REC||||f.pdf|AU||AV',
+      `OBX|1|ED|18842-5^Discharge summary^LN||^AP^PDF^Base64^${pdf.toString('base64')}||||||F`,
+    ]);
+    const [wrong, right] = [await feed.patient('180'), await feed.patient('181')];
+    const documents = async (id: string): Promise<any[]> =>
+      ((await doctor('GET', `/DocumentReference?patient=${id}`)).body.entry ?? []).map(({ resource }: any) => resource);
+    const [{ content }] = await documents(wrong.id);
+    await feed.send('ADT^A45', [pid('181'), from('180', visit), pv1(visit)]);
+    await runMoves(deps);
+    expect(await documents(wrong.id)).toEqual([]);
+    expect(await documents(right.id)).toMatchObject([{ content, subject: { reference: `Patient/${right.id}` } }]);
+    const token = await gateway.token({ role: 'patient', patient: right.id, subject: right.id });
+    const read = await fetch(`${gateway.base}/${content[0].attachment.url}`, {
+      headers: { authorization: `Bearer ${token}`, accept: 'application/pdf' },
+    });
+    expect(read.status).toBe(200);
+    expect(Buffer.from(await read.arrayBuffer()).equals(pdf)).toBe(true);
+    const other = await gateway.as({ role: 'patient', patient: wrong.id, subject: wrong.id });
+    expect(await gone(content[0].attachment.url, other)).toBe(404);
+  });
+
   it('goes on under the right patient; the wrong one is refused', async () => {
     const { visit } = await misfiled('150', '151');
     await feed.send('ADT^A45', [pid('151'), from('150', visit), pv1(visit)]);
