@@ -75,7 +75,7 @@ const BANS: readonly Ban[] = [
   { what: /\bAsyncLocalStorage\b/, why: 'no ambient context', except: nowhere },
   { what: /^export default\b/m, why: 'no default exports', except: nowhere },
   {
-    what: /^\s*(export\s+)?(const\s+)?enum\s|^\s*(export\s+)?namespace\s/m,
+    what: /^\s*(export\s+)?(const\s+)?enum\s|^\s*(export\s+)?namespace\s+[\w.]+\s*\{/m,
     why: 'erasable syntax only',
     except: nowhere,
   },
