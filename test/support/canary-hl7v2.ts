@@ -167,6 +167,8 @@ export function canaryMessages(canaries: Canaries): { readonly mrn: string; read
     obx(5, 'FT', String.raw`${c('OBX-5 FT')}\.br\${c('OBX-5 FT b')}`),
     obx(6, 'SN', `^${canaries.exact('OBX-5 SN', '71903.4482')}`),
     obx(7, 'ED', `^TEXT^^Base64^${Buffer.from(c('OBX-5 ED')).toString('base64')}`),
+    // Large enough to leave its resource: its bytes lie in a blob.
+    obx(8, 'ED', `^TEXT^^Base64^${Buffer.from(`${c('OBX-5 ED, large')} `.repeat(6_000)).toString('base64')}`),
     segment('NTE', { 1: '1', 3: `${c('NTE-3 of OBX')}~${c('NTE-3 b of OBX')}` }),
     segment('ZLR', { 1: c('ZLR-1') }),
   ]);
