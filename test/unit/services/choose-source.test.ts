@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ackHeader } from '../../../src/formats/hl7v2/ack.ts';
 import {
@@ -110,5 +111,34 @@ describe('a certificate that is bound to a source', () => {
     expect(choose('LAB', 'STM', { kept: 'default' })).toBe('lab');
     expect(choose('NOBODY', 'X', { kept: 'default' })).toBe('refused forbidden MSH-3');
     expect(choose('NOBODY', 'X', { kept: 'gone', rules: { unknown: 'default' } })).toBe('default');
+  });
+
+  it('property: a source that names certificates takes nothing over a connection without one of them', () => {
+    const text = fc.constantFrom('A', 'AB', 'A*', '*', 'B');
+    const certificates = ['a', 'b'].map((name) => ({ fingerprint: name.repeat(64), subject: `CN=${name}` }));
+    const sourceOf = fc.record({
+      match: fc.array(fc.record({ application: text, facility: text }), { maxLength: 2 }),
+      clients: fc.subarray(certificates.map(({ fingerprint }) => ({ fingerprint }))),
+    });
+    fc.assert(
+      fc.property(
+        fc.array(sourceOf, { maxLength: 4 }),
+        fc.constantFrom('A', 'AB', 'B', 'C'),
+        fc.constantFrom('A', 'B', ''),
+        fc.constantFrom(undefined, ...certificates, other),
+        fc.constantFrom('default', 'quarantine', 'refuse'),
+        fc.boolean(),
+        (jsons, application, facility, client, unknown, unboundClients) => {
+          const definitions = jsons.map((json, i) => source(`s${i}`, json));
+          const rules = { ...RULES, definitions, unknown, unboundClients } as SourceRules;
+          const head = `MSH|^~\\&|${application}|${facility}|GW|GW|2026||ADT^A01|1|P|2.5\r`;
+          const chosen = chooseSource(rules, ackHeader(Buffer.from(head)), client);
+          const taker = definitions.find(({ profile: one }) => one.name === chosen.profile.name);
+          if (chosen.refused !== undefined || taker === undefined || taker.clients.length === 0) return;
+          expect(taker.clients).toContainEqual({ fingerprint: client?.fingerprint });
+        },
+      ),
+      { numRuns: 2000 },
+    );
   });
 });

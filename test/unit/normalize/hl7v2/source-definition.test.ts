@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { parseSourceDefinition } from '../../../../src/normalize/hl7v2/source-definition.ts';
 import { normalizeHl7v2 } from '../../../../src/normalize/hl7v2/normalize.ts';
 import { parseHl7v2 } from '../../../../src/formats/hl7v2/message.ts';
+import { convertHl7v2 } from '../../../../src/services/convert-hl7v2.ts';
 import type { GatewayError } from '../../../../src/core/errors.ts';
 import type { SourceProfile } from '../../../../src/normalize/hl7v2/source-profile.ts';
 import { adt, normalize, oru, RECEIVED_AT } from '../../../support/hl7v2.ts';
@@ -125,6 +126,19 @@ describe('a source as an administrator writes it', () => {
 describe('what a source says of its codes and numbers', () => {
   const changesOf = (message: string, profile: SourceProfile): readonly unknown[] =>
     normalizeHl7v2(parseHl7v2(Buffer.from(message), profile.charset), profile, RECEIVED_AT).changes;
+
+  it('a local code that means a sensitive one makes its record sensitive', () => {
+    const message = Buffer.from(oru({ obx: ['OBX|1|CWE|S17^Serology 17^L||N^negative^L||||||F'] }));
+    const security = (profile: SourceProfile): string =>
+      JSON.stringify(
+        (convertHl7v2(message, profile, RECEIVED_AT).bundle.entry as any[])
+          .filter(({ resource }) => resource.resourceType === 'Observation')
+          .map(({ resource }) => resource.meta?.security ?? []),
+      );
+    expect(security(profileOf({}))).toBe('[[]]');
+    const codes = { L: { S17: { system: 'http://loinc.org', code: '5221-7' } } };
+    expect(security(profileOf({ codes }))).toContain('"code":"HIV"');
+  });
 
   it('a mapped local code gets the standard one behind it, and the record keeps its key', () => {
     const message = oru({ obx: ['OBX|1|NM|GLU^Glucose^L||1||||||F'] });
