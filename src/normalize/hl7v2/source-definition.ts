@@ -103,7 +103,8 @@ class Reader {
   }
 }
 
-const MEMBERS = [
+/** Members of the JSON. */
+export const SOURCE_MEMBERS = [
   'description',
   'match',
   'facilities',
@@ -130,7 +131,7 @@ export function builtInSource(profile: SourceProfile): SourceDefinition {
 export function parseSourceDefinition(name: string, value: unknown, version: number): ParsedDefinition {
   const read = new Reader();
   const json = read.object(value, '$') ?? {};
-  read.known(json, '', MEMBERS);
+  read.known(json, '', SOURCE_MEMBERS);
   if (!isSourceName(name)) read.fail('name', 'must be 1 to 64 letters, digits, `.`, `_` or `-`');
   read.text(json.description, 'description', /^[^\p{Cc}]{1,500}$/u, 'text of at most 500 characters');
   const timeZone = read.text(json.timeZone, 'timeZone', /^\S{1,64}$/, 'an IANA time zone such as Europe/Berlin');

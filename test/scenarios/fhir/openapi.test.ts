@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { silentLog } from '../../../src/core/log.ts';
 import { messageRoutes } from '../../../src/edge/http/admin/messages.ts';
+import { SOURCE_MEMBERS } from '../../../src/normalize/hl7v2/source-definition.ts';
 import { sourceRoutes } from '../../../src/edge/http/admin/sources.ts';
 import { adminRouter } from '../../../src/edge/http/admin/router.ts';
 import { apiRouter } from '../../../src/edge/http/api/router.ts';
@@ -98,6 +99,12 @@ describe('the OpenAPI document', () => {
     visit(document);
     expect(new Set(ids).size).toBe(ids.length);
     expect(ids.length).toBe(documented.length);
+  });
+
+  it('describes the profile of a source as it is read', () => {
+    const { properties, required } = document.components.schemas.SourceProfile;
+    expect(Object.keys(properties).toSorted()).toEqual([...SOURCE_MEMBERS].toSorted());
+    expect(required).toEqual(['assigner']);
   });
 
   it('has the version of the package', () => {
