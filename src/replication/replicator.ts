@@ -63,7 +63,7 @@ export interface ReplicatorDeps {
   /** Called when a level has moved. */
   readonly onLevels: (sizes: LevelSizes) => void;
   readonly onPeer: (peer: string, ok: boolean, behind: number) => void;
-  /** Called when a peer finds that what it is shown does not continue what it has signed. */
+  /** Called when a peer finds that what it is shown does not continue what it has signed, or signs nothing of this log. */
   readonly onContradicted: () => void;
 }
 
@@ -223,7 +223,8 @@ class Loops implements Replicator {
       } catch (thrown) {
         this.#deps.onPeer(peer.cosigner.name, false, this.#head - peer.done);
         this.#report('replication.peer-failed', thrown, peer.cosigner.name);
-        if (asGatewayError(thrown).code === 'integrity') this.#deps.onContradicted();
+        // Forbidden: it may have frozen the origin, for a tree that this one is not part of.
+        if (['integrity', 'forbidden'].includes(asGatewayError(thrown).code)) this.#deps.onContradicted();
         peer.pauseMs = Math.min(Math.max(peer.pauseMs * 2, this.#settings.pauseMs), this.#settings.maxPauseMs);
         await this.#sleep(peer.pauseMs, (wake) => (peer.wake = wake));
       }

@@ -97,14 +97,13 @@ describe('two databases of one origin', () => {
     copy = await copyTestDatabase(a.database);
     await network.start(a);
     second = await startCopy();
-    await eventually(() => (second !== undefined && links[0]?.target !== undefined ? true : undefined));
-    // The copy is cut off; both take as many messages of the same form, and so anchor as many leaves.
+    // The copy is cut off; both take a message of the same form, and so anchor as many leaves.
     for (const link of links) {
       link.target = undefined;
       link.cut();
     }
-    await sendHl7(a, [11, 12, 13, 14].map(report));
-    expect((await send(second, [21, 22, 23, 24].map(report))).every((answer) => answer.includes('MSA|AA|'))).toBe(true);
+    await sendHl7(a, [report(11)]);
+    expect((await send(second, [report(21)]))[0]).toContain('MSA|AA|');
     size = await settled(a);
     expect((await sizesAt(second.addresses.http)).durable).toBe(size);
     root = parseCheckpoint(await (await fetch(`${a.url}/ledger/checkpoint`)).text())?.checkpoint.root;
