@@ -87,6 +87,18 @@ export function verifyDocument(bytes: Buffer, publicKey: KeyObject): boolean {
   return verify(null, bytes.subarray(0, at), publicKey, Buffer.from(bytes.toString('ascii', at + 1), 'base64url'));
 }
 
+/** `verifyDocument` on the thread pool of the process: for many documents at a time. */
+export function verifyDocumentAside(bytes: Buffer, publicKey: KeyObject): Promise<boolean> {
+  const at = bytes.lastIndexOf('.');
+  if (at < 0) return Promise.resolve(false);
+  const signature = Buffer.from(bytes.toString('ascii', at + 1), 'base64url');
+  return new Promise((resolve, reject) => {
+    verify(null, bytes.subarray(0, at), publicKey, signature, (error, valid) =>
+      error === null ? resolve(valid) : reject(error),
+    );
+  });
+}
+
 /**
  * The key that signs the documents after this one: another than `current` where this is a `key` document of the role `sign`,
  * whose signature was checked. Throws `integrity` when the new key does not show that it is there.

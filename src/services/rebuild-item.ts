@@ -32,6 +32,8 @@ import type { PayloadRow } from './verify-ledger.ts';
 
 /** Keys of the database that is being filled. */
 export interface RebuiltKeys {
+  /** A lockbox whose row is in the database now: it need not be looked up there. */
+  learn(leaf: LeafIndex, lockbox: Lockbox): void;
   lockbox(leaf: LeafIndex): Promise<Lockbox>;
   lockboxAt(slot: LockboxSlot): Promise<{ leaf: LeafIndex; lockbox: Lockbox } | undefined>;
   patientSecret(patient: ResourceKey): Promise<IndexSecret | undefined>;
@@ -73,8 +75,9 @@ export class ItemReader {
   #secret: IndexSecret | undefined;
   #gatewayToken: Keyed | undefined;
   /** Keys of documents that are not committed yet. */
-  #newLockboxes = new Map<LeafIndex, { slot: LockboxSlot; lockbox: Lockbox }>();
-  #newSecrets = new Map<ResourceKey, IndexSecret>();
+  readonly #newLockboxes = new Map<LeafIndex, { slot: LockboxSlot; lockbox: Lockbox }>();
+  readonly #newSlots = new Map<LockboxSlot, LeafIndex>();
+  readonly #newSecrets = new Map<ResourceKey, { readonly leaf: LeafIndex; readonly secret: IndexSecret }>();
   /** First unused tag number of every lockbox: some 100 bytes each for the time of the rebuild. */
   readonly #tags = new Map<LeafIndex, number>();
   /** Those of them that the database does not have yet. */
@@ -134,7 +137,7 @@ export class ItemReader {
         const { secret, patient } = decodeSecret(plaintext);
         if (patient !== undefined) {
           this.#item.patients.push({ document, patient, wrap });
-          this.#newSecrets.set(patient, secret);
+          this.#newSecrets.set(patient, { leaf, secret });
           await this.#countRecipientTag(groupTag(sealed));
           return undefined;
         }
@@ -154,6 +157,7 @@ export class ItemReader {
         const slot = lockboxSlot(this.#gatewaySecret(), lockbox.patient, lockbox.labels, lockbox.epoch);
         this.#item.lockboxes.push({ document, slot, wrap, nextTag: 0 });
         this.#newLockboxes.set(leaf, { slot, lockbox });
+        this.#newSlots.set(slot, leaf);
         await this.#countRecipientTag(groupTag(sealed));
         return undefined;
       }
@@ -200,10 +204,18 @@ export class ItemReader {
     return { plaintext: unwrap(this.#masters, renewed), wrap: renewed };
   }
 
-  /** After the commit of all items read so far: their keys are in the database now. */
-  committed(): void {
-    this.#newLockboxes.clear();
-    this.#newSecrets.clear();
+  /** After the commit of everything below a leaf: its keys are in the database now. */
+  committed(below: number): void {
+    for (const [leaf, { slot, lockbox }] of this.#newLockboxes) {
+      if (leaf >= below) break;
+      this.#newLockboxes.delete(leaf);
+      this.#newSlots.delete(slot);
+      this.#keys.learn(leaf, lockbox);
+    }
+    for (const [patient, { leaf }] of this.#newSecrets) {
+      if (leaf >= below) break;
+      this.#newSecrets.delete(patient);
+    }
   }
 
   /** Tag counters that have moved since they were last taken. */
@@ -227,7 +239,9 @@ export class ItemReader {
   }
 
   async #lockboxAt(slot: LockboxSlot): Promise<{ leaf: LeafIndex; lockbox: Lockbox }> {
-    for (const [leaf, made] of this.#newLockboxes) if (made.slot === slot) return { leaf, lockbox: made.lockbox };
+    const leaf = this.#newSlots.get(slot);
+    const made = leaf === undefined ? undefined : this.#newLockboxes.get(leaf);
+    if (leaf !== undefined && made !== undefined) return { leaf, lockbox: made.lockbox };
     const held = await this.#keys.lockboxAt(slot);
     if (held === undefined)
       throw new GatewayError('integrity', `the lockbox of document ${this.#leaf - 1} has no grant before it`);
@@ -305,7 +319,9 @@ export class ItemReader {
     const secret = this.#gatewaySecret();
     const { patient } = lockbox;
     const patientSecret =
-      patient === undefined ? undefined : (this.#newSecrets.get(patient) ?? (await this.#keys.patientSecret(patient)));
+      patient === undefined
+        ? undefined
+        : (this.#newSecrets.get(patient)?.secret ?? (await this.#keys.patientSecret(patient)));
     const patientToken = patientSecret && patientTokens(patientSecret);
     const gatewayToken = (this.#gatewayToken ??= gatewayTokens(secret));
     const tokens = new TokenRows();

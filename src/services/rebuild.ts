@@ -9,7 +9,7 @@ import { GatewayError } from '../core/errors.ts';
 import { PAYLOADS_PER_MANIFEST, type LeafIndex } from '../core/ids.ts';
 import type { Block } from '../ledger/block.ts';
 import { decodeRewrap } from '../keys/grant.ts';
-import { nextSignKey, parseDocument, verifyDocument } from '../record/document.ts';
+import { nextSignKey, parseDocument, verifyDocument, verifyDocumentAside } from '../record/document.ts';
 import { packCompact } from '../record/sealed-group.ts';
 import { tryUnwrap } from '../record/unwrap.ts';
 import { logAppender, type Appender } from '../write/append.ts';
@@ -77,8 +77,9 @@ export async function rebuild(deps: RebuildDeps): Promise<RebuildSummary> {
       'integrity',
       'the database to fill does not have what its cursor says: begin with an empty one',
     );
+  const signer = { key: begun === undefined ? deps.signPublicKey : await signKeyAt(deps, from.leaf) };
   const documents = pages(
-    (leaf) => deps.source.documents(leaf, PAGE),
+    (leaf) => signedPage(deps.source, leaf, signer.key),
     (row) => row.leaf,
     from.leaf,
   );
@@ -93,32 +94,46 @@ export async function rebuild(deps: RebuildDeps): Promise<RebuildSummary> {
     begun === undefined ? undefined : deps.derivation.nextTag(leaf);
   const reader = new ItemReader(deps.origin, masters, deps.keys, nextTag, renewal);
   if (begun !== undefined) await reader.resume(from.leaf);
-  const signer = { key: begun === undefined ? deps.signPublicKey : await signKeyAt(deps, from.leaf) };
   let { records } = from;
   let blocks = from.block;
   let saved = from.leaf;
+  const { saveEvery = SAVE_EVERY } = deps;
+  // One block is written while the next one is read and opened.
+  let writing: Promise<void> = Promise.resolve();
+  const settle = async (): Promise<void> => {
+    await writing;
+    reader.committed(block?.size ?? 0);
+  };
   const save = async (): Promise<void> => {
+    await settle();
     saved = reader.leaf;
     await deps.derivation.save({ block: blocks, leaf: reader.leaf, records }, reader.takeCounters());
   };
-  const { saveEvery = SAVE_EVERY } = deps;
   if (begun === undefined) await save();
-  for await (const next of pages(
-    (number) => deps.source.blocks(number, PAGE),
-    (row) => row.number,
-    from.block,
-  )) {
-    block = next;
-    const items: CommitItem[] = [];
-    while (reader.leaf < next.size) items.push(await readItem(deps.origin, signer, reader, documents, payloads));
-    if (next.number > written.block) await replay(deps.target, appender, items, next);
-    for (const item of items) records += item.records.length;
-    reader.committed();
-    blocks += 1;
-    if (reader.leaf - saved >= saveEvery) await save();
-    deps.progress({ leaf: next.size, size: head.size });
+  try {
+    for await (const next of pages(
+      (number) => deps.source.blocks(number, PAGE),
+      (row) => row.number,
+      from.block,
+    )) {
+      const items: CommitItem[] = [];
+      while (reader.leaf < next.size) items.push(await readItem(deps.origin, signer, reader, documents, payloads));
+      await settle();
+      block = next;
+      if (next.number > written.block) {
+        writing = replay(deps.target, appender, items, next);
+        // Heard of at the next block, or at the end.
+        writing.catch(() => {});
+      }
+      for (const item of items) records += item.records.length;
+      blocks += 1;
+      if (reader.leaf - saved >= saveEvery) await save();
+      deps.progress({ leaf: next.size, size: head.size });
+    }
+    await save();
+  } finally {
+    await writing.catch(() => {});
   }
-  await save();
   return { documents: reader.leaf, blocks, records };
 }
 
@@ -133,12 +148,27 @@ async function signKeyAt(deps: RebuildDeps, leaf: number): Promise<KeyObject> {
   return key;
 }
 
+/** A document whose signature is being looked at, by a key that may turn out not to be the one of its place. */
+interface SignedEntry extends DocumentEntry {
+  readonly key: KeyObject;
+  readonly valid: Promise<boolean>;
+}
+
+async function signedPage(source: LedgerSource, from: number, key: KeyObject): Promise<readonly SignedEntry[]> {
+  const page = await source.documents(from, PAGE);
+  return page.map((entry) => {
+    const valid = verifyDocumentAside(entry.bytes, key);
+    valid.catch(() => {});
+    return { ...entry, key, valid };
+  });
+}
+
 /** One item: documents up to and with the manifest or access batch that ends it (the genesis secret stands alone). */
 async function readItem(
   origin: string,
   signer: { key: KeyObject },
   reader: ItemReader,
-  documents: AsyncIterator<DocumentEntry>,
+  documents: AsyncIterator<SignedEntry>,
   payloads: AsyncIterator<PayloadRow>,
 ): Promise<CommitItem> {
   for (;;) {
@@ -146,7 +176,8 @@ async function readItem(
     if (done === true || document.leaf !== reader.leaf) {
       throw new GatewayError('integrity', `document ${reader.leaf} is missing; run \`anamnesis verify\``);
     }
-    if (!verifyDocument(document.bytes, signer.key)) {
+    const valid = document.key === signer.key ? await document.valid : verifyDocument(document.bytes, signer.key);
+    if (!valid) {
       throw new GatewayError(
         'integrity',
         `the signature of document ${document.leaf} is wrong; run \`anamnesis verify\``,

@@ -26,6 +26,7 @@ export function rebuiltKeys(store: KeyStore, master: KeyObject | readonly KeyObj
   };
   const bySlot = new Lru<LockboxSlot, { leaf: LeafIndex; lockbox: Lockbox }>(CACHE);
   return {
+    learn: (leaf, lockbox) => byLeaf.set(leaf, lockbox),
     async gatewaySecret() {
       const [row] = await store.lockboxesByLeaf([GENESIS]);
       return row && decodeSecret(unwrap(masters, row.wrap)).secret;
