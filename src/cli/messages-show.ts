@@ -50,6 +50,7 @@ function linesOf(message: StoredMessage, level: Level): readonly string[] {
     ['leaf', message.leaf],
     ['message', `${message.message}${message.version === undefined ? '' : `, version ${message.version}`}`],
     ['control id', message.controlId],
+    ['same id as', message.sameControlId],
     ['source', message.source],
     ['sender', message.sender],
     ['receiver', message.receiver],

@@ -63,6 +63,8 @@ export interface ManifestContent {
   readonly restated?: readonly (readonly [ResourceKey, number])[];
   /** Stored answer to the sender. */
   readonly answer?: string;
+  /** The newest of the earlier messages of the source with the same control id and other content. */
+  readonly sameControl?: LeafIndex;
   /** The message was taken and nothing made of it. */
   readonly quarantine?: QuarantineReason;
   /** Leaf of the manifest of the quarantined message that this one makes records of: its raw bytes stand there. */

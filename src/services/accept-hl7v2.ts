@@ -88,6 +88,8 @@ async function acceptMessage(
     const incoming = { bytes, profile, receivedAt, answer };
     const { accepted, quarantined } =
       refused === undefined ? await submitHl7v2(deps, incoming) : await quarantineHl7v2(deps, incoming, refused);
+    if (accepted.sameControl !== undefined)
+      deps.log.warn({ event: 'hl7v2.control-id-again', source: profile.name, leaf: accepted.leaf });
     if (quarantined !== undefined) {
       deps.log.warn({ event: 'hl7v2.quarantined', code: quarantined.code, kind: kindOf(header), leaf: accepted.leaf });
       deps.onQuarantined?.(quarantined.code);

@@ -36,9 +36,10 @@ export async function openRaw(
   if (permit.reason !== 'reprocess') throw new GatewayError('forbidden', 'the permit is not for raw messages');
   const { raw: size } = content;
   if (size === undefined) throw new GatewayError('not-found', 'this message was kept without the bytes it came as');
+  const others = new Set([...content.groups, ...(content.more ?? [])]);
   const parts = Math.max(1, Math.ceil(size / RAW_PART_BYTES));
   const places = content.lockboxes
-    .flatMap((box, ordinal) => (box === null || content.groups.includes(ordinal) ? [] : [ordinal]))
+    .flatMap((box, ordinal) => (box === null || others.has(ordinal) ? [] : [ordinal]))
     .slice(0, parts)
     .map((ordinal) => ({ ordinal, group: groupNumber(leaf, ordinal) }));
   const payloads = await deps.messages.payloads(places.map(({ group }) => group));

@@ -44,6 +44,8 @@ export interface StoredMessage extends MessageSummary {
   readonly sourceVersion?: number;
   readonly sender?: string;
   readonly receiver?: string;
+  /** An earlier message of the source that came under the same control id with other bytes. */
+  readonly sameControlId?: LeafIndex;
   /** Bytes as it came; absent for a reprocessed one, whose bytes stand at `reprocessOf`. */
   readonly bytes?: number;
   /** Sealed groups of records that it made. */
@@ -115,6 +117,7 @@ export async function storedMessage(deps: StoredMessageDeps, leaf: LeafIndex): P
     ...(typeof sourceVersion === 'number' && { sourceVersion }),
     ...(sender !== undefined && { sender }),
     ...(receiver !== undefined && { receiver }),
+    ...(content.sameControl !== undefined && { sameControlId: content.sameControl }),
     ...(content.raw !== undefined && { bytes: content.raw }),
     groups: content.groups.length,
     ...(unmapped !== undefined && { unmapped }),

@@ -53,15 +53,15 @@ export async function prepare(deps: PrepareDeps, submission: Submission): Promis
   const hashes = aliasHashes(keyring, submission.changes);
   const about = (submission.about ?? []).map((key) => aliasHash(secret, 'Patient', key));
   const source = sourceNumber(secret, submission.source);
-  const [resolved, replay] = await Promise.all([
+  const [resolved, reprocessed, earlier] = await Promise.all([
     store.resolve([...new Set([...hashes.flat(), ...about])], explicitKeys(secret, submission), source),
-    submission.reprocessOf !== undefined
-      ? store.reprocessed(submission.reprocessOf)
-      : message === undefined
-        ? undefined
-        : findReplay(store, message, submission.uniqueControl === true),
+    submission.reprocessOf === undefined ? undefined : store.reprocessed(submission.reprocessOf),
+    message === undefined ? [] : store.findMessages(message.control),
   ]);
+  const replay = reprocessed ?? replayOf(earlier, message, submission.uniqueControl === true);
   if (replay !== undefined) return { replayOf: replay };
+  const sameControl =
+    submission.kind === 'hl7v2' ? earlier.map(({ leaf }) => leaf).toSorted((a, b) => b - a)[0] : undefined;
 
   const targets = await findTargets(deps, submission.changes, hashes, resolved, submission.receivedAt);
   const links = await linkPatients(store, submission.changes, targets, submission.receivedAt);
@@ -151,6 +151,7 @@ export async function prepare(deps: PrepareDeps, submission: Submission): Promis
       ? {}
       : { restated: restated.map(({ resource, sourceTime }) => [resource, sourceTime] as const) }),
     ...(answer === undefined ? {} : { answer }),
+    ...(sameControl === undefined ? {} : { sameControl }),
     ...(submission.quarantine === undefined ? {} : { quarantine: submission.quarantine }),
     ...(submission.reprocessOf === undefined ? {} : { reprocessOf: submission.reprocessOf }),
     details: submission.details,
@@ -179,6 +180,7 @@ export async function prepare(deps: PrepareDeps, submission: Submission): Promis
       return {
         leaf,
         replayed: false,
+        ...(sameControl !== undefined && { sameControl }),
         answer,
         results: results.map((result, i) => {
           const place = places.get(targets[i]);
@@ -213,9 +215,13 @@ function keyOfMessage(secret: IndexSecret, submission: Submission): MessageKey |
   return { ...key, thread };
 }
 
-async function findReplay(store: PrepareStore, message: MessageKey, unique: boolean): Promise<LeafIndex | undefined> {
-  const earlier = await store.findMessages(message.control);
-  const same = earlier.find((known) => known.digest === message.digest);
+/** The earlier message under this control id that has the same content. */
+function replayOf(
+  earlier: readonly { readonly digest: string; readonly leaf: LeafIndex }[],
+  message: MessageKey | undefined,
+  unique: boolean,
+): LeafIndex | undefined {
+  const same = earlier.find((known) => known.digest === message?.digest);
   if (same === undefined && unique && earlier.length > 0) {
     throw new GatewayError('conflict', 'an object with this identifier but other content was stored before');
   }

@@ -106,6 +106,8 @@ export interface Accepted {
   readonly leaf: LeafIndex;
   /** True when the same message had been accepted before and nothing was changed. */
   readonly replayed: boolean;
+  /** The newest of the earlier messages of the source that came under the same control id with other content. */
+  readonly sameControl?: LeafIndex;
   readonly answer: string | undefined;
   /** Empty for a replay. */
   readonly results: readonly Result[];

@@ -1,7 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SAMPLE_STAY, sampleOru } from '../../../src/cli/samples/hl7v2.ts';
 import { parseAck } from '../../../src/formats/hl7v2/ack.ts';
+import type { LogFields } from '../../../src/core/log.ts';
 import { acceptHl7v2, type AcceptHl7v2Deps } from '../../../src/services/accept-hl7v2.ts';
+import { storedMessage } from '../../../src/services/stored-message.ts';
+import { messageStore } from '../../../src/storage/pg/message-store.ts';
+import { quarantineStore } from '../../../src/storage/pg/quarantine-store.ts';
 import type { Accepted } from '../../../src/write/submission.ts';
 import { serviceDeps } from '../../support/hl7v2-writer.ts';
 import { openTestWriter, type TestWriter } from '../../support/writer.ts';
@@ -63,6 +67,22 @@ describe('HL7 v2 on a real database', () => {
     const second = await acceptHl7v2(deps, Buffer.from(sampleOru(1)));
     expect(String(second)).toBe(String(first));
     expect(accepted.at(-1)).toMatchObject({ replayed: true, results: [] });
+  });
+
+  it('another message under the same control id is taken, and flagged with the one before', async () => {
+    await acceptHl7v2(deps, Buffer.from(sampleOru(1)));
+    const before = accepted.at(-1);
+    expect(before?.sameControl).toBeUndefined();
+    const events: LogFields[] = [];
+    const log = { ...deps.log, warn: (fields: LogFields) => void events.push(fields) };
+    const [answer] = await acceptHl7v2({ ...deps, log }, Buffer.from(`${sampleOru(1)}NTE|1||again\r`));
+    expect(parseAck(answer)?.code).toBe('AA');
+    expect(accepted.at(-1)).toMatchObject({ replayed: false, sameControl: before?.leaf });
+    expect(events).toMatchObject([{ event: 'hl7v2.control-id-again', leaf: accepted.at(-1)?.leaf }]);
+    const stores = { messages: messageStore(database.pool), quarantine: quarantineStore(database.pool) };
+    const leaf = accepted.at(-1)?.leaf ?? before?.leaf;
+    const kept = leaf && (await storedMessage({ ...stores, keyring: database.keyring }, leaf));
+    expect(kept).toMatchObject({ sameControlId: before?.leaf });
   });
 
   it('many at once about one patient all arrive', async () => {
