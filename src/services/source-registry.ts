@@ -4,6 +4,7 @@
  */
 import type { GatewayError } from '../core/errors.ts';
 import { SENDERS_MAX } from '../core/limits.ts';
+import { lane } from '../core/lane.ts';
 import { Lru } from '../core/lru.ts';
 import { describeError, type Log } from '../core/log.ts';
 import { parseSourceDefinition, type SourceDefinition } from '../normalize/hl7v2/source-definition.ts';
@@ -39,7 +40,10 @@ export async function openSourceRegistry(deps: SourceRegistryDeps): Promise<Sour
   let chosen = new Lru<string, ChosenSource>(SENDERS_MAX);
   let failing = false;
 
-  const refresh = async (): Promise<void> => {
+  const inTurn = lane();
+  // One after the other: an older answer must not take the place of a newer one.
+  const refresh = (): Promise<void> => inTurn(read);
+  const read = async (): Promise<void> => {
     const rows = await deps.store.from(next);
     const newest = new Map(rows.map((row) => [row.source, row]));
     for (const kept of await openVersions(deps.keyring, [...newest.values()])) {

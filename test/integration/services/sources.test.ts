@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { silentLog } from '../../../src/core/log.ts';
 import { systemClock } from '../../../src/core/clock.ts';
@@ -132,6 +133,42 @@ describe('sources in the ledger', () => {
     const again = await keepSource(keeper(one), { name: 'lab', profile: LAB, by: 'x', from: 0 });
     expect(again.version).toBe(5);
     for (const known of [here, there]) known.close();
+  });
+
+  it('looks that overtake each other never bring an older version back', async () => {
+    const deps = { name: 'overtaken', by: 'x' };
+    const json = (n: number): object => ({ ...LAB, match: [{ application: 'OVER' }], description: `${n}` });
+    const real = sourceStore(one.pool);
+    let hold: Promise<void> | undefined;
+    let wasRead: () => void = () => {};
+    const store = {
+      ...real,
+      async from(leaf: number) {
+        const rows = await real.from(leaf);
+        wasRead();
+        await hold;
+        return rows;
+      },
+    };
+    const parts = { store, keyring: one.keyring, log: silentLog, everyMs: 1_000_000 };
+    const rules = { unknown: 'default', unboundClients: false } as const;
+    const known = await openSourceRegistry({ ...parts, rules, builtIn: builtInSource(profile({ name: 'elsewhere' })) });
+    await keepSource(keeper(one), { ...deps, profile: json(1) });
+    let release: () => void = () => {};
+    hold = new Promise((resolve) => (release = resolve));
+    const read = new Promise<void>((resolve) => (wasRead = resolve));
+    const slow = known.refresh();
+    await read;
+    hold = undefined;
+    await keepSource(keeper(one), { ...deps, profile: json(2) });
+    const quick = known.refresh();
+    // Long enough for it to overtake, if it could.
+    await Promise.race([quick, sleep(300)]);
+    release();
+    await Promise.all([slow, quick]);
+    const over = { ...header, sendingApplication: 'OVER' };
+    expect(known.choose(over, undefined).profile).toMatchObject({ name: 'overtaken', version: 2 });
+    known.close();
   });
 
   it('a kept source of the name of the settings takes their place', async () => {
