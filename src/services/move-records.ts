@@ -4,7 +4,7 @@
  */
 import { systemPermit } from '../consent/permit.ts';
 import type { Clock } from '../core/clock.ts';
-import { asGatewayError } from '../core/errors.ts';
+import { asGatewayError, GatewayError } from '../core/errors.ts';
 import type { LeafIndex, ResourceKey } from '../core/ids.ts';
 import type { ReplaceChange } from '../formats/fhir/change.ts';
 import { mapReferences, parseReference } from '../formats/fhir/references.ts';
@@ -43,7 +43,7 @@ export interface MoveDeps {
 
 /** Records of one message. */
 const BATCH = 50;
-/** Looks at the record again until nothing is left: messages may have come meanwhile. */
+/** Looks at the record again until nothing is left, so often at most: messages may come meanwhile. */
 const PASSES = 5;
 
 /**
@@ -68,10 +68,12 @@ export async function moveRecords(
   stop: () => boolean = () => false,
 ): Promise<number> {
   const [from, to] = await Promise.all([deps.patients.idOf(move.from), deps.patients.idOf(move.to)]);
+  if (from === undefined || to === undefined) throw new GatewayError('integrity', 'a patient of a move has no version');
   let moved = 0;
-  for (let pass = 0; pass < PASSES && from !== undefined && to !== undefined; pass += 1) {
+  for (let pass = 0; ; pass += 1) {
     const waiting = await findFollowers(deps, move);
     if (waiting.length === 0) break;
+    if (pass === PASSES) throw new GatewayError('busy', 'messages keep changing what is to be moved');
     for (let at = 0; at < waiting.length; at += BATCH) {
       if (stop()) return moved;
       moved += await moveBatch(deps, move, waiting.slice(at, at + BATCH), `Patient/${from}`, `Patient/${to}`);

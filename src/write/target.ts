@@ -51,7 +51,7 @@ interface Identified {
   /** Set when the resource is new here. */
   readonly id: string | undefined;
   readonly newAliases: AliasHash[];
-  /** Other resources that the keys of a `sole` change mean. */
+  /** Other resources that the keys of the change mean. */
   readonly rivals?: readonly ResourceKey[];
 }
 
@@ -78,8 +78,8 @@ export async function findTargets(
   receivedAt: number,
 ): Promise<readonly Target[]> {
   const identified = identify(deps, changes, hashes, resolved);
-  for (const [i, { key, rivals = [] }] of identified.entries())
-    if (rivals.length > 0) await refuseRivals(deps.store, changes[i].type, key, rivals);
+  for (const [i, one] of identified.entries())
+    if (one.rivals !== undefined) identified[i] = await settleRivals(deps.store, changes[i], one, one.rivals);
   const current = await openHeads(
     deps,
     identified.map(({ key }) => key),
@@ -134,18 +134,43 @@ export async function findTargets(
   return targets;
 }
 
-/** Throws `conflict`, unless they are patients that a merge has joined: then the numbers are of one person already. */
-async function refuseRivals(
-  store: PrepareStore,
-  type: string,
-  key: ResourceKey,
+/**
+ * Which of several resources a change means whose keys are known as more than one. Of patients that were merged it is the survivor, in
+ * whatever order the numbers are sent; else the first. Throws `conflict` for a `sole` change, unless they are merged patients: then
+ * the numbers are of one person already.
+ */
+async function settleRivals(
+  store: Pick<PrepareStore, 'links'>,
+  change: Change,
+  one: Identified,
   rivals: readonly ResourceKey[],
-): Promise<void> {
-  const links = type === 'Patient' ? await store.links([key]) : [];
-  if (rivals.every((rival) => isLinked(links, key, rival))) return;
-  throw new GatewayError('conflict', 'the old and the new number belong to two resources: a merge has to join them', {
-    expression: `${type}.identifier`,
-  });
+): Promise<Identified> {
+  const links = change.type === 'Patient' ? await store.links([one.key]) : [];
+  if (change.mode === 'merge' && change.sole === true) {
+    if (rivals.every((rival) => isLinked(links, one.key, rival))) return one;
+    throw new GatewayError('conflict', 'the old and the new number belong to two resources: a merge has to join them', {
+      expression: `${change.type}.identifier`,
+    });
+  }
+  const isReplaced = (key: ResourceKey): boolean =>
+    links.some(
+      ({ patient, kind, other }) => patient === key && kind === 'replaced-by' && rivals.concat(one.key).includes(other),
+    );
+  const survivor = [one.key, ...rivals].find((key) => !isReplaced(key) && isLinked(links, one.key, key));
+  return survivor === undefined ? one : { ...one, key: survivor };
+}
+
+/** Other resources that the keys of a change mean, where that matters: for numbers that change, and for patients. */
+function rivalsOf(
+  change: MergeChange,
+  owners: readonly (ResourceKey | undefined)[],
+  known: ResourceKey,
+): Pick<Identified, 'rivals'> {
+  // A change that says how the patient stands to another means the one of its first number.
+  const matters = change.sole === true || (change.type === 'Patient' && change.relation === undefined && !change.apart);
+  if (!matters) return {};
+  const rivals = owners.filter((key) => key !== undefined).filter((key) => key !== known);
+  return rivals.length === 0 ? {} : { rivals: [...new Set(rivals)] };
 }
 
 function lost(): never {
@@ -182,9 +207,7 @@ function identify(
       return {
         key: known,
         id: undefined,
-        ...(change.sole === true && {
-          rivals: owners.filter((key) => key !== undefined).filter((key) => key !== known),
-        }),
+        ...rivalsOf(change, owners, known),
         newAliases: mine.filter((hash) => !resolved.aliases.has(hash) && !fresh.has(hash)),
       };
     const twin = mine.map((hash) => fresh.get(hash)).find((made) => made !== undefined);

@@ -1,5 +1,5 @@
 /**
- * A number that was wrong and is another from here on: of a patient (A46, A47), an account (A49), a visit (A50, A51). The resource
+ * A number that was wrong and is another from here on: of a patient (A46 to A48), an account (A49), a visit (A50, A51). The resource
  * stays, is known by both, and keeps the old one as `use: old`. Where the two are known as two resources already nothing is
  * guessed (`conflict`): a merge has to say that they are one.
  */
@@ -9,7 +9,7 @@ import { priorsOf, requireKey, survivorChange } from './merge-sides.ts';
 import { requiredVisit } from './adt-visit.ts';
 import { facilityKey } from './facility-key.ts';
 import { mergeGroups } from './merge-groups.ts';
-import { priorAccount, priorPatient, priorVisit } from './mrg.ts';
+import { alternateNumbers, priorAccount, priorPatient, priorVisit } from './mrg.ts';
 import { patientIdentifiers, patientKeys, without } from './patient.ts';
 import { marksOf } from './security.ts';
 import type { Conversion, Structure } from './structure.ts';
@@ -25,6 +25,19 @@ export function adtPatientNumber(conversion: Conversion): void {
     const patient = survivorChange(conversion, group, prior, marks);
     const keys = [...patient.keys, ...patientKeys(context, prior)];
     list.amend(patient.index, { keys, sole: true, retire: without(prior, identifiers) });
+  }
+}
+
+/** A48: an alternate number, by which nobody is known: MRG-2 becomes PID-4. */
+export function adtAlternateNumber(conversion: Conversion): void {
+  const { context, list } = conversion;
+  const marks = marksOf(context, context.message.segments);
+  for (const group of mergeGroups(conversion, false)) {
+    const identifiers = patientIdentifiers(context, group.pid);
+    requireKey(identifiers);
+    const patient = survivorChange(conversion, group, [], marks);
+    const prior = priorsOf(group).flatMap(({ mrg }) => alternateNumbers(context, mrg));
+    list.amend(patient.index, { retire: without(prior, identifiers) });
   }
 }
 

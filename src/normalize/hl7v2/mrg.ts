@@ -34,6 +34,13 @@ export function personNumbers(context: Context, raw: string, location: string): 
   return identifiersOf(context, raw, 'MR', location).filter(isPatientKey);
 }
 
+/** Prior alternate numbers (MRG-2). Throws `required-missing`. */
+export function alternateNumbers(context: Context, mrg: Segment): readonly Identified[] {
+  const found = identifiersOf(context, mrg.field(2), 'ALT', 'MRG-2');
+  if (found.length === 0) throw missing('MRG-2', 'MRG-2, the prior alternate number, is required for this event');
+  return found;
+}
+
 /** Prior account (MRG-3). Throws `required-missing`. */
 export function priorAccount(context: Context, mrg: Segment): Identified {
   const [first] = identifiersOf(context, mrg.field(3), 'AN', 'MRG-3');

@@ -3,7 +3,7 @@ import { adt, adtA17 } from './adt.ts';
 import { adtAccounts } from './adt-account.ts';
 import { adtLink, adtMerge } from './adt-merge.ts';
 import { adtA43, adtA44, adtA45 } from './adt-move.ts';
-import { adtAccountNumber, adtPatientNumber, adtVisitNumber } from './adt-number.ts';
+import { adtAccountNumber, adtAlternateNumber, adtPatientNumber, adtVisitNumber } from './adt-number.ts';
 import { adtA42 } from './adt-visit.ts';
 import { orders } from './orders.ts';
 import { bar, barP02, dftP03 } from './dft-p03.ts';
@@ -68,6 +68,7 @@ export const STRUCTURES: Readonly<Record<string, Readonly<Record<string, Structu
     A45: adtA45,
     A46: adtPatientNumber,
     A47: adtPatientNumber,
+    A48: adtAlternateNumber,
     A49: adtAccountNumber,
     A50: adtVisitNumber('A50'),
     A51: adtVisitNumber('A51'),

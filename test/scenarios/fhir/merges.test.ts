@@ -219,6 +219,18 @@ describe('after a merge', () => {
     });
   });
 
+  it('a message that lists both numbers means the survivor, in whatever order they stand', async () => {
+    const [a, b] = await three(225);
+    await send('ADT^A40', [pid(a), mrg(b)]);
+    const { id } = await patient(a);
+    await send('ADT^A08', [`PID|1||${b}^^^HOSP^MR~${a}^^^HOSP^MR||Married^Jane`]);
+    const { body } = await doctor('GET', `/Patient/${id}`);
+    expect(body).toMatchObject({ name: [{ family: 'Married' }] });
+    expect(
+      (await doctor('GET', `/Patient?identifier=${b}&_count=5`)).body.entry.map(({ resource }: any) => resource.active),
+    ).toContain(false);
+  });
+
   it('a subject that is not linked is still refused', async () => {
     const [a, b] = await three(230);
     await result(a, `F${b}`, 2310);

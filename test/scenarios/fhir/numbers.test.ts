@@ -53,6 +53,13 @@ describe('a number that is another from here on', () => {
     expect(await feed.values(`patient=${(await feed.patient('131')).id}`)).toEqual([130]);
   });
 
+  it('A48: an alternate number, which is no key', async () => {
+    const alternate = (number: string): string => `PID|1||135^^^HOSP^MR|${number}|Doe^Jane`;
+    await feed.send('ADT^A28', [alternate('X1')]);
+    expect(await feed.send('ADT^A48', [alternate('X2'), 'MRG|135^^^HOSP^MR|X1'])).toBe('AA');
+    expect(numbers(await feed.patient('135'))).toEqual(['135', 'old X1', 'X2']);
+  });
+
   it('A50: the visit stays', async () => {
     await feed.register('140');
     const [{ id }] = await found('Encounter', 'V140');
