@@ -19,8 +19,8 @@ import { subjectOf } from '../formats/fhir/references.ts';
 import type { Coding, Resource } from '../formats/fhir/resource.ts';
 import { securityOf } from '../labels/label-coding.ts';
 import { labelsOf } from '../labels/labels-of.ts';
-import type { BlobReference, Accepted, Submission, Writer } from '../write/submission.ts';
-import { BINARY_CONTENT, contentPointer, encodeContent, metaOf } from './binary-content.ts';
+import type { Accepted, BlobReference, Result, Submission, Writer } from '../write/submission.ts';
+import { BINARY_CONTENT, contentPointer, encodeContent, metaOf, withoutPointer } from './binary-content.ts';
 import { largeAttachments, replaceObjects, type InlineAttachment } from './find-attachments.ts';
 import { sealDocument, type SealDocumentDeps, type SealedDocument } from './seal-document.ts';
 import { IN_DOUBT, removeUnnamed, type UnnamedBlobDeps } from './unnamed-blob.ts';
@@ -121,7 +121,7 @@ async function submitMoved(
     // A replay, or documents that were known: nothing names these blobs.
     const unneeded = blobs.filter(({ change }) => accepted.results[change]?.outcome !== 'created');
     for (const { digest } of unneeded) await removeUnnamed(deps, digest);
-    return { ...accepted, results: accepted.results.slice(0, count) };
+    return { ...accepted, results: accepted.results.slice(0, count).map(withoutInner) };
   } catch (thrown) {
     if (!IN_DOUBT.has(asGatewayError(thrown).code)) {
       for (const { content } of sealed) await removeUnnamed(deps, content.blob.digest);
@@ -130,6 +130,13 @@ async function submitMoved(
   } finally {
     for (const { content } of sealed) content.blob.key.fill(0);
   }
+}
+
+/** What a client hears of a Binary that it wrote: not where its content lies. */
+function withoutInner(result: Result): Result {
+  return result.type === 'Binary' && result.resource !== undefined
+    ? { ...result, resource: withoutPointer(result.resource) }
+    : result;
 }
 
 /** The Changes without the documents, followed by those that keep them. */

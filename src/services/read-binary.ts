@@ -15,7 +15,7 @@ import { readVersion } from './read-version.ts';
 import type { RenderDeps } from './render-message.ts';
 
 export interface BinaryDeps extends RenderDeps {
-  readonly blobs: Pick<BlobStore, 'readAt'>;
+  readonly blobs: Pick<BlobStore, 'readAt' | 'stat'>;
 }
 
 export interface ReadBinary extends ReadVersion {
@@ -54,7 +54,10 @@ async function openContent(deps: BinaryDeps, { type, id }: ReadRequest, contentI
   }
   const [record] = openLines(systemPermit('render'), box, content.body, [content], gatewaySecret);
   if (record === undefined) throw lost();
-  return decodeContent(record);
+  const sealed = decodeContent(record);
+  // Looked for now: once the answer has begun, a missing blob could only break it off.
+  if ((await deps.blobs.stat(sealed.blob.digest))?.size !== sealed.blob.size) throw lost();
+  return sealed;
 }
 
 function lost(): GatewayError {

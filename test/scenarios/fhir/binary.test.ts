@@ -1,6 +1,6 @@
 /** Documents that are too large for their resource: out of HL7 v2 messages and FHIR writes, read back over REST. */
 import { createHash, randomBytes } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { systemRandom } from '../../../src/core/random.ts';
 import { ATTACHMENT_INLINE_CHARACTERS, BINARY_JSON_MAX_BYTES } from '../../../src/core/limits.ts';
 import { acceptHl7v2 } from '../../../src/services/accept-hl7v2.ts';
@@ -149,6 +149,19 @@ describe('a document inside of an HL7 v2 message', () => {
     }
   });
 
+  it('whose blob is lost is an error of its own, not half an answer', async () => {
+    await send(letter('big7', 'b7', randomBytes(120_000)));
+    const { url } = (await documentOf('b7')).content[0].attachment;
+    const stat = vi.spyOn(gateway.blobs, 'stat').mockResolvedValue(undefined);
+    for (const headers of [{}, { accept: 'application/fhir+json' }]) {
+      const read = await bytesOf(`/${url}`, headers);
+      expect(read.status).toBe(500);
+      expect(((await read.json()) as any).issue[0].diagnostics).toContain('anamnesis verify');
+    }
+    stat.mockRestore();
+    expect((await bytesOf(`/${url}`)).status).toBe(200);
+  });
+
   it('is recorded as read before it is given out', async () => {
     await send(letter('big6', 'b6', randomBytes(120_000)));
     const { content, patient } = await documentOf('b6');
@@ -184,7 +197,8 @@ describe('a Binary by FHIR', () => {
     const context = { 'content-type': 'image/png', 'x-security-context': `Patient/${patient}` };
     const created = await post('/Binary', 'POST', bytes, context);
     expect(created.status).toBe(201);
-    const { id } = (await created.json()) as { id: string };
+    const { id, ...answered } = (await created.json()) as { id: string };
+    expect(JSON.stringify(answered)).not.toContain('sealed-content');
     const read = await bytesOf(`/Binary/${id}`, { accept: 'image/*' });
     expect(read.headers.get('content-type')).toBe('image/png');
     expect(Buffer.from(await read.arrayBuffer()).equals(bytes)).toBe(true);
