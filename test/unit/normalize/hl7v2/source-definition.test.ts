@@ -1,6 +1,7 @@
+import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parseSourceDefinition } from '../../../../src/normalize/hl7v2/source-definition.ts';
+import { parseSourceDefinition, SOURCE_MEMBERS } from '../../../../src/normalize/hl7v2/source-definition.ts';
 import { normalizeHl7v2 } from '../../../../src/normalize/hl7v2/normalize.ts';
 import { parseHl7v2 } from '../../../../src/formats/hl7v2/message.ts';
 import { convertHl7v2 } from '../../../../src/services/convert-hl7v2.ts';
@@ -96,6 +97,14 @@ describe('a source as an administrator writes it', () => {
         'timeZone',
       ].toSorted(),
     );
+  });
+
+  it('is in the documentation: an example that is read, and every member', () => {
+    const text = readFileSync('docs/sources.md', 'utf8');
+    const example = JSON.parse(/```json\n([\s\S]*?)```/.exec(text)?.[1] ?? '');
+    expect(parseSourceDefinition('lab', example, 1)).toHaveProperty('definition');
+    const members = [...text.matchAll(/^\| `(\w+)` /gm)].map(([, name]) => name);
+    expect(members.toSorted()).toEqual([...SOURCE_MEMBERS].toSorted());
   });
 
   it('names of every kind are names', () => {
