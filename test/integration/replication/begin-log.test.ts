@@ -1,15 +1,18 @@
 /** A log that nobody can bring back is given up: another one begins, with what is left and with the last known checkpoint. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, cpSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startGateway } from '../../../src/app.ts';
 import { beginLog } from '../../../src/cli/begin-log.ts';
 import type { Command } from '../../../src/cli/command.ts';
 import { rebuild } from '../../../src/cli/rebuild.ts';
 import { restore } from '../../../src/cli/restore.ts';
 import { sampleOru } from '../../../src/cli/samples/hl7v2.ts';
 import { verify } from '../../../src/cli/verify.ts';
+import { loadConfig } from '../../../src/config/load.ts';
+import { silentLog } from '../../../src/core/log.ts';
 import { systemRandom } from '../../../src/core/random.ts';
 import { parseCheckpoint } from '../../../src/ledger/checkpoint.ts';
 import { cosigners } from '../../../src/app/network.ts';
@@ -71,6 +74,17 @@ const fresh = async (): Promise<TestDatabase> => {
   made.push(database);
   return database;
 };
+
+/** Takes a mirrored log out of a stopped mirror, as if its disk were lost; what its witness has signed stays. */
+async function forget({ database }: Member, origin: string): Promise<void> {
+  const { admin } = database;
+  for (const table of ['bundle', 'tile', 'document', 'payload', 'missing_blob', 'block']) {
+    const text = `delete from mirror_${table} m using mirror_log l where l.log = m.log and l.origin = $1`;
+    await rows(database, text, [origin], admin);
+  }
+  await rows(database, 'delete from mirror_log where origin = $1', [origin], admin);
+  await rows(database, `delete from accepted_checkpoint where role = 'mirror' and origin = $1`, [origin], admin);
+}
 
 interface Sizes {
   readonly durable: number;
@@ -144,17 +158,7 @@ describe('begin-log', () => {
   it('keeps what is left, and says in its first own leaf what is missing', { timeout: 60_000 }, async () => {
     // The mirror has lost its copy; the witness still knows what it has cosigned.
     await network.stop(b);
-    const { admin } = b.database;
-    for (const table of ['bundle', 'tile', 'document', 'payload', 'missing_blob', 'block']) {
-      await rows(
-        b.database,
-        `delete from mirror_${table} m using mirror_log l where l.log = m.log and l.origin = $1`,
-        [a.origin],
-        admin,
-      );
-    }
-    await rows(b.database, 'delete from mirror_log where origin = $1', [a.origin], admin);
-    await rows(b.database, `delete from accepted_checkpoint where role = 'mirror' and origin = $1`, [a.origin], admin);
+    await forget(b, a.origin);
     await network.start(b);
     const env = network.environment(a, kept);
     await expect(network.start(a, kept)).rejects.toMatchObject({ code: 'integrity' });
@@ -209,6 +213,64 @@ describe('begin-log', () => {
     await run(verify, [], network.environment(a, restored));
     for (const peer of [b, c]) {
       expect(await (await fetch(`${peer.url}/witness/evidence`)).json()).toEqual({ evidence: [] });
+    }
+  });
+});
+
+describe('begin-log with the embedded database', () => {
+  it('replaces it in place, and keeps the one before', { timeout: 120_000 }, async () => {
+    const small = await createNetwork(2);
+    const [x, y] = small.members as [Member, Member];
+    // The servers' account has to pass the folder.
+    chmodSync(dirname(x.dataDir), 0o711);
+    const env = (origin: string): Record<string, string> => {
+      const { DATABASE_URL: _, ...rest } = small.environment(x);
+      return { ...rest, GATEWAY_ORIGIN: origin };
+    };
+    const start = async (origin: string): Promise<void> => {
+      const loaded = loadConfig(env(origin), x.dataDir);
+      if ('errors' in loaded) throw new Error(loaded.errors.join('; '));
+      x.config = loaded.config;
+      x.gateway = await startGateway(loaded.config, silentLog);
+      x.link.target = { host: '127.0.0.1', port: Number(new URL(x.gateway.addresses.http).port) };
+    };
+    try {
+      await small.start(y);
+      await start(x.origin);
+      await sendHl7(x, reports(0, 6));
+      const size = await settled(x);
+      await small.stop(x);
+      const [cluster, backup] = ['postgres', 'backup'].map((name) => join(x.dataDir, name)) as [string, string];
+      cpSync(cluster, backup, { recursive: true });
+      await start(x.origin);
+      await sendHl7(x, reports(50, 4));
+      const cosigned = await settled(x);
+      await small.stop(x);
+      rmSync(cluster, { recursive: true });
+      renameSync(backup, cluster);
+      await forget(y, x.origin);
+      await expect(start(x.origin)).rejects.toMatchObject({ code: 'integrity' });
+      const next = `${x.origin}/2`;
+      const { code, out, err } = await runInProcess(beginLog, [next], env(x.origin));
+      expect(code, out + err).toBe(0);
+      expect(out).toMatch(/before_rebuild_\d+/);
+      expect(out).toContain(`given up at ${cosigned} cosigned leaves`);
+      await expect(start(x.origin)).rejects.toMatchObject({ code: 'integrity' });
+      // The peer takes the new log into its policy.
+      const { keySet } = await fileKeyProvider({ path: join(x.dataDir, 'gateway.key'), random: systemRandom }).load({
+        create: false,
+      });
+      Object.assign(x, { origin: next, keys: keySet });
+      await small.stop(y);
+      await small.start(y);
+      await start(next);
+      await sendHl7(x, reports(50, 4));
+      expect(await settled(x)).toBeGreaterThan(size);
+      await small.stop(x);
+      const checked = await runInProcess(verify, [], env(next));
+      expect(checked.code, checked.out).toBe(0);
+    } finally {
+      await small.close();
     }
   });
 });
