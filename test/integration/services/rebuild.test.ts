@@ -8,6 +8,7 @@ import { movingDocuments } from '../../../src/services/move-documents.ts';
 import { systemClock } from '../../../src/core/clock.ts';
 import { systemRandom } from '../../../src/core/random.ts';
 import { documentSigner } from '../../../src/record/document.ts';
+import { anchorNotices } from '../../../src/replication/anchor-notices.ts';
 import { keepSource } from '../../../src/services/keep-source.ts';
 import { sourceStore } from '../../../src/storage/pg/source-store.ts';
 import { rebuild, type RebuildSummary } from '../../../src/services/rebuild.ts';
@@ -43,6 +44,8 @@ const TABLES: Readonly<Record<string, string>> = {
   move: 'select * from move order by leaf, anchor',
   quarantine: 'select * from quarantine order by leaf',
   reprocessed: 'select * from reprocessed order by original',
+  suspension_statement: 'select * from suspension_statement order by leaf',
+  peer_checkpoint: 'select * from peer_checkpoint order by leaf',
   restated: 'select * from restated order by resource, source, source_time, leaf',
 };
 
@@ -56,6 +59,7 @@ afterAll(() => writer.close());
 const relation = (n: number): Change[] => {
   if (n % 10 > 0) return [];
   const [one, other] = [n % 7, (n * 3) % 7];
+  if (one === other) return [];
   const kind = n % 30 === 0 ? 'none' : other < one ? 'replaced-by' : 'seealso';
   return [
     {
@@ -278,6 +282,10 @@ it('derives every table again from documents, payloads and keys', async () => {
   };
   for (const assigner of ['urn:x:1', 'urn:x:2'])
     await keepSource(keeper, { name: 'default', profile: { assigner }, by: 'test' });
+  const anchor = anchorNotices(keeper.sign, (item) => writer.committer.commit(item));
+  await anchor({ kind: 'suspension', statement: 'as it was signed\n' });
+  await anchor({ kind: 'checkpoint', note: 'of another log\n' });
+  await anchor({ kind: 'checkpoint', note: 'one\n', second: 'two\n', foundAt: 1_700_000_000_000 });
 
   const target = await createTestDatabase();
   const pool: Pool = openPool(target.config, { max: 4, statementTimeoutMs: 0 }, () => {});

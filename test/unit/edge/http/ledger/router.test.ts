@@ -28,7 +28,8 @@ async function listen(source: LedgerReader): Promise<{ server: Server; url: stri
   const ledger = readLedger({ reader: source, origin: ORIGIN, logPublicKey: log.key.rawPublicKey });
   const app = express();
   app.use('/ledger', ledgerRouter({ ledger, log: silentLog }));
-  const server = createServer(app).listen(0, '127.0.0.1');
+  // Between two requests the test computes for seconds: a connection that was closed meanwhile would be taken again.
+  const server = createServer({ keepAliveTimeout: 120_000 }, app).listen(0, '127.0.0.1');
   await once(server, 'listening');
   return { server, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/ledger` };
 }
