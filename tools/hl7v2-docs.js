@@ -25,7 +25,8 @@ truth: where the official tables of the v2-to-FHIR guide, R4 or the message itse
 
 Read as equal: times of one moment in another form; one resource for a thing or one for each mention of it; a PractitionerRole that is
 nothing but its practitioner; a resource without content and none; the display text of a reference. Messages of PID and PV1 alone are read as ADT A01
-or A31. Seven messages that we refuse are mended first: OBR-4 is missing in four, OBR-25 is no status in three.
+or A31. Twenty-two messages that we refuse, or make nothing of, are mended first: OBR-4 is missing in four, OBX-3 in two, OBR-25
+is no status in three; thirteen have no PID.
 
 \`*\` stands for anything; of two rows that fit, the first holds. *theirs*: an element that only they have; *ours*: that only we have.
 

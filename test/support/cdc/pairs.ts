@@ -45,7 +45,9 @@ function readable(text: string): string {
   const message = (/\rPID/.test(lines) ? lines : `${lines}\rPID|1`)
     // OBR-4 is required, and OBR-25 is of table 0123.
     .replace(/\r(OBR(?:\|[^|\r]*){3})\|(?=\||\r|$)/g, '\r$1|?^mended')
-    .replace(/\r(OBR(?:\|[^|\r]*){24})\|unknown/, '\r$1|F');
+    .replace(/\r(OBR(?:\|[^|\r]*){24})\|unknown/, '\r$1|F')
+    // A result has OBX-3.
+    .replace(/\rOBX\|1(?=\r|$)/, '\rOBX|1||?^mended');
   if (/\r(OBR|ORC|OBX)/.test(message)) return message;
   return message.replace('ORU^R01^ORU_R01', /\rPV1/.test(message) ? 'ADT^A01^ADT_A01' : 'ADT^A31^ADT_A05');
 }
