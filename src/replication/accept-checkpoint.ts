@@ -9,6 +9,7 @@
 import { equalBytes } from '../core/bytes.ts';
 import type { Clock } from '../core/clock.ts';
 import { coalesce } from '../core/coalesce.ts';
+import { GatewayError } from '../core/errors.ts';
 import { lane } from '../core/lane.ts';
 import type { Checkpoint } from '../ledger/checkpoint.ts';
 import { verifyConsistency } from '../ledger/consistency.ts';
@@ -79,6 +80,8 @@ const FROZEN = refuse(403, 'the origin is frozen: it has signed two trees');
 interface Origin {
   readonly inTurn: ReturnType<typeof lane>;
   state: AcceptedState | undefined;
+  /** The largest size that this process has seen accepted. */
+  seen: number;
 }
 
 /** A function that handles the body of one add-checkpoint request. Rejects only when the store does. */
@@ -93,7 +96,18 @@ export function checkpointAcceptor(deps: AcceptDeps): (body: string) => Promise<
     keys: readonly VerifierKey[],
   ): Promise<CheckpointOutcome> {
     const { checkpoint, note } = request;
-    const load = async (): Promise<AcceptedState> => (origin.state = await deps.store.load(checkpoint.origin));
+    const load = async (): Promise<AcceptedState> => {
+      const stored = await deps.store.load(checkpoint.origin);
+      // A database that went back has forgotten what was signed: from there a second tree could be led past it.
+      if (stored.size < origin.seen) {
+        throw new GatewayError(
+          'integrity',
+          'the database has lost a checkpoint that this gateway has accepted: it was rolled back, and nothing of this log is signed',
+        );
+      }
+      origin.seen = stored.size;
+      return (origin.state = stored);
+    };
     let state = origin.state ?? (await load());
     // Another process may have gone on, or a person may have lifted the freeze.
     if (state.frozen || state.size !== request.oldSize) state = await load();
@@ -125,6 +139,7 @@ export function checkpointAcceptor(deps: AcceptDeps): (body: string) => Promise<
       return now.frozen ? FROZEN : { status: 409, size: now.size };
     }
     origin.state = { ...to, frozen: false };
+    origin.seen = to.size;
     return { status: 200, request, kept };
   }
 
@@ -139,7 +154,7 @@ export function checkpointAcceptor(deps: AcceptDeps): (body: string) => Promise<
       return refuse(403, 'no signature by a key trusted for the origin');
     if (request.oldSize > size) return refuse(400, 'the old size is above the new one');
     let origin = origins.get(name);
-    if (origin === undefined) origins.set(name, (origin = { inTurn: lane(), state: undefined }));
+    if (origin === undefined) origins.set(name, (origin = { inTurn: lane(), state: undefined, seen: 0 }));
     const asked = origin;
     return asked.inTurn(() => decide(asked, request, keys));
   };

@@ -57,6 +57,24 @@ describe('witness', () => {
     expect(await witness.checkpoint(originHash('other'))).toBeUndefined();
   });
 
+  it('signs nothing on a database that has forgotten what was signed', async () => {
+    const { log, store, witness } = setup();
+    await witness.addCheckpoint(await log.addCheckpoint(0, 200));
+    const old = store.states.get(ORIGIN);
+    await witness.addCheckpoint(await log.addCheckpoint(200, 400));
+    if (old !== undefined) store.states.set(ORIGIN, old);
+    const fork = new TestLog(ORIGIN, 0, {
+      signer: log.signer,
+      digests: [...log.digests.slice(0, 200), ...log.digests.slice(300)],
+    });
+    await expect(witness.addCheckpoint(await fork.addCheckpoint(200, 350))).rejects.toMatchObject({
+      code: 'integrity',
+    });
+    // The next one is compared with what is known in memory, and finds the other row in its place.
+    await expect(witness.addCheckpoint(await log.addCheckpoint(400, 500))).rejects.toMatchObject({ code: 'integrity' });
+    expect(store.states.get(ORIGIN)?.size).toBe(200);
+  });
+
   it('answers every fault with the status of the specification and stores nothing', async () => {
     const { log, store, witness, suspended } = setup();
     const foreign = new TestLog('foreign.example/anamnesis', 10);
