@@ -173,7 +173,7 @@ const letter = (): Change => ({
   },
 });
 
-it('derives every table again from documents, payloads and keys', async () => {
+it('derives every table again from documents, payloads and keys', { timeout: 180_000 }, async () => {
   for (let round = 0; round < 5; round += 1) {
     await Promise.all(
       Array.from({ length: 60 }, (_, i) => {
@@ -232,7 +232,7 @@ it('derives every table again from documents, payloads and keys', async () => {
       sourceTime: 2000,
       details: {},
       raw: { bytes: Buffer.from(control), contentType: 'x-application/hl7-v2+er7' },
-      changes: [{ ...changes(3)[0], sourceTime: 2000 }, ...manyResults(4_500)],
+      changes: [{ ...changes(3)[0], sourceTime: 2000 }, ...manyResults(2_100)],
     });
     expect(new Set(results.slice(1).map(({ outcome }) => outcome))).toEqual(
       new Set([control === 'many' ? 'created' : 'unchanged']),
