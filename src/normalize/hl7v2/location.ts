@@ -5,7 +5,7 @@
 import { changeReference, type BusinessKey } from '../../formats/fhir/change.ts';
 import { components, subcomponents } from '../../formats/hl7v2/delimiters.ts';
 import type { ChangeList } from './change-list.ts';
-import { compact, present, textOf, type Context, type Element } from './context.ts';
+import { compact, firstOf, present, textOf, type Context, type Element } from './context.ts';
 import { V2_TABLE } from './datatypes/codeable-concept.ts';
 import { assignerOf, eiIdentifier } from './datatypes/identifier.ts';
 import { sendingFacility } from './facility-key.ts';
@@ -36,7 +36,10 @@ export function placeKey(context: Context, raw: string): BusinessKey {
   return keyOf(context, components(raw, context.by), 0);
 }
 
-/** A reference to the finest level; undefined for an empty or deleted PL. `bedStatus`: PV1-40, of that level. */
+/**
+ * A reference to the finest level; undefined for an empty or deleted PL. `bedStatus`: raw PV1-40 or NPU-2, what the message states
+ * of that level; everything else of places is only filled in.
+ */
 export function locationOf(context: Context, list: ChangeList, raw: string, bedStatus = ''): Element | undefined {
   const place = placeOf(context, raw);
   if (place === undefined) return undefined;
@@ -47,20 +50,18 @@ export function locationOf(context: Context, list: ChangeList, raw: string, bedS
   // From the facility down, so that each finds what it is part of.
   for (const i of named.toReversed()) {
     const isFinest = i === named[0];
-    index = levelOf(context, list, parts, i, index, isFinest ? finestOf(context, parts, bedStatus) : {});
+    index = levelOf(context, list, parts, i, index, isFinest ? finestOf(context, parts) : {});
   }
+  const status = firstOf(context, bedStatus);
+  if (status !== undefined && index !== undefined)
+    list.setOn(index, { operationalStatus: { system: `${V2_TABLE}0116`, code: status } });
   return index === undefined ? place : compact({ reference: changeReference(index), display: place.display });
 }
 
-/** What only the finest level is told: its comprehensive identifier (PL.10), its description (PL.9), the state of the bed. */
-function finestOf(context: Context, parts: readonly string[], bedStatus: string): Element {
+/** What only the finest level is told: its comprehensive identifier (PL.10), its description (PL.9). */
+function finestOf(context: Context, parts: readonly string[]): Element {
   const identifier = eiIdentifier(context, parts[9] ?? '', '')?.identifier;
-  const status = textOf(context, bedStatus);
-  return {
-    identifier: present([identifier]),
-    description: textOf(context, parts[8]),
-    operationalStatus: status === undefined ? undefined : { system: `${V2_TABLE}0116`, code: status },
-  };
+  return { identifier: present([identifier]), description: textOf(context, parts[8]) };
 }
 
 function levelOf(

@@ -139,7 +139,8 @@ function requestElements(
     ...(obr !== undefined && { intent: firstOf(context, obr.field(11)) === 'G' ? 'reflex-order' : 'order' }),
     priority: PRIORITY[timing?.priority ?? firstOf(context, obr?.field(5)) ?? ''],
     code: parts.code,
-    orderDetail: details,
+    // R4 rule prr-1: only with a code.
+    orderDetail: parts.code === undefined ? undefined : details,
     quantityQuantity: timing?.quantity,
     encounter: encounter === undefined ? undefined : { reference: changeReference(encounter) },
     ...occurrence(timing, dateTimeOf(context, obr?.field(6), 'OBR-6')),

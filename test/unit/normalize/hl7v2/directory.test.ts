@@ -65,6 +65,8 @@ OBR|1`,
     const record = new MemoryRecord(stay({ 3: 'W1^12^B^NORTH', 40: 'O' }), bed('H', 2), bed('U', 3));
     const beds: any[] = record.all('Location').filter(({ operationalStatus }) => operationalStatus !== undefined);
     expect(beds.map(({ name, operationalStatus }) => [name, operationalStatus.code])).toEqual([['B', 'U']]);
+    const later = new MemoryRecord(stay({ 3: 'W1', 40: 'O' }), stay({ 3: 'W1', 40: 'U' }, 'A02', 2));
+    expect(later.one('Location').operationalStatus.code).toBe('U');
     expect(() => new MemoryRecord(adt('A20', ['NPU||U']))).toThrow(expect.objectContaining({ expression: 'NPU[1]-1' }));
   });
 

@@ -345,6 +345,11 @@ describe('trap: prescriptions', () => {
     });
   });
 
+  it('details of a service without its code are left out: R4 rule prr-1', () => {
+    const cancelled = order('ORM^O01', ['ORC|CA|P1^EHR', segment('OBR', { 1: '1', 46: 'X1^Detail^L' })]);
+    expect(record(cancelled).one('ServiceRequest').orderDetail).toBeUndefined();
+  });
+
   it('PRN, hours, old TQ', () => {
     const dosage = (tq1: string): any => rde(RXE, tq1).dosageInstruction[0];
     expect(dosage('TQ1|1||PRN').asNeededBoolean).toBe(true);
