@@ -74,6 +74,9 @@ export function httpApp(deps: HttpDeps): Express {
   return app;
 }
 
+/** Milliseconds for which a sender whose request was answered early may go on. */
+const LINGER_MS = 2_000;
+
 /**
  * An answer that came before the whole body was read leaves bytes on the connection that nobody will take: node then waits for
  * them until the request's deadline, and a stop for its own.
@@ -82,7 +85,11 @@ function closeUnread(request: Request, response: Response, next: NextFunction): 
   // Held here: a request that was destroyed has lost its socket.
   const { socket } = request;
   response.once('finish', () => {
-    if (request.readableDidRead && !request.complete) socket.destroySoon();
+    if (!request.readableDidRead || request.complete) return;
+    // RFC 9112 section 9.6: half-closed and still read for a while, so that the sender gets to see the answer.
+    socket.end();
+    request.resume();
+    setTimeout(() => socket.destroy(), LINGER_MS).unref();
   });
   next();
 }
