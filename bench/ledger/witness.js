@@ -51,6 +51,7 @@ export async function measure() {
       store: suspensionStore(database.pool, async () => {}),
       clock: { now: () => Date.now() },
       signer: own,
+      isAnchored: () => false,
       onChange: () => {},
     });
     const witness = createWitness({

@@ -27,7 +27,7 @@ import { ownMember, peerAuthenticator } from '../replication/member.ts';
 import { createMirror } from '../replication/mirror.ts';
 import { mirroredSize, type Level, type Published } from '../replication/own-log.ts';
 import { createWitness } from '../replication/witness.ts';
-import { anchorNotices } from '../replication/anchor-notices.ts';
+import { anchorNotices, holdsStatement } from '../replication/anchor-notices.ts';
 import { openReleaseGate, type ReleaseGate } from '../replication/release-gate.ts';
 import { startReplicator, type Replicator } from '../replication/replicator.ts';
 import { askRestoreRule } from '../replication/restore-rule.ts';
@@ -134,6 +134,7 @@ export async function openNetwork(parts: NetworkParts): Promise<Network> {
     store: suspensionStore(pool, (statement) => anchor({ kind: 'suspension', statement })),
     clock: systemClock,
     signer: signers.witness,
+    isAnchored: holdsStatement(keys),
     onChange(suspended) {
       measured.suspended(suspended.size);
       log.warn({ event: 'suspensions-changed', count: suspended.size });

@@ -9,7 +9,7 @@ import { systemClock } from '../core/clock.ts';
 import { asGatewayError } from '../core/errors.ts';
 import { isKeyName } from '../ledger/note.ts';
 import { documentSigner } from '../record/document.ts';
-import { anchorNotices } from '../replication/anchor-notices.ts';
+import { anchorNotices, holdsStatement } from '../replication/anchor-notices.ts';
 import { openSuspensions } from '../replication/suspensions.ts';
 import { commitStore } from '../storage/pg/commit-store.ts';
 import { suspensionStore } from '../storage/pg/notice-store.ts';
@@ -42,6 +42,7 @@ async function say([subject, ...more]: readonly string[], context: CliContext, s
       store: suspensionStore(pool, (statement) => anchor({ kind: 'suspension', statement })),
       clock: systemClock,
       signer: cosigners(config.origin, keySet).witness,
+      isAnchored: holdsStatement(keySet),
       onChange: () => {},
     });
     const statement = await suspensions.say(subject, suspended);

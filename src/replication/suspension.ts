@@ -54,8 +54,8 @@ export function verifySuspension(
 }
 
 /**
- * What an anchored statement says. Its signature is not looked at: it was when the statement was taken, by the key of that time, and
- * a suspension must not lapse because its issuer has another key by now.
+ * What a statement says; its signature is not looked at. For statements in documents of the own log: the signature was checked when
+ * the statement was taken, by the key of that time, and a suspension must not lapse because its issuer has another key by now.
  */
 export function readSuspension(note: string): SuspensionStatement | undefined {
   const parsed = parseNote(note);
@@ -70,8 +70,8 @@ export function readSuspension(note: string): SuspensionStatement | undefined {
 
 /** Statements that are anchored in the own log. Errors: `unavailable`. */
 export interface SuspensionStore {
-  /** Every statement, in the order in which they were anchored. */
-  all(): Promise<readonly string[]>;
+  /** Every statement with the document that holds it, in the order in which they were anchored. */
+  all(): Promise<readonly { readonly statement: string; readonly document: Buffer | undefined }[]>;
   /** A text that is another one whenever a statement was added. */
   mark(): Promise<string>;
   /** Anchors a statement. Durable on return. */

@@ -44,6 +44,8 @@ export interface SuspensionsDeps {
   readonly clock: Clock;
   /** The own `witness` key under the witness's name. */
   readonly signer: NoteSigner;
+  /** True for a document that this gateway has signed and that holds the statement. */
+  readonly isAnchored: (document: Buffer, statement: string) => boolean;
   readonly onChange: (suspended: ReadonlySet<string>) => void;
 }
 
@@ -61,10 +63,12 @@ export async function openSuspensions(deps: SuspensionsDeps): Promise<Suspension
   let suspended: ReadonlySet<string> = new Set();
   const inTurn = lane();
   const names = new Set(known.map(({ name }) => name));
-  // Issuers that have left the policy do not count any more.
-  const read = (statement: string): readonly Kept[] => {
+  // Issuers that have left the policy do not count any more; nor does a row that only the database vouches for.
+  const read = ({ statement, document }: Awaited<ReturnType<SuspensionStore['all']>>[number]): readonly Kept[] => {
     const parsed = readSuspension(statement);
-    return parsed === undefined || !names.has(parsed.issuer) ? [] : [{ ...parsed, statement }];
+    if (parsed === undefined || !names.has(parsed.issuer)) return [];
+    const isOwn = document !== undefined && deps.isAnchored(document, statement);
+    return isOwn || verifySuspension(statement, known) !== undefined ? [{ ...parsed, statement }] : [];
   };
   // In turn: an older look must not undo a newer one.
   const refresh = (): Promise<void> =>

@@ -21,8 +21,8 @@ export function suspensionStore(pool: Pool, anchor: SuspensionStore['anchor']): 
   return {
     anchor,
     async all() {
-      const { rows } = await pool.query<{ statement: string }>(STATEMENTS).catch(storeError);
-      return rows.map((row) => row.statement);
+      const { rows } = await pool.query<{ statement: string; document: Buffer | null }>(STATEMENTS).catch(storeError);
+      return rows.map(({ statement: text, document }) => ({ statement: text, document: document ?? undefined }));
     },
     async mark() {
       return (await pool.query<{ mark: string }>(MARK).catch(storeError)).rows[0].mark;
@@ -56,12 +56,14 @@ export function peerCheckpointStore(pool: Pool): PeerCheckpointStore {
  */
 export async function applyPeerCheckpoints(pool: Pool): Promise<void> {
   const store = peerCheckpointStore(pool);
-  const known = await store.evidence();
+  const known = [...(await store.evidence())];
   for (const { origin, size, root, note, second, foundAt } of await store.anchored()) {
     if (second === undefined) {
       await pool.query(RAISE, [origin, size, root, note]).catch(storeError);
     } else if (!known.some((one) => one.first === note && one.second === second)) {
-      await checkpointStore(pool, 'witness').convict({ origin, size, foundAt: foundAt ?? 0, first: note, second });
+      const found = { origin, size, foundAt: foundAt ?? 0, first: note, second };
+      await checkpointStore(pool, 'witness').convict(found);
+      known.push(found);
     }
   }
 }

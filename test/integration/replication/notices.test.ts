@@ -16,6 +16,7 @@ import { encodeAddCheckpoint } from '../../../src/ledger/witness-message.ts';
 import { documentSigner } from '../../../src/record/document.ts';
 import { anchorNotices } from '../../../src/replication/anchor-notices.ts';
 import { ownMember } from '../../../src/replication/member.ts';
+import { signSuspension } from '../../../src/replication/suspension.ts';
 import { originHash } from '../../../src/replication/trust.ts';
 import { commitStore } from '../../../src/storage/pg/commit-store.ts';
 import { applyPeerCheckpoints, peerCheckpointStore } from '../../../src/storage/pg/notice-store.ts';
@@ -31,6 +32,7 @@ import {
   type TestNetwork,
 } from '../../support/network.ts';
 import { connectionUrl, createTestDatabase, type TestDatabase } from '../../support/postgres.ts';
+import { noteSigner } from '../../unit/ledger/support.ts';
 
 let network: TestNetwork;
 let a: Member;
@@ -156,6 +158,34 @@ describe('a suspension', () => {
   });
 });
 
+it('a row that only the database vouches for neither suspends a member nor takes that back', async () => {
+  const status = async (): Promise<number> => {
+    const open = session(c, b);
+    const found = await open.status(`/mirror/${originHash(c.origin)}/status`);
+    open.end();
+    return found;
+  };
+  const insert = (verb: string, leaf: number): Promise<unknown> => {
+    const name = `${b.origin}/witness`;
+    const forged = signSuspension(
+      { subject: c.origin, issued: Date.now(), suspended: verb === 'suspend' },
+      { ...noteSigner(name), name },
+    );
+    return rows(b.database.config, `insert into suspension_statement values (${leaf}, '${forged}')`);
+  };
+  // By the account of the gateway itself, in the place of a document that exists and of one that does not.
+  await insert('suspend', 0);
+  await insert('suspend', 1_000_000);
+  expect(await status()).toBe(200);
+  expect(await runInProcess(suspend, [c.origin], network.environment(b))).toMatchObject({ code: 0 });
+  expect(await status()).toBe(403);
+  await insert('restore', 1_000_001);
+  expect(await status()).toBe(403);
+  expect(await runInProcess(unsuspend, [c.origin], network.environment(b))).toMatchObject({ code: 0 });
+  expect(await status()).toBe(200);
+  await b.database.tamper(`delete from suspension_statement where leaf in (0, 1000000, 1000001)`);
+});
+
 describe('checkpoints of others', () => {
   const depsOf = (member: Member): Parameters<typeof anchorPeerCheckpoints>[0] => {
     const pool = poolOf(member.database);
@@ -179,8 +209,9 @@ describe('checkpoints of others', () => {
     const follower = startPeerCheckpoints(other, 20);
     const anchorings = async (): Promise<number> => (await other.store.anchored()).length;
     await eventually(async () => ((await anchorings()) >= 2 ? true : undefined));
-    // a grows by nothing but checkpoints of others; b has said nothing of its own since, and keeps silent.
+    // a grows, and both of its witnesses know; b has said nothing of its own since, and keeps silent.
     for (let round = 0; round < 3; round += 1) {
+      await sendHl7(a, [Buffer.from(sampleOru(10 + round))]);
       await anchorPeerCheckpoints(deps, true);
       await witnessed(a);
       await new Promise((resolve) => setTimeout(resolve, 60));
