@@ -274,3 +274,46 @@ describe('begin-log with the embedded database', () => {
     }
   });
 });
+
+describe('restore --furthest', () => {
+  it('takes what there is, from which another log begins', { timeout: 120_000 }, async () => {
+    const small = await createNetwork(3);
+    const [x, y, z] = small.members as [Member, Member, Member];
+    try {
+      for (const member of small.members) await small.start(member);
+      await sendHl7(x, reports(0, 8));
+      await settled(x);
+      // The second mirror of two is not needed for the quorum: it has to be there before it is stopped.
+      const size = await eventually(async () => {
+        const [{ size: at } = { size: 0 }] = (await rows(z.database, 'select size from mirror_log where origin = $1', [
+          x.origin,
+        ])) as { size: number }[];
+        return Number(at) > 8 ? Number(at) : undefined;
+      });
+      await small.stop(z);
+      await sendHl7(x, reports(50, 4));
+      const cosigned = await settled(x);
+      await small.stop(x);
+      await forget(y, x.origin);
+      await small.start(z);
+      const database = await fresh();
+      const env = small.environment(x, database);
+      await expect(runInProcess(restore, [], env)).rejects.toThrow(/--furthest/);
+      const taken = await runInProcess(restore, ['--furthest'], env);
+      expect([taken.code, taken.err]).toEqual([0, expect.stringContaining(`peers have cosigned ${cosigned} leaves`)]);
+      const [{ size: restored }] = (await rows(database, 'select size from log_head')) as [{ size: string }];
+      expect(Number(restored)).toBe(size);
+      expect(Number(restored)).toBeLessThan(cosigned);
+      // It cannot go on with that log, and another one begins.
+      await expect(small.start(x, database)).rejects.toMatchObject({ code: 'integrity' });
+      await small.stop(x);
+      const next = await fresh();
+      const begun = await runInProcess(beginLog, [`${x.origin}/2`, '--into', next.url], env);
+      expect(begun.code, begun.out + begun.err).toBe(0);
+      // Aliases have no place in the log: the lost site had those of lost messages too.
+      expect({ ...(await truth(next, size)), alias: 0 }).toEqual({ ...(await truth(x.database, size)), alias: 0 });
+    } finally {
+      await small.close();
+    }
+  });
+});
