@@ -6,7 +6,7 @@ import { GatewayError } from '../../core/errors.ts';
 import { mergeAccounts } from './adt-account.ts';
 import { mergeGroups } from './merge-groups.ts';
 import { priorChanges, priorsOf, requireKey, survivorChange } from './merge-sides.ts';
-import { authorised, priorAccount, priorPatient } from './mrg.ts';
+import { authorised, numbersOf, priorAccount, priorPatient } from './mrg.ts';
 import { isPatientKey, patientIdentifiers, without } from './patient.ts';
 import { marksOf } from './security.ts';
 import type { Conversion, Structure } from './structure.ts';
@@ -21,7 +21,10 @@ export function adtMerge(options: { readonly accounts?: boolean } = {}): Structu
       requireKey(surviving);
       for (const { mrg } of priorsOf(group)) {
         const prior = priorPatient(context, mrg, surviving);
-        const survivor = survivorChange(conversion, group, prior, marks);
+        // What MRG-1 names is no number of the survivor, even where the source may not merge by it.
+        const named = numbersOf(context, mrg);
+        const isOwn = without(surviving, named).some(isPatientKey);
+        const survivor = survivorChange(conversion, group, isOwn ? [...named, ...prior] : prior, marks);
         const merged = priorChanges(conversion, mrg, prior, marks);
         for (const index of merged.indexes) relate(conversion, index, 'replaced-by', survivor.index);
         if (options.accounts !== true || mrg.field(3) === '') continue;
@@ -49,7 +52,8 @@ export function adtLink(kind: 'seealso' | 'none'): Structure {
         expression: 'PID[2]-3',
       });
     authorised(context, others, one, 'PID[2]-3');
-    const a = survivorChange(conversion, first, two, marks);
+    // A number that both list is the first one's.
+    const a = survivorChange(conversion, first, others, marks);
     const b = survivorChange(conversion, second, one, marks);
     relate(conversion, b.index, kind, a.index);
   };

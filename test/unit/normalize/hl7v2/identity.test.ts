@@ -58,6 +58,17 @@ describe('trap: merges', () => {
     expect(details.omissions).toEqual([{ location: 'MRG-1', reason: 'not-authorised' }]);
   });
 
+  it("a number that both patients of a link list is the first one's", () => {
+    const [first, second] = merges('A24', [pid('1'), 'PID|2||1^^^HOSP^MR~2^^^HOSP^MR||Doe^Jane']);
+    expect([first, second].map(({ keys }) => keys.map((key) => key[2]))).toEqual([['1'], ['2']]);
+  });
+
+  it('the survivor is not known by a number of MRG-1 that the source may not merge by', () => {
+    const other = '9^^^&2.16.840.1.113883.3.99&ISO^MR';
+    const [survivor, merged] = merges('A40', [`PID|1||${other}~1^^^HOSP^MR||Doe`, `${mrg('2')}~${other}`]);
+    expect([survivor, merged].map(({ keys }) => keys.map((key) => key[2]))).toEqual([['1'], ['2']]);
+  });
+
   it('A37 says that they are two, A24 that they are one', () => {
     expect(merges('A37', [pid('1'), pid('2')])[1].relation).toEqual({ kind: 'none', other: 0 });
     expect(merges('A24', [pid('1'), pid('2')])[1].relation).toEqual({ kind: 'seealso', other: 0 });
