@@ -56,14 +56,13 @@ function readSplit(bytes) {
   return length;
 }
 
+const convert = (bytes) => normalizeHl7v2(parseHl7v2(bytes, profile.charset), profile, 1_760_000_000_000);
+
+/** Messages a second that a step has to reach; 0: it is there to be compared with. */
 const STEPS = [
-  ['tokenize, 74 values read', readTokenized, 40_000],
-  ['the same by String.split', readSplit, undefined],
-  [
-    'convert to Changes',
-    (bytes) => normalizeHl7v2(parseHl7v2(bytes, profile.charset), profile, 1_760_000_000_000),
-    4_000,
-  ],
+  { what: 'tokenize, 74 values read', step: readTokenized, bar: 40_000 },
+  { what: 'the same by String.split', step: readSplit, bar: 0 },
+  { what: 'convert to Changes', step: convert, bar: 4_000 },
 ];
 
 /** Messages a second of processor time: the best of five parts. */
@@ -73,20 +72,23 @@ function rateOf(step) {
     const from = process.cpuUsage();
     const end = performance.now() + (seconds * 1000) / 5;
     let count = 0;
-    while (performance.now() < end) for (const bytes of messages) (step(bytes), count++);
+    while (performance.now() < end) {
+      for (const bytes of messages) step(bytes);
+      count += messages.length;
+    }
     const { user, system } = process.cpuUsage(from);
     best = Math.max(best, (count * 1e6) / (user + system));
   }
   return best;
 }
 
-const figures = STEPS.map(([what, step, bar]) => {
+const figures = STEPS.map(({ what, step, bar }) => {
   rateOf(step);
   const perSecond = Math.round(rateOf(step));
-  return { what, perSecond, ...(bar === undefined ? {} : { bar, met: perSecond >= bar }) };
+  return { what, perSecond, ...(bar > 0 && { bar, met: perSecond >= bar }) };
 });
 for (const { what, perSecond, bar, met } of figures) {
-  const verdict = bar === undefined ? '' : `  >= ${bar}  ${met ? 'met' : 'MISSED'}`;
+  const verdict = bar === undefined ? '' : `  >= ${String(bar)}  ${met ? 'met' : 'MISSED'}`;
   console.log(`${what.padEnd(28)}${String(perSecond).padStart(9)} messages/s of one core${verdict}`);
 }
 if (values.json !== undefined)

@@ -4,13 +4,7 @@
  */
 import { u64be } from '../../core/bytes.ts';
 import { groupNumber, type LeafIndex } from '../../core/ids.ts';
-import {
-  reversed,
-  type CommitItem,
-  type NewDocument,
-  type PackedItem,
-  type PatientLink,
-} from '../../write/ports.ts';
+import { reversed, type CommitItem, type NewDocument, type PackedItem, type PatientLink } from '../../write/ports.ts';
 import type { Notice } from '../../record/notice.ts';
 import { LINK_KINDS, wasActiveNumber } from './link-kinds.ts';
 import type { CopyPart } from './copy-batch.ts';

@@ -146,7 +146,9 @@ describe('add-entries', () => {
     const range = { subtreeStart: 0, start: 0, end: 2 };
     const bytes = encodePackage([Buffer.from('a'), Buffer.from('bc')], [Buffer.alloc(32)]);
     for (let length = 0; length < bytes.length; length += 1) {
-      expect(await readPackage(new ByteReader(inPieces(bytes.subarray(0, length), [7])), range, 65_535)).toBeUndefined();
+      expect(
+        await readPackage(new ByteReader(inPieces(bytes.subarray(0, length), [7])), range, 65_535),
+      ).toBeUndefined();
     }
     const header = encodeAddEntriesHeader({ origin: 'a', start: 0, end: 1, ticket: Buffer.from('t') });
     for (let length = 0; length < header.length; length += 1) {
