@@ -84,12 +84,20 @@ export function administrationChange(
   });
 }
 
+type Route = PharmacySection['rxr'][number];
+
+/** The last route of an order, by the order: one of thousands of RXA asks for it as often. */
+const lastRoutes = new WeakMap<OrderGroup, { readonly rxr: Route | undefined }>();
+
 /** One RXR behind several RXA is the route of all of them. */
-function routeSegment(order: OrderGroup, section: PharmacySection): PharmacySection['rxr'][number] | undefined {
+function routeSegment(order: OrderGroup, section: PharmacySection): Route | undefined {
   if (section.rxr.length > 0) return section.rxr[0];
-  return pharmacySections(order)
-    .toReversed()
-    .find(({ rxr }) => rxr.length > 0)?.rxr[0];
+  let last = lastRoutes.get(order);
+  if (last === undefined) {
+    last = { rxr: pharmacySections(order).findLast(({ rxr }) => rxr.length > 0)?.rxr[0] };
+    lastRoutes.set(order, last);
+  }
+  return last.rxr;
 }
 
 function effective(context: Context, from: string, to: string, start: string): Element {
