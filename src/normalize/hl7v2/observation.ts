@@ -15,13 +15,13 @@ import {
   type Context,
   type Element,
 } from './context.ts';
-import { codingsOf, codingText, conceptOf, mappedTo, V2_TABLE } from './datatypes/codeable-concept.ts';
+import { codingText, conceptOf, mappedTo, V2_TABLE } from './datatypes/codeable-concept.ts';
 import { eiIdentifier } from './datatypes/identifier.ts';
 import { deviceOf, devicesOf } from './device.ts';
 import { locationOf } from './location.ts';
 import { referenceRange, valueElements } from './observation-value.ts';
 import type { SpecimenGroup } from './order-group.ts';
-import { MEDICAL_DIRECTOR, participants, performerAs, performingOrganization } from './performer.ts';
+import { resultPerformers } from './performer.ts';
 import { codedMarks, metaOf, type Marks } from './security.ts';
 import { INTERPRETATIONS, OBSERVATION_STATUS, STATUS_RANK, VITAL_SIGNS } from './tables.ts';
 
@@ -30,8 +30,6 @@ const INTERPRETATION = 'http://terminology.hl7.org/CodeSystem/v3-ObservationInte
 const ABSENT = 'http://terminology.hl7.org/CodeSystem/data-absent-reason';
 const SUB_ID = 'http://hl7.org/fhir/StructureDefinition/observation-v2-subid';
 const NATURE = 'http://hl7.org/fhir/StructureDefinition/observation-nature-of-abnormal-test';
-/** OBX fields that name who made the result. */
-const PERFORMERS = [15, 16, 23, 25];
 const LOCATION = 'http://hl7.org/fhir/StructureDefinition/event-location';
 const ANALYSIS_TIME = 'http://hl7.org/fhir/StructureDefinition/observation-analysis-date-time';
 
@@ -209,7 +207,7 @@ function putResult(context: Context, list: ChangeList, group: ObservationGroup, 
   put(set, 'extension', extensionsOf(context, obx, set, location));
   put(set, 'interpretation', present(repetitions(obx.field(8), by).map((raw) => interpretationOf(context, raw))));
   put(set, 'referenceRange', referenceRange(context, obx.field(7), obx.field(6)));
-  put(set, 'performer', performersOf(context, list, obx, group.roles));
+  put(set, 'performer', resultPerformers(context, list, obx, group.roles));
   put(set, 'method', conceptOf(context, repetitions(obx.field(17), by)[0]));
   put(set, 'bodySite', conceptOf(context, repetitions(obx.field(20), by)[0], `${V2_TABLE}0163`));
   put(set, 'device', deviceOf(context, list, repetitions(obx.field(18), by)[0] ?? ''));
@@ -218,23 +216,6 @@ function putResult(context: Context, list: ChangeList, group: ObservationGroup, 
 }
 
 /** OBX-4 sub-identifier and OBX-19 time of analysis, beside what the value brought. */
-/** OBX-16, OBX-23 (else OBX-15), OBX-25 and PRT. */
-function performersOf(
-  context: Context,
-  list: ChangeList,
-  obx: Segment,
-  roles: readonly Segment[] | undefined,
-): Element[] {
-  if (roles === undefined && PERFORMERS.every((field) => obx.field(field) === '')) return [];
-  const [director = ''] = repetitions(obx.field(25), context.by);
-  return present([
-    ...repetitions(obx.field(16), context.by).map((raw) => list.practitioner(context, raw)),
-    performingOrganization(context, list, obx) ?? producer(context, obx.field(15)),
-    performerAs(list.practitioner(context, director), MEDICAL_DIRECTOR),
-    ...participants(context, list, roles ?? []),
-  ]);
-}
-
 /** PRT behind the result: the device where OBX-18 names none, and the place. */
 function putRoles(context: Context, list: ChangeList, set: Element, roles: readonly Segment[]): void {
   if (set.device === undefined) put(set, 'device', devicesOf(context, list, roles)[0]);
@@ -274,14 +255,6 @@ function specimenByNumber(context: Context, raw: string): Element | undefined {
   const [placer = '', filler = ''] = components(raw, context.by);
   const found = eiIdentifier(context, filler, 'FILL') ?? eiIdentifier(context, placer, 'PLAC');
   return found === undefined ? undefined : { type: 'Specimen', identifier: found.identifier };
-}
-
-/** OBX-15 names the producer by a code of its own: a reference by identifier. */
-function producer(context: Context, raw: string): Element | undefined {
-  if (raw === '') return undefined;
-  const [coding] = codingsOf(context, raw);
-  if (coding === undefined) return undefined;
-  return compact({ identifier: compact({ system: coding.system, value: coding.code }), display: coding.display });
 }
 
 /** Why there is no value: OBX-32, else what OBX-11 means by it. R4 rule obs-6: only without a value. */

@@ -6,7 +6,6 @@ import { toFhirDate, toFhirDateTime } from '../../formats/hl7v2/dtm.ts';
 import type { Segment } from '../../formats/hl7v2/message.ts';
 import type { ChangeList } from './change-list.ts';
 import {
-  codeOf,
   compact,
   dateTimeOf,
   dtmOf,
@@ -25,6 +24,7 @@ import { xtnContactPoint } from './datatypes/contact-point.ts';
 import { xpnName } from './datatypes/human-name.ts';
 import { cxIdentifier, IDENTIFIER_TYPE, type Identified } from './datatypes/identifier.ts';
 import { languageOf } from './language.ts';
+import { patientExtensions } from './patient-extensions.ts';
 import { rolesOf } from './role.ts';
 import { metaOf, type Marks } from './security.ts';
 import { identifierKey, identifierSystem, mayWriteFor } from './source-profile.ts';
@@ -65,7 +65,7 @@ export function patientChange(
   const keys = patientKeys(context, segments.notOf === undefined ? identifiers : without(identifiers, segments.notOf));
   const elements = compact({
     ...demographics(context, pid),
-    extension: extensions(context, pid, pd1),
+    extension: patientExtensions(context, pid, pd1),
     contact: present(nk1.map((segment) => contact(context, list, segment))),
     generalPractitioner: present([
       ...rolesOf(context, list, segments.roles ?? []).flatMap(({ code, member }) => (code === 'PP' ? [member] : [])),
@@ -219,84 +219,6 @@ function addresses(context: Context, pid: Segment): Element[] {
 
 function maritalStatus(context: Context, raw: string): Element | undefined {
   return mappedTo(conceptOf(context, raw, `${V2_TABLE}0002`), MARITAL_STATUS[firstOf(context, raw) ?? '']);
-}
-
-function extensions(context: Context, pid: Segment, pd1: Segment | undefined): Element[] {
-  const citizenship = present(
-    [26, 39].flatMap((field) =>
-      repetitions(pid.field(field), context.by).map((raw) =>
-        conceptOf(context, raw, field === 26 ? `${V2_TABLE}0171` : undefined),
-      ),
-    ),
-  );
-  const nationality = conceptOf(context, pid.field(28), `${V2_TABLE}0212`);
-  return present([
-    usCore(context, 'us-core-race', pid.field(10), OMB_RACES),
-    usCore(context, 'us-core-ethnicity', pid.field(22), OMB_ETHNICITIES),
-    extension(`${CORE}patient-mothersMaidenName`, 'valueString', firstOf(context, pid.field(6))),
-    extension(`${CORE}patient-religion`, 'valueCodeableConcept', conceptOf(context, pid.field(17), `${V2_TABLE}0006`)),
-    birthPlace(firstOf(context, pid.field(23))),
-    ...citizenship.map((code) => ({
-      url: `${CORE}patient-citizenship`,
-      extension: [{ url: 'code', valueCodeableConcept: code }],
-    })),
-    nationality === undefined
-      ? undefined
-      : {
-          url: `${CORE}patient-nationality`,
-          extension: [{ url: 'code', valueCodeableConcept: nationality }],
-        },
-    animal(context, pid),
-    extension(
-      `${CORE}patient-disability`,
-      'valueCodeableConcept',
-      conceptOf(context, pd1?.field(6), `${V2_TABLE}0295`),
-    ),
-    extension(`${CORE}patient-congregation`, 'valueString', firstOf(context, pd1?.field(14))),
-  ]);
-}
-
-/** PID-35 and PID-36: species and breed of a patient that is an animal. */
-function animal(context: Context, pid: Segment): Element | undefined {
-  const parts = present([
-    extension('species', 'valueCodeableConcept', conceptOf(context, pid.field(35), `${V2_TABLE}0446`)),
-    extension('breed', 'valueCodeableConcept', conceptOf(context, pid.field(36), `${V2_TABLE}0447`)),
-  ]);
-  return parts.length === 0 ? undefined : { url: `${CORE}patient-animal`, extension: parts };
-}
-
-function birthPlace(text: string | undefined): Element | undefined {
-  return text === undefined ? undefined : { url: `${CORE}patient-birthPlace`, valueAddress: { text } };
-}
-
-const RACE_CODES = 'urn:oid:2.16.840.1.113883.6.238';
-const OMB_RACES = new Set(['1002-5', '2028-9', '2054-5', '2076-8', '2106-3']);
-const OMB_ETHNICITIES = new Set(['2135-2', '2186-5']);
-/** Table 0189 to the codes of CDC Race and Ethnicity. */
-const ETHNICITY: Readonly<Record<string, readonly [string, string]>> = {
-  H: ['2135-2', 'Hispanic or Latino'],
-  N: ['2186-5', 'Not Hispanic or Latino'],
-};
-
-/** US Core race or ethnicity, where the codes are those of CDC; other codes stay as text. */
-function usCore(context: Context, name: string, raw: string, categories: ReadonlySet<string>): Element | undefined {
-  const parts: Element[] = [];
-  const texts: string[] = [];
-  for (const repetition of repetitions(raw, context.by)) {
-    const [code, text] = components(repetition, context.by).map((part) => codeOf(context, part));
-    const known = name === 'us-core-ethnicity' ? ETHNICITY[code ?? ''] : undefined;
-    const value = known?.[0] ?? code;
-    const display = text ?? known?.[1];
-    if (display ?? value) texts.push(display ?? value ?? '');
-    if (value === undefined || !/^\d{4}-\d$/.test(value)) continue;
-    const coding = compact({ system: RACE_CODES, code: value, display });
-    parts.push({ url: categories.has(value) ? 'ombCategory' : 'detailed', valueCoding: coding });
-  }
-  if (texts.length === 0) return undefined;
-  return {
-    url: `http://hl7.org/fhir/us/core/StructureDefinition/${name}`,
-    extension: [...parts, { url: 'text', valueString: texts.join(', ') }],
-  };
 }
 
 /** One NK1 as Patient.contact; undefined when it names nobody. R4 rule pat-1: a name, address, telecom or organisation. */

@@ -6,14 +6,17 @@ import { repetitions } from '../../formats/hl7v2/delimiters.ts';
 import type { Segment } from '../../formats/hl7v2/message.ts';
 import type { ChangeList } from './change-list.ts';
 import { rolesOf } from './role.ts';
-import { present, type Context, type Element } from './context.ts';
+import { compact, present, type Context, type Element } from './context.ts';
 import { xadAddress } from './datatypes/address.ts';
+import { codingsOf } from './datatypes/codeable-concept.ts';
 
 const FUNCTION = 'http://hl7.org/fhir/StructureDefinition/event-performerFunction';
 const PARTICIPATION = 'http://terminology.hl7.org/CodeSystem/v3-ParticipationType';
 
+/** OBX fields that name who made a result. */
+const PERFORMERS = [15, 16, 23, 25];
 /** OBX-25 leads the organisation. */
-export const MEDICAL_DIRECTOR: Element = { system: 'http://terminology.hl7.org/CodeSystem/v2-0912', code: 'MDIR' };
+const MEDICAL_DIRECTOR: Element = { system: 'http://terminology.hl7.org/CodeSystem/v2-0912', code: 'MDIR' };
 /** OBR-34. */
 export const TECHNICIAN: Element = { system: PARTICIPATION, code: 'SPRF' };
 /** OBR-35. */
@@ -42,4 +45,29 @@ export function performingOrganization(context: Context, list: ChangeList, obx: 
   if (raw === '' || obx.field(24) === '') return list.organization(context, raw);
   const address = repetitions(obx.field(24), context.by).map((text) => xadAddress(context, text, 'OBX-24'));
   return list.organization(context, raw, { address: present(address) });
+}
+
+/** OBX-16, OBX-23 (else OBX-15), OBX-25 and PRT. */
+export function resultPerformers(
+  context: Context,
+  list: ChangeList,
+  obx: Segment,
+  roles: readonly Segment[] | undefined,
+): Element[] {
+  if (roles === undefined && PERFORMERS.every((field) => obx.field(field) === '')) return [];
+  const [director = ''] = repetitions(obx.field(25), context.by);
+  return present([
+    ...repetitions(obx.field(16), context.by).map((raw) => list.practitioner(context, raw)),
+    performingOrganization(context, list, obx) ?? producer(context, obx.field(15)),
+    performerAs(list.practitioner(context, director), MEDICAL_DIRECTOR),
+    ...participants(context, list, roles ?? []),
+  ]);
+}
+
+/** OBX-15 names the producer by a code of its own: a reference by identifier. */
+function producer(context: Context, raw: string): Element | undefined {
+  if (raw === '') return undefined;
+  const [coding] = codingsOf(context, raw);
+  if (coding === undefined) return undefined;
+  return compact({ identifier: compact({ system: coding.system, value: coding.code }), display: coding.display });
 }
