@@ -22,20 +22,24 @@ export function pathways(deletes = false): Structure {
       const index = count(problemChange(frame, each, deletes), each);
       if (index !== undefined) problems.set(each, index);
     }
-    for (const each of claims.all) {
-      const addressed = problemsOf(claims.all, each).flatMap((prb) => problems.get(prb) ?? []);
+    let above: Claimed | undefined;
+    for (const [at, each] of claims.all.entries()) {
+      if (each.segment.id === 'PRB') above = each;
+      if (each.segment.id !== 'GOL' && each.segment.id !== 'PTH') continue;
+      const named = above === undefined ? problemsBelow(claims.all, at) : [above];
+      const addressed = named.flatMap((prb) => problems.get(prb) ?? []);
       if (each.segment.id === 'GOL') count(goalChange(frame, each, deletes, addressed), each);
-      else if (each.segment.id === 'PTH') count(pathwayChange(frame, each, deletes, addressed), each);
+      else count(pathwayChange(frame, each, deletes, addressed), each);
     }
     patientResults(conversion, group, orders);
   };
 }
 
-/** The problem above (PPR), else the problems below up to the next of its kind (PGL, PPP). */
-function problemsOf(all: readonly Claimed[], of: Claimed): Claimed[] {
-  const at = all.indexOf(of);
-  const above = all.slice(0, at).findLast(({ segment }) => segment.id === 'PRB');
-  if (above !== undefined) return [above];
-  const next = all.findIndex(({ segment }, i) => i > at && segment.id === of.segment.id);
-  return all.slice(at, next < 0 ? undefined : next).filter(({ segment }) => segment.id === 'PRB');
+/** Without a problem above (PPR) those below, up to the next of its kind, are meant (PGL, PPP). */
+function problemsBelow(all: readonly Claimed[], at: number): Claimed[] {
+  const problems: Claimed[] = [];
+  for (let i = at + 1; i < all.length && all[i].segment.id !== all[at].segment.id; i += 1) {
+    if (all[i].segment.id === 'PRB') problems.push(all[i]);
+  }
+  return problems;
 }
