@@ -60,6 +60,7 @@ function referralChange(
   const others = repetitions(rf1.field(11), context.by).map((raw) => eiIdentifier(context, raw, 'FILL'));
   const status = event === 'I14' ? 'revoked' : REFERRAL_STATUS[firstOf(context, rf1.field(1)) ?? ''];
   const kind = conceptOf(context, rf1.field(3), `${V2_TABLE}0281`);
+  const dispositions = repetitions(rf1.field(4), context.by).map((raw) => conceptOf(context, raw, `${V2_TABLE}0282`));
   const [requester] = providersOf(frame, providers, 'RP');
   list.add({
     type: 'ServiceRequest',
@@ -70,12 +71,15 @@ function referralChange(
       ...compact({
         status,
         intent: 'order',
-        category: present([REFERRAL, conceptOf(context, rf1.field(5), `${V2_TABLE}0284`)]),
+        category: present([
+          REFERRAL,
+          conceptOf(context, rf1.field(5), `${V2_TABLE}0284`),
+          // R4 rule prr-1: details are details of a code.
+          ...(kind === undefined ? dispositions : []),
+        ]),
         priority: PRIORITY[firstOf(context, rf1.field(2)) ?? ''],
         code: kind,
-        orderDetail: present(
-          repetitions(rf1.field(4), context.by).map((raw) => conceptOf(context, raw, `${V2_TABLE}0282`)),
-        ),
+        orderDetail: kind === undefined ? undefined : present(dispositions),
         subject: subjectOf(frame),
         encounter: encounterOf(frame),
         occurrencePeriod: periodOf(context, rf1.field(7), rf1.field(8), 'RF1-7'),

@@ -37,6 +37,14 @@ describe('REF_I12', () => {
     });
   });
 
+  it('a disposition without a type is a category: R4 has no details without a code', () => {
+    const { category, orderDetail } = record(ref('I12', 'RF1|A|R||WR^Written^HL70282||R-2^EHR', PID)).one(
+      'ServiceRequest',
+    );
+    expect(orderDetail).toBeUndefined();
+    expect(JSON.stringify(category)).toContain('Written');
+  });
+
   it.each([
     ['I14', RF1, 'revoked'],
     ['I13', RF1.replace('A^Accepted', 'R^Rejected'), 'revoked'],
