@@ -323,7 +323,7 @@ it('derives every table again from documents, payloads and keys', { timeout: 180
   const begun: number[] = [];
   while (summary === undefined) {
     asked.length = 0;
-    left = 3 + (attempts % 5);
+    left = 12 + 7 * (attempts % 3);
     summary = await attempt().catch((error: unknown) => {
       if (!(error instanceof Error) || error.message !== 'killed') throw error;
       return undefined;
