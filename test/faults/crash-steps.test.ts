@@ -284,7 +284,7 @@ describe('the mirror', () => {
         expect(cosignature).toMatchObject({ size: target.size, root: target.root });
       }
       await expectWhole();
-    }, 6);
+    }, 10);
     expect(total).toBeGreaterThan(30);
     expect(acknowledged).toBeGreaterThan(total);
     http.close();
