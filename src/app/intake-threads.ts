@@ -43,7 +43,7 @@ export type IntakeEvents = Required<Pick<AcceptHl7v2Deps, 'observe' | 'onQuarant
 
 export interface IntakeThreadsDeps {
   readonly start: Omit<IntakeStart, 'inBatches'>;
-  /** Threads for ordinary messages; one more begins with the first long message. */
+  /** Threads for ordinary messages, 0 for none; one more begins with the first long message. */
   readonly count: number;
   readonly committer: Pick<GroupCommitter, 'commit'>;
   readonly hasRoom: () => boolean;
@@ -52,6 +52,8 @@ export interface IntakeThreadsDeps {
 }
 
 export interface IntakeThreads {
+  /** True when a message of so many bytes is for a thread; else it is taken in where the caller is. */
+  takes(bytes: number): boolean;
   /** As `acceptHl7v2`, in a thread. Rejects with `unavailable` when the thread dies meanwhile. */
   accept(bytes: Buffer, client: ClientCertificate | undefined): Promise<readonly Buffer[]>;
   /** Ends the threads; what they were doing is not acknowledged. */
@@ -63,12 +65,19 @@ const ENTRY = new URL('./intake.worker.js', import.meta.url);
 
 /** Resolves when the threads are ready; undefined where there can be none. Rejects when one does not start. */
 export async function startIntakeThreads(deps: IntakeThreadsDeps): Promise<IntakeThreads | undefined> {
-  if (deps.count === 0 || !existsSync(ENTRY)) return undefined;
+  if (!existsSync(ENTRY)) return undefined;
   const ordinary = await Promise.all(Array.from({ length: deps.count }, () => startThread(deps, true)));
   let long: Promise<IntakeThread> | undefined;
+  const longThread = (): Promise<IntakeThread> =>
+    (long ??= startThread(deps, false).catch((error: unknown) => {
+      // The next long message tries again.
+      long = undefined;
+      throw error;
+    }));
   return {
+    takes: (bytes) => ordinary.length > 0 || bytes > LONG_BYTES,
     async accept(bytes, client) {
-      const threads = bytes.length > LONG_BYTES ? [await (long ??= startThread(deps, false))] : ordinary;
+      const threads = bytes.length > LONG_BYTES ? [await longThread()] : ordinary;
       const idlest = threads.reduce((best, thread) => (thread.busy() < best.busy() ? thread : best));
       return idlest.accept(bytes, client);
     },

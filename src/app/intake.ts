@@ -52,7 +52,7 @@ export async function startMllp(
   const listener = await startMllpListener(
     {
       accept: (bytes, client) =>
-        threads === undefined
+        threads?.takes(bytes.length) !== true
           ? acceptHl7v2(deps, bytes, client)
           : threads.accept(bytes, client).catch((error: unknown) => refuseHl7v2(deps, bytes, asGatewayError(error))),
       refuse: (head, error) => refuseHl7v2(deps, head, error),

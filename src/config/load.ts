@@ -98,7 +98,7 @@ export function loadConfig(env: Environment, cwd: string): LoadedConfig {
     databaseConnections: read.integer('DATABASE_CONNECTIONS', 4, 1000),
     intakeThreads:
       read.optional('INTAKE_THREADS') === undefined
-        ? Math.min(4, Math.max(1, availableParallelism() - 1))
+        ? defaultIntakeThreads(availableParallelism())
         : read.integer('INTAKE_THREADS', 0, 16),
     origin,
     ...(publicUrl === undefined ? {} : { publicUrl }),
@@ -275,4 +275,12 @@ function readLogLevel(read: SettingReader): LogLevel {
   if (text === 'debug' || text === 'info' || text === 'warn' || text === 'error') return text;
   read.fail('LOG_LEVEL', 'must be debug, info, warn or error');
   return 'info';
+}
+
+/**
+ * On two cores, which Postgres shares, one thread does more than two (measured: 444 messages a second against 418): each has its
+ * own copy of the code in the caches, and fewer messages to prepare together.
+ */
+function defaultIntakeThreads(cores: number): number {
+  return cores <= 2 ? 0 : Math.min(4, cores - 1);
 }

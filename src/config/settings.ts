@@ -80,9 +80,8 @@ export const SETTINGS = {
   },
   DATABASE_CONNECTIONS: { doc: 'Connections of this process to the database at most, 4 to 1000.', default: '16' },
   INTAKE_THREADS: {
-    doc: 'Threads that convert, seal and index HL7 v2 messages, 0 to 16; each takes some 100 MB of memory and 4 connections to the database besides DATABASE_CONNECTIONS. Empty: one less than the cores, 1 to 4. 0: the main thread does it.',
+    doc: 'Threads that convert, seal and index HL7 v2 messages, 0 to 16; each takes some 150 MB of memory and 4 connections to the database besides DATABASE_CONNECTIONS. Empty: 0 on one or two cores, else one less than the cores, at most 4. 0: the main thread does it. Messages above 256 KiB have a thread of their own in any case, begun with the first.',
     default: '',
-    danger: 'With 0 a message of many megabytes holds up every other connection while it is converted.',
   },
   GATEWAY_ORIGIN: {
     doc: 'Name of this gateway and of its log: a URL without scheme, such as `stmary.example/anamnesis`; at most 200 characters, no spaces, no plus sign.',

@@ -78,7 +78,9 @@ function deflateBody(plaintext: Buffer): Buffer {
   // Small inputs get a small window: setting up the default 256 KiB of zlib state costs more than compressing them. Level 3
   // takes half the time of the default and, for records as repetitive as these, some 2 % more bytes.
   const [windowBits, memLevel] = plaintext.length <= 8192 ? [13, 6] : [15, 8];
-  return deflateRawSync(plaintext, { finishFlush: constants.Z_SYNC_FLUSH, level: 3, windowBits, memLevel });
+  // Output comes in chunks of memory of their own: room for what compresses worst would be thrown away each time.
+  const chunkSize = Math.min(16_384, Math.max(1_024, plaintext.length >> 1));
+  return deflateRawSync(plaintext, { finishFlush: constants.Z_SYNC_FLUSH, level: 3, windowBits, memLevel, chunkSize });
 }
 
 /**

@@ -64,7 +64,12 @@ async function deliver(
 
 it('write one ledger, and the death of one loses nothing', { timeout: 240_000 }, async () => {
   const database = await createTestDatabase({ empty: true });
-  const env = { DATABASE_URL: database.url, KEY_FILE: join(folder, 'gateway.key'), SOURCE_NAME: 'lab' };
+  const env = {
+    DATABASE_URL: database.url,
+    KEY_FILE: join(folder, 'gateway.key'),
+    SOURCE_NAME: 'lab',
+    INTAKE_THREADS: '1',
+  };
   const options = (n: number): { dataDir: string; env: Record<string, string> } => ({
     dataDir: join(folder, `${n}`),
     env,
