@@ -105,7 +105,7 @@ async function commitStanding(deps: GroupCommitDeps, group: readonly Waiting[]):
   const startedAt = performance.now();
   let outcome: CommitOutcome;
   try {
-    const digests = items.flatMap(digestsOf);
+    const digests = digestsOf(items);
     outcome = await deps.store.commit(items, (head, log) => deps.appender.append(head, log, digests));
   } catch (thrown) {
     await refuseOrBisect(deps, group, thrown);
@@ -129,11 +129,13 @@ async function commitStanding(deps: GroupCommitDeps, group: readonly Waiting[]):
   deps.onCommitted({ size: leaf, items: group.length, leaves: leaf - outcome.firstLeaf, seconds });
 }
 
-function digestsOf({ digests }: PackedItem): Buffer[] {
-  const { buffer, byteOffset, length } = digests;
-  return Array.from({ length: length / HASH_BYTES }, (_, i) =>
-    Buffer.from(buffer, byteOffset + i * HASH_BYTES, HASH_BYTES),
-  );
+function digestsOf(items: readonly PackedItem[]): Buffer[] {
+  const found: Buffer[] = [];
+  for (const { digests } of items) {
+    const { buffer, byteOffset, length } = digests;
+    for (let at = 0; at < length; at += HASH_BYTES) found.push(Buffer.from(buffer, byteOffset + at, HASH_BYTES));
+  }
+  return found;
 }
 
 async function refuseOrBisect(deps: GroupCommitDeps, group: readonly Waiting[], thrown: unknown): Promise<void> {

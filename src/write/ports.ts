@@ -232,7 +232,7 @@ export interface PackedItem {
    * What the item is the first to write, as 52 bits of each unique key: two items of one group with a claim in common are
    * not committed together. Equal by chance costs one of them another try.
    */
-  readonly claims: Float64Array;
+  readonly claims: Float64Array | readonly number[];
   /** Known to the store alone. */
   readonly rows: Uint8Array;
   /** Known to the store alone: how `rows` is divided. */

@@ -31,7 +31,7 @@ export interface KeyFence {
 
 /** Without `fence` (rebuild, restore) commits are made under whatever keys the head row names. */
 export function commitStore(pool: Pool, fence?: KeyFence): CommitStore {
-  const pack = itemPacker();
+  const pack = itemPacker(false);
   return {
     pack,
     async head() {

@@ -54,10 +54,10 @@ export class CopyRows {
     target.set(this.#buffer.subarray(HEADER.length, this.#length), at);
   }
 
-  /** Adds so many rows that are encoded already. Returns the position of their first byte, for `add`. */
-  encoded(bytes: Uint8Array, rows: number): number {
-    const at = this.#room(bytes.length);
-    this.#buffer.set(bytes, at);
+  /** Adds so many rows that are encoded already, from there to there. Returns the position of their first byte, for `add`. */
+  encoded(bytes: Buffer, from: number, to: number, rows: number): number {
+    const at = this.#room(to - from);
+    bytes.copy(this.#buffer, at, from, to);
     this.#rows += rows;
     return at;
   }

@@ -33,8 +33,8 @@ const TABLES = {
 type Table = keyof typeof TABLES;
 const TABLE_NAMES = Object.keys(TABLES) as Table[];
 
-/** Numbers of the layout for each table: rows, bytes, places that are leaves, places that are groups. */
-const LAYOUT = 4;
+/** Numbers of the layout for each table that has rows: which, rows, bytes, places that are leaves, places that are groups. */
+const LAYOUT = 5;
 const DIGEST_BYTES = 32;
 /** Bytes of a place's offset, and of a claim. */
 const OFFSET_BYTES = 4;
@@ -65,16 +65,17 @@ class RelativeRows {
   }
 }
 
-/** A packer of items; keeps its scratch memory between them. */
-export function itemPacker(): (item: CommitItem) => PackedItem {
-  const scratch = Object.fromEntries(TABLE_NAMES.map((name) => [name, new RelativeRows()])) as Record<
-    Table,
-    RelativeRows
-  >;
+/**
+ * A packer of items; keeps its scratch memory between them. `movable`: each item gets an ArrayBuffer of its own, which can be
+ * transferred to another thread; else small ones share memory, which is cheaper.
+ */
+export function itemPacker(movable: boolean): (item: CommitItem) => PackedItem {
+  const all = TABLE_NAMES.map(() => new RelativeRows());
+  const scratch = Object.fromEntries(TABLE_NAMES.map((name, t) => [name, all[t]])) as Record<Table, RelativeRows>;
   return (item) => {
-    for (const name of TABLE_NAMES) scratch[name].clear();
+    for (const table of all) if (table.rows.rows > 0) table.clear();
     const claims = encodeRows(item, scratch);
-    return assemble(item, scratch, claims);
+    return assemble(item, all, claims, movable);
   };
 }
 
@@ -197,37 +198,56 @@ function claimOf(key: Buffer, number = 0): number {
   return ((key.readUInt32BE() ^ Math.imul(number, 0x9e3779b1)) >>> 0) * 0x10_0000 + (key.readUInt32BE(4) >>> 12);
 }
 
-/** One ArrayBuffer: rows of all tables, offsets of their places, digests, claims. */
-function assemble(item: CommitItem, from: Record<Table, RelativeRows>, claims: readonly number[]): PackedItem {
-  const tables = TABLE_NAMES.map((name) => from[name]);
-  const rowBytes = tables.reduce((sum, { rows }) => sum + rows.bytesOfRows, 0);
-  const places = tables.reduce((sum, { leaves, groups }) => sum + leaves.length + groups.length, 0);
+/** One stretch of memory: rows of all tables, offsets of their places, digests, claims. */
+function assemble(
+  item: CommitItem,
+  tables: readonly RelativeRows[],
+  claims: readonly number[],
+  movable: boolean,
+): PackedItem {
+  let rowBytes = 0;
+  let places = 0;
+  for (const { rows, leaves, groups } of tables) {
+    if (rows.rows === 0) continue;
+    rowBytes += rows.bytesOfRows;
+    places += leaves.length + groups.length;
+  }
   const digestsAt = rowBytes + places * OFFSET_BYTES;
-  const claimsAt = Math.ceil((digestsAt + item.documents.length * DIGEST_BYTES) / CLAIM_BYTES) * CLAIM_BYTES;
-  const bytes = Buffer.from(new ArrayBuffer(claimsAt + claims.length * CLAIM_BYTES));
+  const digestsEnd = digestsAt + item.documents.length * DIGEST_BYTES;
+  const claimsAt = Math.ceil(digestsEnd / CLAIM_BYTES) * CLAIM_BYTES;
+  const bytes = movable
+    ? Buffer.from(new ArrayBuffer(claimsAt + claims.length * CLAIM_BYTES))
+    : Buffer.allocUnsafe(digestsEnd);
   const layout: number[] = [];
   let at = 0;
   let offsetAt = rowBytes;
-  for (const { rows, leaves, groups } of tables) {
+  for (let t = 0; t < tables.length; t += 1) {
+    const { rows, leaves, groups } = tables[t];
+    if (rows.rows === 0) continue;
     rows.copyTo(bytes, at);
     at += rows.bytesOfRows;
-    layout.push(rows.rows, rows.bytesOfRows, leaves.length, groups.length);
+    layout.push(t, rows.rows, rows.bytesOfRows, leaves.length, groups.length);
     for (const offset of leaves) offsetAt = bytes.writeUInt32LE(offset, offsetAt);
     for (const offset of groups) offsetAt = bytes.writeUInt32LE(offset, offsetAt);
   }
   item.documents.forEach(({ digest }, i) => bytes.set(digest, digestsAt + i * DIGEST_BYTES));
-  const packedClaims = new Float64Array(bytes.buffer, claimsAt, claims.length);
-  packedClaims.set(claims);
   return {
     manifest: item.manifest,
-    digests: bytes.subarray(digestsAt, digestsAt + item.documents.length * DIGEST_BYTES),
-    claims: packedClaims,
+    digests: bytes.subarray(digestsAt, digestsEnd),
+    claims: movable ? movedClaims(bytes, claimsAt, claims) : claims,
     rows: bytes.subarray(0, digestsAt),
     layout,
     consentPatients: item.consentPatients,
     rewraps: item.rewraps ?? [],
     fingerprint: item.fingerprint,
   };
+}
+
+/** Claims in the memory that moves with the item. */
+function movedClaims(bytes: Buffer, at: number, claims: readonly number[]): Float64Array {
+  const moved = new Float64Array(bytes.buffer, bytes.byteOffset + at, claims.length);
+  moved.set(claims);
+  return moved;
 }
 
 /** Documents of a packed item. */
@@ -237,35 +257,49 @@ export function documentsOf(item: PackedItem): number {
 
 /** The rows of a group of items whose first document becomes the leaf `firstLeaf`. */
 export function placeItems(items: readonly PackedItem[], firstLeaf: number): CopyPart[] {
-  const sizes = TABLE_NAMES.map((_, t) => items.reduce((sum, { layout }) => sum + layout[t * LAYOUT + 1], 0));
+  const sizes = TABLE_NAMES.map(() => 0);
+  for (const { layout } of items) for (let l = 0; l < layout.length; l += LAYOUT) sizes[layout[l]] += layout[l + 2];
   const parts = TABLE_NAMES.map((name, t) => ({ target: TABLES[name], rows: new CopyRows(sizes[t]) }));
   let first = firstLeaf;
   for (const item of items) {
-    const { rows, layout } = item;
-    const view = Buffer.from(rows.buffer, rows.byteOffset, rows.length);
-    let at = 0;
-    let offsetAt = layout.reduce((sum, n, i) => (i % LAYOUT === 1 ? sum + n : sum), 0);
+    const { layout } = item;
+    const view = viewOf(item);
     const firstGroup = groupNumber(first as LeafIndex, 0);
-    parts.forEach((part, t) => {
-      const [count, bytes, leaves, groups] = layout.slice(t * LAYOUT, (t + 1) * LAYOUT);
-      const base = part.rows.encoded(view.subarray(at, at + bytes), count);
-      at += bytes;
-      for (let i = 0; i < leaves + groups; i += 1, offsetAt += OFFSET_BYTES) {
-        part.rows.add(base + view.readUInt32LE(offsetAt), i < leaves ? first : firstGroup);
+    let at = 0;
+    let offsetAt = 0;
+    for (let l = 0; l < layout.length; l += LAYOUT) offsetAt += layout[l + 2];
+    for (let l = 0; l < layout.length; l += LAYOUT) {
+      const { rows } = parts[layout[l]];
+      const end = at + layout[l + 2];
+      const base = rows.encoded(view, at, end, layout[l + 1]);
+      at = end;
+      const leaves = layout[l + 3];
+      const places = leaves + layout[l + 4];
+      for (let i = 0; i < places; i += 1, offsetAt += OFFSET_BYTES) {
+        rows.add(base + view.readUInt32LE(offsetAt), i < leaves ? first : firstGroup);
       }
-    });
+    }
     first += documentsOf(item);
   }
   return parts;
 }
 
+function viewOf({ rows }: PackedItem): Buffer {
+  return Buffer.isBuffer(rows) ? rows : Buffer.from(rows.buffer, rows.byteOffset, rows.length);
+}
+
 /** The columns of an item's rows of one table, each as its bytes; null as undefined. */
 export function columnsOf(item: PackedItem, table: Table): Buffer[][] {
-  const t = TABLE_NAMES.indexOf(table);
-  const view = Buffer.from(item.rows.buffer, item.rows.byteOffset, item.rows.length);
+  const { layout } = item;
+  const view = viewOf(item);
   let at = 0;
-  for (let before = 0; before < t; before += 1) at += item.layout[before * LAYOUT + 1];
-  return Array.from({ length: item.layout[t * LAYOUT] }, () => {
+  let l = 0;
+  while (l < layout.length && TABLE_NAMES[layout[l]] !== table) {
+    at += layout[l + 2];
+    l += LAYOUT;
+  }
+  if (l === layout.length) return [];
+  return Array.from({ length: layout[l + 1] }, () => {
     const columns = view.readInt16BE(at);
     at += 2;
     return Array.from({ length: columns }, () => {

@@ -47,7 +47,7 @@ class MemoryStore implements CommitStore {
     return HEAD;
   }
 
-  readonly pack = itemPacker();
+  readonly pack = itemPacker(true);
 
   async commit(
     items: readonly PackedItem[],

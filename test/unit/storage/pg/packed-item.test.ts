@@ -40,7 +40,7 @@ const int8 = (value: number): string => BigInt(value).toString(16).padStart(16, 
 
 describe('packed items', () => {
   it('get their places when they are committed, wherever in the log that is', () => {
-    const pack = itemPacker();
+    const pack = itemPacker(true);
     const digest = digestOf('payload');
     const two = itemOf(2, {
       payloads: [
@@ -74,7 +74,7 @@ describe('packed items', () => {
   });
 
   it('survive being cloned into another thread', () => {
-    const packed = itemPacker()(itemOf(2, { message: { control: uuid(), digest: uuid(), thread: undefined } }));
+    const packed = itemPacker(true)(itemOf(2, { message: { control: uuid(), digest: uuid(), thread: undefined } }));
     const cloned = structuredClone(packed);
     expect(Buffer.from(cloned.digests)).toEqual(Buffer.from(packed.digests));
     expect(placeItems([cloned], 9).map(({ rows }) => rows.finish())).toEqual(
@@ -83,7 +83,7 @@ describe('packed items', () => {
   });
 
   it('claim each unique key, and the same key alike', () => {
-    const pack = itemPacker();
+    const pack = itemPacker(true);
     const resource = uuid();
     const record = (version: number): CommitItem =>
       itemOf(1, { records: [{ resource, version, payload: 0, line: 0, source: 1, sourceTime: 2 }] });
@@ -95,7 +95,7 @@ describe('packed items', () => {
   it('give their keys back for the search after losers', () => {
     const hash = randomBytes(32);
     const resource = uuid();
-    const packed = itemPacker()(itemOf(1, { aliases: [{ hash: hash.toString('base64url') as never, resource }] }));
+    const packed = itemPacker(true)(itemOf(1, { aliases: [{ hash: hash.toString('base64url') as never, resource }] }));
     expect(columnsOf(packed, 'alias').map(([key, owner]) => [key, formatUuid(owner)])).toEqual([[hash, resource]]);
     expect(columnsOf(packed, 'message')).toEqual([]);
   });
