@@ -5,8 +5,8 @@
  */
 import { GatewayError } from '../core/errors.ts';
 import { blockLink, NO_PREVIOUS_BLOCK } from '../ledger/block.ts';
-import { leafEntry } from '../ledger/leaf.ts';
-import { decodeCompactRange, encodeCompactRange, foldRange, HASH_BYTES, leafHash, nodeHash } from '../ledger/merkle.ts';
+import { documentLeafHash } from '../ledger/leaf.ts';
+import { decodeCompactRange, encodeCompactRange, foldRange, HASH_BYTES, nodeHash } from '../ledger/merkle.ts';
 import type { GroupAppend, GrownTree, LogHead, LogReader } from './ports.ts';
 
 const TILE_WIDTH = 256;
@@ -73,7 +73,7 @@ async function grow(head: LogHead, levels: Buffer[][], digests: readonly Buffer[
   const tiles: { level: number; index: number; hashes: Buffer }[] = [];
   let size = head.size;
   for (const digest of digests) {
-    let node = leafHash(leafEntry(digest));
+    let node = documentLeafHash(digest);
     putInTile(levels, tiles, 0, size, node);
     let height = 0;
     for (let rest = size; rest % 2 === 1; rest = (rest - 1) / 2) {
@@ -123,7 +123,7 @@ function subtreeRoot(hashes: readonly Buffer[]): Buffer {
 /** The unfinished tile of each level at this size: level 0 from document digests, above from the full tiles below. */
 async function readEdge(size: number, log: LogReader): Promise<Buffer[][]> {
   const from = size - (size % TILE_WIDTH);
-  const levels = [(await log.digests(from, size)).map((digest) => leafHash(leafEntry(digest)))];
+  const levels = [(await log.digests(from, size)).map((digest) => documentLeafHash(digest))];
   if (levels[0].length !== size - from) throw new GatewayError('integrity', 'documents of the log are missing');
   for (let level = 1; TILE_WIDTH ** level <= size; level += 1) {
     const end = Math.floor(size / TILE_WIDTH ** level);

@@ -133,6 +133,10 @@ function digestsOf(items: readonly PackedItem[]): Buffer[] {
   const found: Buffer[] = [];
   for (const { digests } of items) {
     const { buffer, byteOffset, length } = digests;
+    if (length === HASH_BYTES && Buffer.isBuffer(digests)) {
+      found.push(digests);
+      continue;
+    }
     for (let at = 0; at < length; at += HASH_BYTES) found.push(Buffer.from(buffer, byteOffset + at, HASH_BYTES));
   }
   return found;

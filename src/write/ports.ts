@@ -233,7 +233,7 @@ export interface PackedItem {
    * not committed together. Equal by chance costs one of them another try.
    */
   readonly claims: Float64Array | readonly number[];
-  /** Known to the store alone. */
+  /** Known to the store alone; its size is about that of the rows. */
   readonly rows: Uint8Array;
   /** Known to the store alone: how `rows` is divided. */
   readonly layout: readonly number[];

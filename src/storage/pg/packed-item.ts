@@ -79,6 +79,8 @@ export function itemPacker(movable: boolean): (item: CommitItem) => PackedItem {
   };
 }
 
+const NONE: readonly never[] = [];
+
 /** Fills the rows of an item; returns its claims. */
 function encodeRows(item: CommitItem, to: Record<Table, RelativeRows>): number[] {
   const claims: number[] = [];
@@ -117,7 +119,7 @@ function encodeRows(item: CommitItem, to: Record<Table, RelativeRows>): number[]
     to.token.rows.row(4).int8(token.token).int8(token.sortTime);
     to.token.group(item.manifest, token.payload).int8Halves(token.high, token.low);
   }
-  for (const { resource, version, source, sourceTime } of item.restated ?? []) {
+  for (const { resource, version, source, sourceTime } of item.restated ?? NONE) {
     to.restated.rows.row(4).uuid(resource).int4(source).int8(sourceTime);
     to.restated.leaf(item.manifest);
     // As the next version would: a statement that makes one is prepared again, with this one in view.
@@ -131,15 +133,15 @@ function encodeRows(item: CommitItem, to: Record<Table, RelativeRows>): number[]
     else rows.uuid(thread);
     claims.push(claimOf(uuidBytes(control), uuidBytes(digest).readUInt32BE()));
   }
-  for (const link of item.links ?? []) {
+  for (const link of item.links ?? NONE) {
     for (const side of [link, reversed(link)]) encodeLink(to.link, side, item.manifest);
     claims.push(claimOf(uuidBytes(link.patient), link.seq), claimOf(uuidBytes(link.other), link.seq));
   }
-  for (const { resource, version } of item.withdrawn ?? []) {
+  for (const { resource, version } of item.withdrawn ?? NONE) {
     to.withdrawn.rows.row(3).uuid(resource).int4(version);
     to.withdrawn.leaf(item.manifest);
   }
-  for (const { anchor, from, to: target, id, control } of item.moves ?? []) {
+  for (const { anchor, from, to: target, id, control } of item.moves ?? NONE) {
     to.move.rows.row(6).uuid(anchor).uuid(from).uuid(target).uuid(id).uuid(control);
     to.move.leaf(item.manifest);
   }
@@ -235,10 +237,10 @@ function assemble(
     manifest: item.manifest,
     digests: bytes.subarray(digestsAt, digestsEnd),
     claims: movable ? movedClaims(bytes, claimsAt, claims) : claims,
-    rows: bytes.subarray(0, digestsAt),
+    rows: bytes,
     layout,
     consentPatients: item.consentPatients,
-    rewraps: item.rewraps ?? [],
+    rewraps: item.rewraps ?? NONE,
     fingerprint: item.fingerprint,
   };
 }
