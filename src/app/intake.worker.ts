@@ -44,7 +44,7 @@ const pool = openPool(login, { ...settings, max: CONNECTIONS }, (error) =>
 const { secret } = await openLog(pool, config.origin, keys.fingerprint);
 if (secret === undefined) throw new GatewayError('integrity', 'the log was not begun before its intake');
 
-const pack = itemPacker(true);
+const pack = itemPacker();
 const committer: Pick<GroupCommitter, 'commit'> = {
   commit(item) {
     const packed = 'layout' in item ? item : pack(item);

@@ -25,7 +25,7 @@ export interface GroupCommitter {
 }
 
 interface Waiting {
-  readonly item: PackedItem;
+  readonly item: CommitItem | PackedItem;
   readonly resolve: (outcome: ItemOutcome) => void;
   readonly reject: (error: GatewayError) => void;
 }
@@ -63,7 +63,7 @@ export function groupCommitter(deps: GroupCommitDeps): GroupCommitter {
   return {
     commit(item) {
       return new Promise((resolve, reject) => {
-        queue.push({ item: 'layout' in item ? item : deps.store.pack(item), resolve, reject });
+        queue.push({ item, resolve, reject });
         // Started on the next turn, so that what becomes ready in this one shares the commit.
         running ??= new Promise<void>((done) => setImmediate(done)).then(run);
       });
@@ -78,17 +78,26 @@ function takeGroup(queue: Waiting[]): Waiting[] {
   let bytes = 0;
   let count = 0;
   while (count < queue.length && count < MAX_ITEMS && (count === 0 || bytes < MAX_BYTES)) {
-    bytes += queue[count].item.rows.length;
+    bytes += bytesOf(queue[count].item);
     count += 1;
   }
   return queue.splice(0, count);
+}
+
+/** About what an item takes of memory and of the connection. */
+function bytesOf(item: CommitItem | PackedItem): number {
+  if ('layout' in item) return item.rows.length;
+  let bytes = 0;
+  for (const { body } of item.payloads) bytes += body?.length ?? 0;
+  return bytes;
 }
 
 async function commitGroup(deps: GroupCommitDeps, group: readonly Waiting[]): Promise<void> {
   const claimed = new Set<number>();
   const standing: Waiting[] = [];
   for (const waiting of group) {
-    const mine = waiting.item.claims;
+    const { item } = waiting;
+    const mine = 'layout' in item ? item.claims : deps.store.claims(item);
     if (mine.some((claim) => claimed.has(claim))) {
       waiting.resolve({ kind: 'conflict' });
       continue;
@@ -123,20 +132,24 @@ async function commitStanding(deps: GroupCommitDeps, group: readonly Waiting[]):
   let leaf = outcome.firstLeaf;
   for (const waiting of group) {
     waiting.resolve({ kind: 'committed', firstLeaf: leaf });
-    leaf += waiting.item.digests.length / HASH_BYTES;
+    leaf += documentsOf(waiting.item);
   }
   const seconds = (performance.now() - startedAt) / 1000;
   deps.onCommitted({ size: leaf, items: group.length, leaves: leaf - outcome.firstLeaf, seconds });
 }
 
-function digestsOf(items: readonly PackedItem[]): Buffer[] {
+function documentsOf(item: CommitItem | PackedItem): number {
+  return 'layout' in item ? item.digests.length / HASH_BYTES : item.documents.length;
+}
+
+function digestsOf(items: readonly (CommitItem | PackedItem)[]): Buffer[] {
   const found: Buffer[] = [];
-  for (const { digests } of items) {
-    const { buffer, byteOffset, length } = digests;
-    if (length === HASH_BYTES && Buffer.isBuffer(digests)) {
-      found.push(digests);
+  for (const item of items) {
+    if (!('layout' in item)) {
+      for (const { digest } of item.documents) found.push(digest);
       continue;
     }
+    const { buffer, byteOffset, length } = item.digests;
     for (let at = 0; at < length; at += HASH_BYTES) found.push(Buffer.from(buffer, byteOffset + at, HASH_BYTES));
   }
   return found;

@@ -220,8 +220,8 @@ export interface NewDocument {
 }
 
 /**
- * A commit item as the store's own rows, places relative to its first leaf: made where the item is prepared, so that the
- * commit only puts the places in. Survives structured cloning; all views are of one ArrayBuffer, which can be transferred.
+ * A commit item of another thread as the store's own rows, places relative to its first leaf: made where the item is prepared, so
+ * that the commit only puts the places in. Survives structured cloning; all views are of one ArrayBuffer, which can be transferred.
  */
 export interface PackedItem {
   /** Position of the manifest among the documents. */
@@ -232,7 +232,7 @@ export interface PackedItem {
    * What the item is the first to write, as 52 bits of each unique key: two items of one group with a claim in common are
    * not committed together. Equal by chance costs one of them another try.
    */
-  readonly claims: Float64Array | readonly number[];
+  readonly claims: Float64Array;
   /** Known to the store alone; its size is about that of the rows. */
   readonly rows: Uint8Array;
   /** Known to the store alone: how `rows` is divided. */
@@ -277,8 +277,8 @@ export type CommitOutcome =
  */
 export interface CommitStore {
   head(): Promise<LogHead>;
-  /** Pure; done once for an item, before it waits for its commit. */
-  pack(item: CommitItem): PackedItem;
+  /** As `PackedItem.claims`. */
+  claims(item: CommitItem): readonly number[];
   commit(
     items: readonly (CommitItem | PackedItem)[],
     append: (head: LogHead, log: LogReader) => Promise<GrownTree>,

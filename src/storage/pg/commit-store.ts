@@ -8,12 +8,20 @@
  */
 import type pg from 'pg';
 import { GatewayError } from '../../core/errors.ts';
-import type { CommitOutcome, CommitStore, GroupAppend, LogHead, LogReader, PackedItem } from '../../write/ports.ts';
+import type {
+  CommitItem,
+  CommitOutcome,
+  CommitStore,
+  GroupAppend,
+  LogHead,
+  LogReader,
+  PackedItem,
+} from '../../write/ports.ts';
 import { copyBatch, type CopyPart } from './copy-batch.ts';
 import { CopyRows } from './copy-binary.ts';
 import { storeError } from './errors.ts';
 import { findLosers } from './find-losers.ts';
-import { documentsOf, itemPacker, placeItems } from './packed-item.ts';
+import { claimsOf, documentsOf, placeItems } from './packed-item.ts';
 import type { Client, Pool } from './pool.ts';
 import { statement } from './statement.ts';
 
@@ -31,16 +39,14 @@ export interface KeyFence {
 
 /** Without `fence` (rebuild, restore) commits are made under whatever keys the head row names. */
 export function commitStore(pool: Pool, fence?: KeyFence): CommitStore {
-  const pack = itemPacker(false);
   return {
-    pack,
+    claims: claimsOf,
     async head() {
       const { rows } = await pool.query<LogHead>(READ_HEAD).catch(storeError);
       if (rows.length === 0) throw new GatewayError('integrity', 'the log has no head row');
       return rows[0];
     },
-    async commit(given, append) {
-      const items = given.map((item) => ('layout' in item ? item : pack(item)));
+    async commit(items, append) {
       const client = await pool.connect().catch(storeError);
       let broken: Error | undefined;
       let appended: GroupAppend | undefined;
@@ -146,7 +152,7 @@ function logReader(client: Client, copying: Promise<void>): LogReader {
 }
 
 /** The statements about the rows of a group that come before the head moves. */
-function endingOf(items: readonly PackedItem[], firstLeaf: number): string[] {
+function endingOf(items: readonly (CommitItem | PackedItem)[], firstLeaf: number): string[] {
   const consented: string[] = [];
   const care: string[] = [];
   let first = firstLeaf;
@@ -162,7 +168,7 @@ function endingOf(items: readonly PackedItem[], firstLeaf: number): string[] {
 }
 
 /** What a rotation of keys changes besides the ledger. */
-function keyCare({ rewraps, fingerprint }: PackedItem): string[] {
+function keyCare({ rewraps = [], fingerprint }: CommitItem | PackedItem): string[] {
   const statements = rewraps.map((row) => {
     const wrap = `'\\x${Buffer.from(row.wrap).toString('hex')}'`;
     return 'lockbox' in row

@@ -1,11 +1,13 @@
 /** Which items of a group lost a race: they would write a key that another commit has written since they were prepared. */
 import { formatUuid } from '../../core/random.ts';
-import type { PackedItem } from '../../write/ports.ts';
-import { columnsOf } from './packed-item.ts';
+import type { CommitItem, PackedItem } from '../../write/ports.ts';
+import { columnsOf, itemPacker } from './packed-item.ts';
 import type { Client } from './pool.ts';
 
 /** Positions of the items to prepare again. Reads what is committed now; called only after a unique key was violated. */
-export async function findLosers(client: Client, items: readonly PackedItem[]): Promise<Set<number>> {
+export async function findLosers(client: Client, given: readonly (CommitItem | PackedItem)[]): Promise<Set<number>> {
+  const pack = itemPacker();
+  const items = given.map((item) => ('layout' in item ? item : pack(item)));
   const losers = new Set<number>();
   const owners = (
     table: Parameters<typeof columnsOf>[1],

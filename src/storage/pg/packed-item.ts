@@ -1,8 +1,7 @@
 /**
- * Commit items as rows of binary COPY, encoded where an item is prepared (any thread) with places relative to its first
- * leaf; the commit copies them together and adds the places. So the one line that all commits stand in holds no encoding.
+ * Commit items as rows of binary COPY. What another thread prepared comes encoded, with places relative to its first leaf; the
+ * commit copies it and adds the places. Items of this thread are encoded when they are committed.
  */
-import { u64be } from '../../core/bytes.ts';
 import { groupNumber, type LeafIndex } from '../../core/ids.ts';
 import { reversed, type CommitItem, type NewDocument, type PackedItem, type PatientLink } from '../../write/ports.ts';
 import type { Notice } from '../../record/notice.ts';
@@ -40,50 +39,57 @@ const DIGEST_BYTES = 32;
 const OFFSET_BYTES = 4;
 const CLAIM_BYTES = 8;
 
-/** Rows of one table of one item, and where in them places stand that are relative. */
-class RelativeRows {
-  readonly rows = new CopyRows();
-  readonly leaves: number[] = [];
-  readonly groups: number[] = [];
+/** Rows of one table. Items write places through it. */
+class TableRows {
+  readonly rows: CopyRows;
+  /** Leaf of the item's first document; 0 while places are relative. */
+  first = 0;
+  /** Offsets of the places that are leaves, and of those that are groups; undefined where nobody moves them. */
+  readonly leaves: number[] | undefined;
+  readonly groups: number[] | undefined;
 
-  clear(): void {
-    this.rows.clear();
-    this.leaves.length = 0;
-    this.groups.length = 0;
+  constructor(rows: CopyRows, relative: boolean) {
+    this.rows = rows;
+    this.leaves = relative ? [] : undefined;
+    this.groups = relative ? [] : undefined;
   }
 
-  /** A leaf of this very item, by the position of its document. */
+  /** A leaf of the item, by the position of its document. */
   leaf(document: number): CopyRows {
-    this.leaves.push(this.rows.bytesOfRows + INT8_LENGTH_BYTES);
-    return this.rows.int8(document);
+    this.leaves?.push(this.rows.bytesOfRows + INT8_LENGTH_BYTES);
+    return this.rows.int8(this.first + document);
   }
 
-  /** A group of this very item. */
+  /** A group of the item. */
   group(manifest: number, ordinal: number): CopyRows {
-    this.groups.push(this.rows.bytesOfRows + INT8_LENGTH_BYTES);
-    return this.rows.int8(groupNumber(manifest as LeafIndex, ordinal));
+    this.groups?.push(this.rows.bytesOfRows + INT8_LENGTH_BYTES);
+    return this.rows.int8(groupNumber((this.first + manifest) as LeafIndex, ordinal));
   }
 }
 
-/**
- * A packer of items; keeps its scratch memory between them. `movable`: each item gets an ArrayBuffer of its own, which can be
- * transferred to another thread; else small ones share memory, which is cheaper.
- */
-export function itemPacker(movable: boolean): (item: CommitItem) => PackedItem {
-  const all = TABLE_NAMES.map(() => new RelativeRows());
-  const scratch = Object.fromEntries(TABLE_NAMES.map((name, t) => [name, all[t]])) as Record<Table, RelativeRows>;
+function byName(tables: readonly TableRows[]): Record<Table, TableRows> {
+  return Object.fromEntries(TABLE_NAMES.map((name, t) => [name, tables[t]])) as Record<Table, TableRows>;
+}
+
+/** A packer of items for another thread: each gets an ArrayBuffer of its own. Keeps its scratch memory between them. */
+export function itemPacker(): (item: CommitItem) => PackedItem {
+  const all = TABLE_NAMES.map(() => new TableRows(new CopyRows(), true));
+  const scratch = byName(all);
   return (item) => {
-    for (const table of all) if (table.rows.rows > 0) table.clear();
-    const claims = encodeRows(item, scratch);
-    return assemble(item, all, claims, movable);
+    for (const { rows, leaves = [], groups = [] } of all) {
+      rows.clear();
+      leaves.length = 0;
+      groups.length = 0;
+    }
+    encodeRows(item, scratch);
+    return assemble(item, all);
   };
 }
 
 const NONE: readonly never[] = [];
 
-/** Fills the rows of an item; returns its claims. */
-function encodeRows(item: CommitItem, to: Record<Table, RelativeRows>): number[] {
-  const claims: number[] = [];
+/** Adds the rows of an item. */
+function encodeRows(item: CommitItem, to: Record<Table, TableRows>): void {
   item.documents.forEach(({ digest, body }, i) => {
     to.document.rows.row(3);
     to.document.leaf(i).bytes(digest).bytes(body);
@@ -97,33 +103,27 @@ function encodeRows(item: CommitItem, to: Record<Table, RelativeRows>): number[]
   for (const box of item.lockboxes) {
     to.lockbox.rows.row(4);
     to.lockbox.leaf(box.document).uuid(box.slot).bytes(box.wrap).int8(box.nextTag);
-    claims.push(claimOf(uuidBytes(box.slot)));
   }
   for (const row of item.patients) {
     to.patient.rows.row(3).uuid(row.patient);
     to.patient.leaf(row.document).bytes(row.wrap);
-    claims.push(claimOf(uuidBytes(row.patient)));
   }
   for (const { hash, resource } of item.aliases) {
     const digest = Buffer.from(hash, 'base64url');
     to.alias.rows.row(2).bytes(digest).uuid(resource);
-    claims.push(claimOf(digest));
   }
   for (const record of item.records) {
     to.record.rows.row(6).uuid(record.resource).int4(record.version);
     to.record.group(item.manifest, record.payload);
     to.record.rows.int2(record.line).int4(record.source).int8(record.sourceTime);
-    claims.push(claimOf(uuidBytes(record.resource), record.version));
   }
   for (const token of item.tokens) {
     to.token.rows.row(4).int8(token.token).int8(token.sortTime);
     to.token.group(item.manifest, token.payload).int8Halves(token.high, token.low);
   }
-  for (const { resource, version, source, sourceTime } of item.restated ?? NONE) {
+  for (const { resource, source, sourceTime } of item.restated ?? NONE) {
     to.restated.rows.row(4).uuid(resource).int4(source).int8(sourceTime);
     to.restated.leaf(item.manifest);
-    // As the next version would: a statement that makes one is prepared again, with this one in view.
-    claims.push(claimOf(uuidBytes(resource), version + 1));
   }
   if (item.message !== undefined) {
     const { control, digest, thread } = item.message;
@@ -131,11 +131,9 @@ function encodeRows(item: CommitItem, to: Record<Table, RelativeRows>): number[]
     const rows = to.message.leaf(item.manifest);
     if (thread === undefined) rows.null();
     else rows.uuid(thread);
-    claims.push(claimOf(uuidBytes(control), uuidBytes(digest).readUInt32BE()));
   }
   for (const link of item.links ?? NONE) {
     for (const side of [link, reversed(link)]) encodeLink(to.link, side, item.manifest);
-    claims.push(claimOf(uuidBytes(link.patient), link.seq), claimOf(uuidBytes(link.other), link.seq));
   }
   for (const { resource, version } of item.withdrawn ?? NONE) {
     to.withdrawn.rows.row(3).uuid(resource).int4(version);
@@ -153,19 +151,16 @@ function encodeRows(item: CommitItem, to: Record<Table, RelativeRows>): number[]
   if (item.reprocessOf !== undefined) {
     to.reprocessed.rows.row(2).int8(item.reprocessOf);
     to.reprocessed.leaf(item.manifest);
-    claims.push(claimOf(u64be(item.reprocessOf), item.reprocessOf));
   }
   if (item.sourceVersion !== undefined) {
     const { source, version } = item.sourceVersion;
     to.source.rows.row(3).uuid(source).int4(version);
     to.source.leaf(item.manifest);
-    claims.push(claimOf(uuidBytes(source), version));
   }
   if (item.notice !== undefined) encodeNotice(item.notice, item.manifest, to);
-  return claims;
 }
 
-function encodeNotice(notice: Notice, manifest: number, to: Record<Table, RelativeRows>): void {
+function encodeNotice(notice: Notice, manifest: number, to: Record<Table, TableRows>): void {
   if (notice.kind === 'suspension') {
     to.suspension.rows.row(2);
     to.suspension.leaf(manifest).text(notice.statement);
@@ -180,63 +175,76 @@ function encodeNotice(notice: Notice, manifest: number, to: Record<Table, Relati
   else rows.int8(foundAt);
 }
 
-function encodeLink(table: RelativeRows, link: PatientLink, manifest: number): void {
+function encodeLink(table: TableRows, link: PatientLink, manifest: number): void {
   const rows = table.rows.row(7).uuid(link.patient).uuid(link.other).int4(link.seq);
   rows.int2(LINK_KINDS.indexOf(link.kind)).int2(wasActiveNumber(link.wasActive)).int8(link.sourceTime);
   table.leaf(manifest);
 }
 
-function placeOf(table: RelativeRows, rows: CopyRows, lockbox: LeafIndex | NewDocument | undefined): CopyRows {
+function placeOf(table: TableRows, rows: CopyRows, lockbox: LeafIndex | NewDocument | undefined): CopyRows {
   if (lockbox === undefined) return rows.null();
   return typeof lockbox === 'number' ? rows.int8(lockbox) : table.leaf(lockbox.document);
 }
 
-function uuidBytes(uuid: string): Buffer {
-  return Buffer.from(uuid.replaceAll('-', ''), 'hex');
+/**
+ * What an item is the first to write: 52 bits of each unique key, which is a keyed digest, told apart by a small number. Two
+ * items of one group with a claim in common cannot both stand.
+ */
+export function claimsOf(item: CommitItem): number[] {
+  const claims: number[] = [];
+  for (const { slot } of item.lockboxes) claims.push(claimOf(slot));
+  for (const { patient } of item.patients) claims.push(claimOf(patient));
+  for (const { hash } of item.aliases)
+    claims.push(claimOf(Buffer.from(hash.slice(0, 12), 'base64url').toString('hex')));
+  for (const { resource, version } of item.records) claims.push(claimOf(resource, version));
+  // As the next version would: a statement that makes one is prepared again, with this one in view.
+  for (const { resource, version } of item.restated ?? NONE) claims.push(claimOf(resource, version + 1));
+  if (item.message !== undefined) {
+    claims.push(claimOf(item.message.control, Number.parseInt(item.message.digest.slice(0, 8), 16)));
+  }
+  for (const { patient, other, seq } of item.links ?? NONE) claims.push(claimOf(patient, seq), claimOf(other, seq));
+  if (item.reprocessOf !== undefined) claims.push(item.reprocessOf);
+  if (item.sourceVersion !== undefined) claims.push(claimOf(item.sourceVersion.source, item.sourceVersion.version));
+  return claims;
 }
 
-/** 52 bits of a key, which is a keyed digest, told apart by a small number. */
-function claimOf(key: Buffer, number = 0): number {
-  return ((key.readUInt32BE() ^ Math.imul(number, 0x9e3779b1)) >>> 0) * 0x10_0000 + (key.readUInt32BE(4) >>> 12);
+/** `key`: hexadecimal, with or without the dashes of a UUID. */
+function claimOf(key: string, number = 0): number {
+  const high = (Number.parseInt(key.slice(0, 8), 16) ^ Math.imul(number, 0x9e3779b1)) >>> 0;
+  return high * 0x10_0000 + Number.parseInt(key.slice(-5), 16);
 }
 
-/** One stretch of memory: rows of all tables, offsets of their places, digests, claims. */
-function assemble(
-  item: CommitItem,
-  tables: readonly RelativeRows[],
-  claims: readonly number[],
-  movable: boolean,
-): PackedItem {
+/** One ArrayBuffer: rows of all tables, offsets of their places, digests, claims. */
+function assemble(item: CommitItem, tables: readonly TableRows[]): PackedItem {
+  const claims = claimsOf(item);
   let rowBytes = 0;
   let places = 0;
-  for (const { rows, leaves, groups } of tables) {
-    if (rows.rows === 0) continue;
+  for (const { rows, leaves = [], groups = [] } of tables) {
     rowBytes += rows.bytesOfRows;
     places += leaves.length + groups.length;
   }
   const digestsAt = rowBytes + places * OFFSET_BYTES;
   const digestsEnd = digestsAt + item.documents.length * DIGEST_BYTES;
   const claimsAt = Math.ceil(digestsEnd / CLAIM_BYTES) * CLAIM_BYTES;
-  const bytes = movable
-    ? Buffer.from(new ArrayBuffer(claimsAt + claims.length * CLAIM_BYTES))
-    : Buffer.allocUnsafe(digestsEnd);
+  const bytes = Buffer.from(new ArrayBuffer(claimsAt + claims.length * CLAIM_BYTES));
   const layout: number[] = [];
   let at = 0;
   let offsetAt = rowBytes;
-  for (let t = 0; t < tables.length; t += 1) {
-    const { rows, leaves, groups } = tables[t];
-    if (rows.rows === 0) continue;
+  tables.forEach(({ rows, leaves = [], groups = [] }, t) => {
+    if (rows.rows === 0) return;
     rows.copyTo(bytes, at);
     at += rows.bytesOfRows;
     layout.push(t, rows.rows, rows.bytesOfRows, leaves.length, groups.length);
     for (const offset of leaves) offsetAt = bytes.writeUInt32LE(offset, offsetAt);
     for (const offset of groups) offsetAt = bytes.writeUInt32LE(offset, offsetAt);
-  }
+  });
   item.documents.forEach(({ digest }, i) => bytes.set(digest, digestsAt + i * DIGEST_BYTES));
+  const packedClaims = new Float64Array(bytes.buffer, claimsAt, claims.length);
+  packedClaims.set(claims);
   return {
     manifest: item.manifest,
     digests: bytes.subarray(digestsAt, digestsEnd),
-    claims: movable ? movedClaims(bytes, claimsAt, claims) : claims,
+    claims: packedClaims,
     rows: bytes,
     layout,
     consentPatients: item.consentPatients,
@@ -245,45 +253,55 @@ function assemble(
   };
 }
 
-/** Claims in the memory that moves with the item. */
-function movedClaims(bytes: Buffer, at: number, claims: readonly number[]): Float64Array {
-  const moved = new Float64Array(bytes.buffer, bytes.byteOffset + at, claims.length);
-  moved.set(claims);
-  return moved;
-}
-
-/** Documents of a packed item. */
-export function documentsOf(item: PackedItem): number {
-  return item.digests.length / DIGEST_BYTES;
+/** Documents of an item. */
+export function documentsOf(item: CommitItem | PackedItem): number {
+  return 'layout' in item ? item.digests.length / DIGEST_BYTES : item.documents.length;
 }
 
 /** The rows of a group of items whose first document becomes the leaf `firstLeaf`. */
-export function placeItems(items: readonly PackedItem[], firstLeaf: number): CopyPart[] {
-  const sizes = TABLE_NAMES.map(() => 0);
-  for (const { layout } of items) for (let l = 0; l < layout.length; l += LAYOUT) sizes[layout[l]] += layout[l + 2];
-  const parts = TABLE_NAMES.map((name, t) => ({ target: TABLES[name], rows: new CopyRows(sizes[t]) }));
+export function placeItems(items: readonly (CommitItem | PackedItem)[], firstLeaf: number): CopyPart[] {
+  const tables = TABLE_NAMES.map((_, t) => new TableRows(new CopyRows(packedBytes(items, t)), false));
+  const named = byName(tables);
   let first = firstLeaf;
   for (const item of items) {
-    const { layout } = item;
-    const view = viewOf(item);
-    const firstGroup = groupNumber(first as LeafIndex, 0);
-    let at = 0;
-    let offsetAt = 0;
-    for (let l = 0; l < layout.length; l += LAYOUT) offsetAt += layout[l + 2];
-    for (let l = 0; l < layout.length; l += LAYOUT) {
-      const { rows } = parts[layout[l]];
-      const end = at + layout[l + 2];
-      const base = rows.encoded(view, at, end, layout[l + 1]);
-      at = end;
-      const leaves = layout[l + 3];
-      const places = leaves + layout[l + 4];
-      for (let i = 0; i < places; i += 1, offsetAt += OFFSET_BYTES) {
-        rows.add(base + view.readUInt32LE(offsetAt), i < leaves ? first : firstGroup);
-      }
+    if ('layout' in item) placePacked(item, first, tables);
+    else {
+      for (const table of tables) table.first = first;
+      encodeRows(item, named);
     }
     first += documentsOf(item);
   }
-  return parts;
+  return TABLE_NAMES.map((name, t) => ({ target: TABLES[name], rows: tables[t].rows }));
+}
+
+/** Bytes of the rows of one table that are encoded already. */
+function packedBytes(items: readonly (CommitItem | PackedItem)[], table: number): number {
+  let bytes = 0;
+  for (const item of items) {
+    if (!('layout' in item)) continue;
+    for (let l = 0; l < item.layout.length; l += LAYOUT) if (item.layout[l] === table) bytes += item.layout[l + 2];
+  }
+  return bytes;
+}
+
+function placePacked(item: PackedItem, first: number, tables: readonly TableRows[]): void {
+  const { layout } = item;
+  const view = viewOf(item);
+  const firstGroup = groupNumber(first as LeafIndex, 0);
+  let at = 0;
+  let offsetAt = 0;
+  for (let l = 0; l < layout.length; l += LAYOUT) offsetAt += layout[l + 2];
+  for (let l = 0; l < layout.length; l += LAYOUT) {
+    const { rows } = tables[layout[l]];
+    const end = at + layout[l + 2];
+    const base = rows.encoded(view, at, end, layout[l + 1]);
+    at = end;
+    const leaves = layout[l + 3];
+    const places = leaves + layout[l + 4];
+    for (let i = 0; i < places; i += 1, offsetAt += OFFSET_BYTES) {
+      rows.add(base + view.readUInt32LE(offsetAt), i < leaves ? first : firstGroup);
+    }
+  }
 }
 
 function viewOf({ rows }: PackedItem): Buffer {

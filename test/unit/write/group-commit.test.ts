@@ -8,7 +8,7 @@ import {
   type GroupCommitter,
   type ItemOutcome,
 } from '../../../src/write/group-commit.ts';
-import { columnsOf, itemPacker } from '../../../src/storage/pg/packed-item.ts';
+import { claimsOf, columnsOf } from '../../../src/storage/pg/packed-item.ts';
 import type { CommitItem, CommitStore, GrownTree, LogHead, PackedItem } from '../../../src/write/ports.ts';
 
 /** A control id is stored as a UUID: here one that can be read back. */
@@ -34,7 +34,10 @@ function item(control: string, over: Partial<CommitItem> = {}): CommitItem {
 }
 
 const HEAD: LogHead = { size: 0, root: Buffer.alloc(32), compact: Buffer.alloc(0), block: 0, checkpoint: '' };
-const controlOf = (packed: PackedItem): string => columnsOf(packed, 'message')[0][0].toString().replaceAll('.', '');
+const controlOf = (given: CommitItem | PackedItem): string => {
+  const hex = 'layout' in given ? columnsOf(given, 'message')[0][0].toString('hex') : (given.message?.control ?? '');
+  return Buffer.from(hex.replaceAll('-', ''), 'hex').toString().replaceAll('.', '');
+};
 
 /** A store in memory; `fault` decides what becomes of a group before or after it is stored. */
 class MemoryStore implements CommitStore {
@@ -47,10 +50,10 @@ class MemoryStore implements CommitStore {
     return HEAD;
   }
 
-  readonly pack = itemPacker(true);
+  readonly claims = claimsOf;
 
   async commit(
-    items: readonly PackedItem[],
+    items: readonly (CommitItem | PackedItem)[],
     append: (head: LogHead, log: never) => Promise<GrownTree>,
   ): ReturnType<CommitStore['commit']> {
     const controls = items.map(controlOf);

@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import type { LeafIndex } from '../../../../src/core/ids.ts';
 import { formatUuid } from '../../../../src/core/random.ts';
-import { columnsOf, documentsOf, itemPacker, placeItems } from '../../../../src/storage/pg/packed-item.ts';
+import { claimsOf, columnsOf, documentsOf, itemPacker, placeItems } from '../../../../src/storage/pg/packed-item.ts';
 import { emptyItem, type CommitItem } from '../../../../src/write/ports.ts';
 
 const digestOf = (text: string): Buffer => createHash('sha256').update(text).digest();
@@ -40,7 +40,7 @@ const int8 = (value: number): string => BigInt(value).toString(16).padStart(16, 
 
 describe('packed items', () => {
   it('get their places when they are committed, wherever in the log that is', () => {
-    const pack = itemPacker(true);
+    const pack = itemPacker();
     const digest = digestOf('payload');
     const two = itemOf(2, {
       payloads: [
@@ -73,8 +73,27 @@ describe('packed items', () => {
     }
   });
 
+  it('are the same rows as items that were never packed, in one group with them', () => {
+    const pack = itemPacker();
+    const digest = digestOf('payload');
+    const items = [1, 3, 2].map((documents) =>
+      itemOf(documents, {
+        payloads: [{ lockbox: { document: 0 }, digest, size: 7, body: Buffer.from('sealed') }],
+        lockboxes: [{ document: 0, slot: uuid(), wrap: Buffer.from('wrap'), nextTag: 16 }],
+        records: [{ resource: uuid(), version: 1, payload: 0, line: 0, source: 1, sourceTime: 2 }],
+        tokens: [{ token: 9n, sortTime: 1, payload: 0, low: 1, high: 0 }],
+        message: { control: uuid(), digest: uuid(), thread: uuid() },
+      }),
+    );
+    const finished = (group: Parameters<typeof placeItems>[0]): Buffer[] =>
+      placeItems(group, 1_000).map(({ rows }) => rows.finish());
+    expect(finished(items)).toEqual(finished(items.map(pack)));
+    expect(finished([items[0], pack(items[1]), items[2]])).toEqual(finished(items));
+    for (const item of items) expect([...pack(item).claims]).toEqual(claimsOf(item));
+  });
+
   it('survive being cloned into another thread', () => {
-    const packed = itemPacker(true)(itemOf(2, { message: { control: uuid(), digest: uuid(), thread: undefined } }));
+    const packed = itemPacker()(itemOf(2, { message: { control: uuid(), digest: uuid(), thread: undefined } }));
     const cloned = structuredClone(packed);
     expect(Buffer.from(cloned.digests)).toEqual(Buffer.from(packed.digests));
     expect(placeItems([cloned], 9).map(({ rows }) => rows.finish())).toEqual(
@@ -83,7 +102,7 @@ describe('packed items', () => {
   });
 
   it('claim each unique key, and the same key alike', () => {
-    const pack = itemPacker(true);
+    const pack = itemPacker();
     const resource = uuid();
     const record = (version: number): CommitItem =>
       itemOf(1, { records: [{ resource, version, payload: 0, line: 0, source: 1, sourceTime: 2 }] });
@@ -95,7 +114,7 @@ describe('packed items', () => {
   it('give their keys back for the search after losers', () => {
     const hash = randomBytes(32);
     const resource = uuid();
-    const packed = itemPacker(true)(itemOf(1, { aliases: [{ hash: hash.toString('base64url') as never, resource }] }));
+    const packed = itemPacker()(itemOf(1, { aliases: [{ hash: hash.toString('base64url') as never, resource }] }));
     expect(columnsOf(packed, 'alias').map(([key, owner]) => [key, formatUuid(owner)])).toEqual([[hash, resource]]);
     expect(columnsOf(packed, 'message')).toEqual([]);
   });
