@@ -4,10 +4,11 @@
  */
 import type { ResourceKey } from '../core/ids.ts';
 import type { Change } from '../formats/fhir/change.ts';
-import { mapReferences, parseReference, subjectOf } from '../formats/fhir/references.ts';
+import { mapReferences, subjectOf } from '../formats/fhir/references.ts';
 import { isTombstone, type Resource } from '../formats/fhir/resource.ts';
-import { resourceKey, type IndexSecret } from '../keys/index-secret.ts';
+import type { IndexSecret } from '../keys/index-secret.ts';
 import { isLinked } from './link-chain.ts';
+import { patientKey } from './patient-key.ts';
 import type { PrepareStore } from './ports.ts';
 import type { Target } from './target.ts';
 
@@ -47,9 +48,4 @@ function strayedOf(secret: IndexSecret, target: Target): Strayed | undefined {
   if (from === undefined || to === undefined || from === to) return undefined;
   const [fromKey, toKey] = [patientKey(secret, from), patientKey(secret, to)];
   return fromKey === undefined || toKey === undefined ? undefined : { target, next, from, fromKey, to, toKey };
-}
-
-function patientKey(secret: IndexSecret, reference: string): ResourceKey | undefined {
-  const parsed = parseReference(reference);
-  return parsed?.local === true && parsed.type === 'Patient' ? resourceKey(secret, parsed.type, parsed.id) : undefined;
 }

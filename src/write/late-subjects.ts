@@ -3,11 +3,11 @@
  * else's visit or result by the same number. Its parts must not be added to the record of another patient.
  */
 import { GatewayError } from '../core/errors.ts';
-import type { ResourceKey } from '../core/ids.ts';
-import { parseReference, subjectOf } from '../formats/fhir/references.ts';
+import { subjectOf } from '../formats/fhir/references.ts';
 import { isTombstone } from '../formats/fhir/resource.ts';
-import { resourceKey, type IndexSecret } from '../keys/index-secret.ts';
+import type { IndexSecret } from '../keys/index-secret.ts';
 import { isLinked } from './link-chain.ts';
+import { patientKey } from './patient-key.ts';
 import type { PrepareStore } from './ports.ts';
 import type { Target } from './target.ts';
 
@@ -29,9 +29,4 @@ export async function refuseStrangers(
       expression: `${type}.subject`,
     });
   }
-}
-
-function patientKey(secret: IndexSecret, reference: string | undefined): ResourceKey | undefined {
-  const parsed = reference === undefined ? undefined : parseReference(reference);
-  return parsed?.local === true && parsed.type === 'Patient' ? resourceKey(secret, parsed.type, parsed.id) : undefined;
 }
