@@ -51,13 +51,20 @@ export interface Database {
 
 export async function openDatabase(config: Config, log: Log, teardown: Teardown): Promise<Database> {
   const settings = { max: config.databaseConnections, statementTimeoutMs: STATEMENT_TIMEOUT_MS };
-  const onError = (error: Error): void => log.warn({ event: 'database-connection-lost', ...describeError(error) });
+  let closing = false;
+  const onError = (error: Error): void => {
+    // Connections on their way out may hear of the database's own stop: nothing is lost by it.
+    if (!closing) log.warn({ event: 'database-connection-lost', ...describeError(error) });
+  };
   const opened = async (access: DatabaseAccess): Promise<Pick<Database, 'pool' | 'login' | 'access'>> => {
     const { connection, role, login, migrated } = await prepareDatabase(access);
     if (migrated.length > 0) log.info({ event: 'migrated', count: migrated.length });
     const poolSettings = { ...settings, ...(role === undefined ? {} : { role }) };
     const pool = openPool(connection, poolSettings, onError);
-    teardown.add('pool', () => pool.end());
+    teardown.add('pool', () => {
+      closing = true;
+      return pool.end();
+    });
     return { pool, login, access: { login: connection, pool: poolSettings } };
   };
   if (config.databaseUrl !== undefined) {

@@ -48,6 +48,8 @@ test('an empty folder becomes a running gateway that says where everything is, a
     expect([path, (await fetch(gateway.http + path)).status]).toEqual([path, 200]);
   }
   expect(await gateway.stop('SIGTERM')).toBe(0);
+  // An orderly stop has nothing to warn of.
+  expect(gateway.output()).not.toMatch(/"level":"(?:warn|error)"/);
 });
 
 test('twice in a row it is the same gateway', async () => {
