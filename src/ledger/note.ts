@@ -46,9 +46,10 @@ export interface Note {
   readonly signatures: readonly NoteSignature[];
 }
 
-/** "non-empty, no Unicode spaces, no plus (U+002B)", nor control characters. */
+/** "non-empty, no Unicode spaces, no plus (U+002B)", nor what a note cannot hold: control characters below U+0020. */
 export function isKeyName(name: string): boolean {
-  return name !== '' && !/[\s+\p{White_Space}\p{Cc}\p{Cs}]/u.test(name);
+  // eslint-disable-next-line no-control-regex
+  return name !== '' && !/[+\p{White_Space}\u0000-\u001f\p{Cs}]/u.test(name);
 }
 
 /** "SHA-256(<name> || 0x0A || <signature type> || <public key>)[:4]", big endian. */
@@ -92,7 +93,7 @@ export function fromBase64(text: string): Buffer | undefined {
   return bytes.toString('base64') === text ? bytes : undefined;
 }
 
-const SIGNATURE_LINE = /^— (\S+) (\S+)$/u;
+const SIGNATURE_LINE = /^— ([^ ]+) ([^ ]+)$/u;
 
 /** Whether a text may be signed: "UTF-8, ends in a newline, no ASCII control characters other than newline". */
 function isNoteText(text: string): boolean {

@@ -61,9 +61,12 @@ export async function takeEntries(deps: TakeEntriesDeps, body: AsyncIterable<Uin
   const state = await deps.store.load(origin);
   const latest = await deps.pending.load(origin);
   if (latest.note === '') return { status: 422, reason: 'there is no pending checkpoint' };
-  const conflict = (): AddEntriesAnswer => ({ status: 409, info: infoOf(deps, latest, state.next) });
   const pending = [latest, ticketed(deps, header.ticket)].find((known) => known?.size === end);
-  if (pending === undefined || end < state.size || start > state.next) return conflict();
+  const isValid = pending !== undefined && end >= state.size;
+  // "If the client's upload_end value was valid, the first line SHOULD contain upload_end."
+  if (!isValid || start > state.next)
+    return { status: 409, info: infoOf(deps, isValid ? pending : latest, state.next) };
+  const conflict = (): AddEntriesAnswer => ({ status: 409, info: infoOf(deps, latest, state.next) });
   if (end > state.next) deps.checkRoom(state.bytes);
 
   const intake = new PackageIntake(deps.store, state, pending);

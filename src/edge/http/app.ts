@@ -69,7 +69,8 @@ export function httpApp(deps: HttpDeps): Express {
         ...describeError(thrown),
       });
     }
-    response.status(error.form.http).json({ code: error.code, message: error.message });
+    // An answer that was meant to be text or bytes has said so already.
+    response.status(error.form.http).type('json').json({ code: error.code, message: error.message });
   });
   return app;
 }

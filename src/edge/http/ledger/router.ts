@@ -72,6 +72,7 @@ export function ledgerRouter({ ledger, levels, waitMs = 0, log }: LedgerRouterDe
     response
       .status(error.form.http)
       .set('Cache-Control', 'no-store')
+      .type('json')
       .json({ code: error.code, message: error.message });
   });
   return router;

@@ -1,8 +1,18 @@
-/** Request bodies of other gateways as streams, unpacked where they are gzip, and streams as answers, with backpressure. */
+/**
+ * Request bodies of other gateways: as text, or as streams that are unpacked where they are gzip; and streams as answers, with
+ * backpressure.
+ */
 import type { Request, Response } from 'express';
+import { isUtf8 } from 'node:buffer';
 import { once } from 'node:events';
 import { createGunzip, type Gunzip } from 'node:zlib';
 import { GatewayError } from '../../../core/errors.ts';
+
+/** A body that was read whole, as text; empty where there is none or it is not UTF-8, which no note is either. */
+export function textOf(request: Request): string {
+  const body: unknown = request.body;
+  return Buffer.isBuffer(body) && isUtf8(body) ? body.toString() : '';
+}
 
 /** The decoded body. Rejects with `invalid-syntax` where the encoding is broken or the sender goes away. */
 export async function* bodyOf(request: Request): AsyncGenerator<Buffer, void> {

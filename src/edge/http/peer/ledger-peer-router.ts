@@ -5,7 +5,7 @@
 import { raw, Router } from 'express';
 import { GatewayError } from '../../../core/errors.ts';
 import { LOG_DATA, type PeerServices } from '../../../services/peer-services.ts';
-import { sendStream } from './bodies.ts';
+import { sendStream, textOf } from './bodies.ts';
 import { sendBlob } from './mirror-router.ts';
 import { countParameter, dataRange } from './parameters.ts';
 
@@ -34,8 +34,7 @@ export function ledgerPeerRouter(peers: PeerServices): Router {
   });
   // The signature of a witness is the authority: whoever brings the statement may.
   router.post('/suspensions', raw({ type: () => true, limit: STATEMENT_MAX_BYTES }), async (request, response) => {
-    const body: unknown = request.body;
-    const { issuer, subject, suspended } = await peers.suspensions.take(Buffer.isBuffer(body) ? body.toString() : '');
+    const { issuer, subject, suspended } = await peers.suspensions.take(textOf(request));
     response.json({ issuer, subject, suspended, inForce: peers.suspensions.has(subject) });
   });
   router.get('/data', async (request, response) => {

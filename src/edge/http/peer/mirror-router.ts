@@ -13,9 +13,9 @@ import {
   type MirrorStatus,
   type PeerServices,
 } from '../../../services/peer-services.ts';
-import { bodyOf, sendStream } from './bodies.ts';
+import { bodyOf, sendStream, textOf } from './bodies.ts';
 import { blobDigest, countParameter, dataRange, rangeOf } from './parameters.ts';
-import { sendCheckpointAnswer } from './witness-router.ts';
+import { onlyPost, sendCheckpointAnswer } from './witness-router.ts';
 
 const TEXT = 'text/plain; charset=utf-8';
 const IMMUTABLE = 'public, max-age=31536000, immutable';
@@ -30,9 +30,9 @@ export function mirrorRouter({ peers, maxBytes }: MirrorRouterDeps): Router {
   const { mirror } = peers;
   const router = Router({ caseSensitive: true, strict: true });
   router.post('/add-checkpoint', raw({ type: () => true, limit: maxBytes }), async (request, response) => {
-    const body: unknown = request.body;
-    sendCheckpointAnswer(response, await mirror.addCheckpoint(Buffer.isBuffer(body) ? body.toString() : ''));
+    sendCheckpointAnswer(response, await mirror.addCheckpoint(textOf(request)));
   });
+  router.all('/add-checkpoint', onlyPost);
   router.post('/add-entries', async (request, response) => {
     const answer = await mirror.addEntries(bodyOf(request));
     response.status(answer.status).set('Cache-Control', 'no-store').set('Accept-Encoding', 'gzip');
@@ -40,9 +40,12 @@ export function mirrorRouter({ peers, maxBytes }: MirrorRouterDeps): Router {
     if (!request.complete) response.set('Connection', 'close');
     if (answer.status === 200) response.type(TEXT).send(answer.body);
     else if ('info' in answer) {
-      response.set('Content-Type', MIRROR_INFO).end(encodeMirrorInfo(answer.info));
+      // Not by `set`, which appends a charset.
+      response.setHeader('Content-Type', MIRROR_INFO);
+      response.end(encodeMirrorInfo(answer.info));
     } else response.type(TEXT).send(`${answer.reason}\n`);
   });
+  router.all('/add-entries', onlyPost);
   router.get('/vkey', (_request, response) => {
     response.set('Cache-Control', 'public, max-age=3600').type(TEXT).send(`${mirror.vkey}\n`);
   });
