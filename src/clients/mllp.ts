@@ -5,9 +5,9 @@
 import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls, type ConnectionOptions } from 'node:tls';
 import { GatewayError } from '../core/errors.ts';
-import { HL7_MAX_MESSAGE_BYTES } from '../core/limits.ts';
+import { HL7_MAX_MESSAGE_BYTES, MLLP_FRAME_END_MS } from '../core/limits.ts';
 import { ackHeader, expectedAnswers, parseAck } from '../formats/hl7v2/ack.ts';
-import { encodeFrame, MllpDecoder } from '../formats/hl7v2/mllp-frame.ts';
+import { encodeFrame, MllpDecoder, type FrameEvent } from '../formats/hl7v2/mllp-frame.ts';
 
 export interface MllpPeer {
   readonly host: string;
@@ -52,8 +52,8 @@ export async function connectMllp(peer: MllpPeer): Promise<MllpClient> {
     waiting = undefined;
     socket.destroy();
   };
-  socket.on('data', (chunk: Buffer) => {
-    for (const event of decoder.push(chunk)) {
+  const take = (events: readonly FrameEvent[]): void => {
+    for (const event of events) {
       if (event.kind !== 'frame') continue;
       if (waiting === undefined) continue;
       const ack = parseAck(event.bytes);
@@ -65,11 +65,19 @@ export async function connectMllp(peer: MllpPeer): Promise<MllpClient> {
       waiting.resolve(event.bytes);
       waiting = undefined;
     }
+  };
+  let settling: NodeJS.Timeout | undefined;
+  socket.on('data', (chunk: Buffer) => {
+    take(decoder.push(chunk));
+    clearTimeout(settling);
+    if (decoder.isEnding) settling = setTimeout(() => take(decoder.settle()), MLLP_FRAME_END_MS);
   });
   socket.on('error', (cause) => fail(new GatewayError('unavailable', 'the MLLP connection broke', { cause })));
-  socket.on('close', () =>
-    fail(new GatewayError('unavailable', 'the peer closed the MLLP connection before its answer')),
-  );
+  socket.on('close', () => {
+    clearTimeout(settling);
+    take(decoder.end());
+    fail(new GatewayError('unavailable', 'the peer closed the MLLP connection before its answer'));
+  });
 
   const exchange = async (message: Buffer): Promise<Buffer> => {
     const frame = encodeFrame(message);

@@ -67,6 +67,8 @@ export const SENDERS_MAX = 4_096;
 export const MLLP_MAX_CONNECTIONS = 256;
 /** Milliseconds that a TLS handshake of an MLLP connection may take. */
 export const MLLP_HANDSHAKE_MS = 20_000;
+/** Milliseconds without a byte behind an FS after which the frame counts as whole, for senders that leave out the CR. */
+export const MLLP_FRAME_END_MS = 50;
 /** Bytes that an MLLP connection may hold even when all together hold too many: any ordinary message. */
 export const MLLP_CONNECTION_SHARE_BYTES = 64 * 1024;
 export const DICOM_MAX_ASSOCIATIONS = 64;

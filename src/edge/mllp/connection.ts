@@ -5,6 +5,7 @@
  */
 import type { Socket } from 'node:net';
 import { asGatewayError, GatewayError } from '../../core/errors.ts';
+import { MLLP_FRAME_END_MS } from '../../core/limits.ts';
 import { describeError, type Log } from '../../core/log.ts';
 import { encodeFrame, MllpDecoder, type FrameEvent } from '../../formats/hl7v2/mllp-frame.ts';
 import type { ClientCertificate } from '../../services/sources.ts';
@@ -60,6 +61,7 @@ export function serveConnection(deps: MllpDeps, settings: MllpSettings, socket: 
   let waiting = 0;
   let counted = 0;
   let frameTimer: NodeJS.Timeout | undefined;
+  let endTimer: NodeJS.Timeout | undefined;
   let linger: NodeJS.Timeout | undefined;
   let finish: () => void = () => {};
   const done = new Promise<void>((resolve) => {
@@ -107,6 +109,16 @@ export function serveConnection(deps: MllpDeps, settings: MllpSettings, socket: 
         socket.destroy();
       }, settings.frameMs);
     }
+  }
+
+  /** A sender that leaves the CR out of its frames waits for the answer: nothing more comes. */
+  function awaitEnd(): void {
+    clearTimeout(endTimer);
+    if (!decoder.isEnding) return;
+    endTimer = setTimeout(() => {
+      enqueue(decoder.settle());
+      if (queue.length > 0) void pump();
+    }, MLLP_FRAME_END_MS);
   }
 
   function end(): void {
@@ -190,6 +202,7 @@ export function serveConnection(deps: MllpDeps, settings: MllpSettings, socket: 
 
   socket.on('data', (chunk: Buffer) => {
     enqueue(decoder.push(chunk));
+    awaitEnd();
     if (budget.isHopeless(counted)) {
       warn('buffers-full');
       socket.destroy();
@@ -211,10 +224,12 @@ export function serveConnection(deps: MllpDeps, settings: MllpSettings, socket: 
   socket.on('close', () => {
     closed = true;
     clearTimeout(frameTimer);
+    clearTimeout(endTimer);
     clearTimeout(linger);
     budget.forget(readOn);
     // A frame that a lost connection cut off is never taken for a whole one.
-    if (decoder.end().length > 0) warn('truncated-frame');
+    if (decoder.inFrame) warn('truncated-frame');
+    decoder.end();
     if (decoder.garbage > 0) warn('garbage');
     account();
     if (!running) release();

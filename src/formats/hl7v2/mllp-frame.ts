@@ -1,14 +1,16 @@
 /**
  * MLLP frames (HL7 Transport Specification: Minimal Lower Layer Protocol, release 1): VT, message, FS, CR. Tolerant of
  * what senders do: bytes between frames (NUL, CR, LF, anything) are skipped and counted, a doubled VT counts once, an FS
- * ends a frame without waiting for its CR. A frame that another VT or the end of the connection cuts off is discarded and
- * counted, never merged with the next.
+ * ends a frame without its CR where a control character or nothing follows. An FS with text behind it belongs to the message:
+ * half a message must not pass for a whole one. A frame that another VT or the end of the connection cuts off is discarded
+ * and counted, never merged with the next.
  */
 import { GatewayError } from '../../core/errors.ts';
 
 export const VT = 0x0b;
 export const FS = 0x1c;
 const CR = 0x0d;
+const SPACE = 0x20;
 
 /** What one chunk of bytes completed, in order. */
 export type FrameEvent =
@@ -17,6 +19,8 @@ export type FrameEvent =
   | { readonly kind: 'too-large'; readonly head: Buffer }
   /** A frame was cut off after so many bytes. */
   | { readonly kind: 'truncated'; readonly bytes: number };
+
+const FS_BYTE = Buffer.of(FS);
 
 /** Bytes of a too large frame that are kept to answer it: enough for any MSH. */
 const HEAD_BYTES = 4096;
@@ -29,6 +33,8 @@ const LOOSE_BYTES = 256 * 1024;
 export class MllpDecoder {
   readonly #maxBytes: number;
   #state: 'between' | 'inside' | 'skipping' = 'between';
+  /** The last byte was an FS, of which the next byte says whether it ended the frame. */
+  #ending = false;
   #parts: Buffer[] = [];
   #size = 0;
   /** Parts since the last were put together. */
@@ -51,18 +57,36 @@ export class MllpDecoder {
     return this.#size;
   }
 
+  /** True when the frame is whole unless text follows: nothing but `settle` may be to come. */
+  get isEnding(): boolean {
+    return this.#ending;
+  }
+
   /** Takes a chunk. Its bytes may be kept by reference until its frame ends: the caller must not reuse it. */
   push(chunk: Buffer): FrameEvent[] {
     const events: FrameEvent[] = [];
     let at = 0;
+    if (this.#ending && chunk.length > 0) {
+      if (chunk[0] < SPACE) this.#finish(events);
+      else this.#keep(FS_BYTE, events);
+      this.#ending = false;
+    }
     while (at < chunk.length)
       at = this.#state === 'between' ? this.#between(chunk, at) : this.#inside(chunk, at, events);
     return events;
   }
 
+  /** No more bytes have come for a while: a frame that ends with FS alone is whole. */
+  settle(): FrameEvent[] {
+    const events: FrameEvent[] = [];
+    if (this.#ending) this.#finish(events);
+    return events;
+  }
+
   /** The connection ended. A frame that is not complete is discarded and reported. */
   end(): FrameEvent[] {
-    const events: FrameEvent[] = this.#state === 'inside' ? [{ kind: 'truncated', bytes: this.#size }] : [];
+    const events = this.settle();
+    if (this.#state === 'inside') events.push({ kind: 'truncated', bytes: this.#size });
     this.#reset('between');
     return events;
   }
@@ -72,6 +96,13 @@ export class MllpDecoder {
     this.#parts = [];
     this.#size = 0;
     this.#loose = 0;
+    this.#ending = false;
+  }
+
+  /** The frame has ended. */
+  #finish(events: FrameEvent[]): void {
+    if (this.#state === 'inside') events.push({ kind: 'frame', bytes: this.#joined() });
+    this.#reset('between');
   }
 
   #between(chunk: Buffer, at: number): number {
@@ -95,8 +126,9 @@ export class MllpDecoder {
       if (this.#state === 'inside' && this.#size > 0) events.push({ kind: 'truncated', bytes: this.#size });
       this.#reset('inside');
     } else if (fs >= 0) {
-      if (this.#state === 'inside') events.push({ kind: 'frame', bytes: this.#joined() });
-      this.#reset('between');
+      if (fs + 1 === chunk.length) this.#ending = true;
+      else if (chunk[fs + 1] < SPACE) this.#finish(events);
+      else this.#keep(FS_BYTE, events);
     }
     return end + 1;
   }

@@ -30,6 +30,18 @@ describe('MLLP frames', () => {
     expect(decodeText(`${VT}${VT}one${FS}${VT}two${FS}`)).toEqual(['one', 'two']);
   });
 
+  it('trap: an FS inside of a message does not cut it off', () => {
+    expect(decodeText(`${VT}one${FS}two${FS}\r${VT}three${FS}\r`)).toEqual([`one${FS}two`, 'three']);
+    expect(decodeText(`${VT}one${FS}two${VT}three${FS}`)).toEqual(['truncated', 'three']);
+    const decoder = new MllpDecoder(1000);
+    expect(decoder.push(Buffer.from(`${VT}one${FS}`, 'latin1'))).toEqual([]);
+    expect(texts(decoder.push(Buffer.from(`two${FS}`, 'latin1')))).toEqual([]);
+    expect(decoder.isEnding).toBe(true);
+    expect(texts(decoder.settle())).toEqual([`one${FS}two`]);
+    expect(decoder.settle()).toEqual([]);
+    expect(decoder.inFrame).toBe(false);
+  });
+
   it('trap: a truncated frame is discarded, never merged', () => {
     expect(decodeText(`${VT}half${VT}whole${FS}\r`)).toEqual(['truncated', 'whole']);
     expect(decodeText(`${VT}half`)).toEqual(['truncated']);
