@@ -3,6 +3,7 @@
  * gateway, and where the ledger proves it; and, for messages of other standards, that the gateway turned them into FHIR (v2-to-FHIR
  * MSH[Provenance-Source] and [Provenance-Transformation]). Never stored; what a client submits is another Provenance.
  */
+import { codeTable } from '../core/code-table.ts';
 import type { StoredResource } from '../formats/fhir/resource.ts';
 import { sourceUri, type RenderedMessage } from './rendered.ts';
 import type { Submitter } from './submitter.ts';
@@ -13,7 +14,11 @@ const URI = 'urn:ietf:rfc:3986';
 
 type Json = Readonly<Record<string, unknown>>;
 
-const OPERATIONS: Readonly<Record<string, string>> = { create: 'CREATE', update: 'UPDATE', delete: 'DELETE' };
+const OPERATIONS: Readonly<Record<string, string>> = codeTable({
+  create: 'CREATE',
+  update: 'UPDATE',
+  delete: 'DELETE',
+});
 
 function coding(system: string, code: string): Json {
   return { coding: [{ system, code }] };

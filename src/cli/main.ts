@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseEnv } from 'node:util';
+import { codeTable } from '../core/code-table.ts';
 import { envExample } from '../config/settings.ts';
 import type { Environment } from '../config/load.ts';
 import { GatewayError } from '../core/errors.ts';
@@ -14,7 +15,7 @@ interface Entry {
   readonly load: () => Promise<Command>;
 }
 
-const COMMANDS: Readonly<Record<string, Entry>> = {
+const COMMANDS: Readonly<Record<string, Entry>> = codeTable({
   start: {
     usage: 'start',
     does: 'run the gateway',
@@ -121,7 +122,7 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
   },
   version: { usage: 'version', does: 'print the version', load: async () => version },
   help: { usage: 'help [settings]', does: 'print this, or every setting', load: async () => help },
-};
+});
 
 /** What people type before they know the commands. */
 const FLAGS: ReadonlyMap<string, string> = new Map([

@@ -2,6 +2,7 @@
  * The code tables of consent rules: which purposes, actions and actor roles a code in a provision covers. Closed lists;
  * a code that is not here is not understood, which counts against a permission and for a denial.
  */
+import { codeTable } from '../core/code-table.ts';
 import type { Interaction, Purpose, Role } from '../core/principal.ts';
 import type { Coding } from '../formats/fhir/resource.ts';
 
@@ -21,7 +22,7 @@ const REASON_SYSTEMS = new Set([
  * v3-ActReason below PurposeOfUse: code -> its parents up to the top. Only codes outside `Purpose` need to be here; a
  * request for a parent purpose may be for the finer one, so it cannot be told.
  */
-const FINER: Readonly<Record<string, readonly string[]>> = {
+const FINER: Readonly<Record<string, readonly string[]>> = codeTable({
   CLINTRL: ['TREAT'],
   COC: ['TREAT'],
   POPHLTH: ['TREAT'],
@@ -71,10 +72,10 @@ const FINER: Readonly<Record<string, readonly string[]>> = {
   SYSDEV: ['HOPERAT'],
   HTEST: ['HOPERAT'],
   TRAIN: ['HOPERAT'],
-};
+});
 
 /** What a permission for a purpose includes. Emergency treatment is treatment under ordinary rules; breaking the glass is not. */
-const PERMIT_COVERS: Readonly<Record<string, readonly Purpose[]>> = {
+const PERMIT_COVERS: Readonly<Record<string, readonly Purpose[]>> = codeTable({
   TREAT: ['TREAT', 'ETREAT'],
   ETREAT: ['ETREAT'],
   BTG: ['BTG'],
@@ -85,16 +86,16 @@ const PERMIT_COVERS: Readonly<Record<string, readonly Purpose[]>> = {
   PATRQT: ['PATRQT'],
   FAMRQT: ['FAMRQT'],
   PUBHLTH: ['PUBHLTH'],
-};
+});
 
 /** What a denial of a purpose reaches: all that stands below it in v3-ActReason. */
-const DENY_REACHES: Readonly<Record<string, readonly Purpose[]>> = {
+const DENY_REACHES: Readonly<Record<string, readonly Purpose[]>> = codeTable({
   ...PERMIT_COVERS,
   TREAT: ['TREAT', 'ETREAT', 'BTG'],
   ETREAT: ['ETREAT', 'BTG'],
   PATRQT: ['PATRQT', 'FAMRQT'],
   PurposeOfUse: ['TREAT', 'ETREAT', 'BTG', 'HPAYMT', 'HOPERAT', 'HRESCH', 'CLINTRCH', 'PATRQT', 'FAMRQT', 'PUBHLTH'],
-};
+});
 
 /** Whether a provision's purpose code speaks of the purpose asked for. */
 export function purposeMatch(type: 'permit' | 'deny', coding: Coding, purpose: Purpose): Match {
@@ -113,13 +114,13 @@ const ACTION_SYSTEMS = new Set([
 ]);
 
 /** consent-action codes and the interactions they govern (R4: "the direct action, not the grounds for it"). */
-const ACTIONS: Readonly<Record<string, readonly Interaction[]>> = {
+const ACTIONS: Readonly<Record<string, readonly Interaction[]>> = codeTable({
   access: ['read', 'search'],
   use: ['read', 'search'],
   disclose: ['read', 'search'],
   collect: ['create', 'update'],
   correct: ['update', 'delete'],
-};
+});
 
 /** Whether a provision's action code speaks of the interaction; `foreign` is a principal of another institution. */
 export function actionMatch(coding: Coding, interaction: Interaction, foreign: boolean): Match {

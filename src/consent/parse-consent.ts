@@ -3,6 +3,7 @@
  * nothing is dropped silently. Base rule: `provision.type` at the root (as IHE PCF writes it), else the consent directive
  * in `policyRule` (OPTIN, OPTOUT ...), else deny.
  */
+import { codeTable } from '../core/code-table.ts';
 import type { Coding, Resource } from '../formats/fhir/resource.ts';
 import { intervalOfPeriod } from './fhir-time.ts';
 import { actorPart, personKinds } from './consent-codes.ts';
@@ -24,14 +25,14 @@ const PROVISION_ELEMENTS = new Set(
 const SCOPE_SYSTEM = 'http://terminology.hl7.org/CodeSystem/consentscope';
 
 /** v3 ActConsentDirective (`_ActConsentDirective`) as base rules. EMRGONLY is a denial with an exception. */
-const DIRECTIVES: Readonly<Record<string, RuleType>> = {
+const DIRECTIVES: Readonly<Record<string, RuleType>> = codeTable({
   OPTIN: 'permit',
   OPTINR: 'permit',
   OPTOUT: 'deny',
   OPTOUTE: 'deny',
   NOCONSENT: 'deny',
   EMRGONLY: 'deny',
-};
+});
 
 /** Provisions of one Consent that are read: every decision walks them. */
 const MAX_PROVISIONS = 1000;

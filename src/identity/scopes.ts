@@ -4,6 +4,7 @@
  * more or other than they think: versions mixed, levels mixed, letters out of order, unknown types, granular scopes
  * (`?category=...`, not supported yet). Scopes of other kinds (openid, launch, offline_access) grant nothing here.
  */
+import { codeTable } from '../core/code-table.ts';
 import type { Interaction, Scope } from '../core/principal.ts';
 import { RESOURCE_TYPES } from '../formats/fhir/definitions.ts';
 
@@ -20,11 +21,11 @@ const LETTERS: readonly (readonly [string, Interaction])[] = [
   ['s', 'search'],
 ];
 
-const VERSION_1: Readonly<Record<string, readonly Interaction[]>> = {
+const VERSION_1: Readonly<Record<string, readonly Interaction[]>> = codeTable({
   read: ['read', 'search'],
   write: ['create', 'update', 'delete'],
   '*': ['create', 'read', 'update', 'delete', 'search'],
-};
+});
 
 const RESOURCE_SCOPE = /^(patient|user|system)\/(\*|[A-Za-z]+)\.([a-z*]+)(\?.*)?$/;
 const VERSION_2_LETTERS = /^c?r?u?d?s?$/;

@@ -3,6 +3,7 @@
  * HL7 v3 Confidentiality and ActCode (sensitivity, refrain, 42 CFR Part 2), and the HL7 v2 tables 0177 and 0952 by which
  * messages carry the same. Closed lists; a code that is not here never lowers anything and counts as restricted.
  */
+import { codeTable } from '../core/code-table.ts';
 import type { Coding } from '../formats/fhir/resource.ts';
 import { RESTRICTED, maskOf } from './sensitivity-mask.ts';
 
@@ -10,20 +11,20 @@ export const CONFIDENTIALITY_SYSTEM = 'http://terminology.hl7.org/CodeSystem/v3-
 export const ACT_CODE_SYSTEM = 'http://terminology.hl7.org/CodeSystem/v3-ActCode';
 
 /** v3-Confidentiality: `explicit` says that the source itself called the record normal, which lifts the default `R` of documents. */
-const CONFIDENTIALITY: Readonly<Record<string, 'normal' | 'restricted'>> = {
+const CONFIDENTIALITY: Readonly<Record<string, 'normal' | 'restricted'>> = codeTable({
   U: 'normal',
   L: 'normal',
   M: 'normal',
   N: 'normal',
   R: 'restricted',
   V: 'restricted',
-};
+});
 
 /**
  * v3-ActCode, `_InformationSensitivityPolicy` and the privacy laws under `_ActPrivacyLaw` that name one of our labels.
  * Behavioural health stands above mental health and substance use, so it needs both.
  */
-const SENSITIVITY: Readonly<Record<string, string>> = {
+const SENSITIVITY: Readonly<Record<string, string>> = codeTable({
   PSY: 'PSY',
   PSYTHPN: 'PSY',
   MH: 'PSY',
@@ -47,10 +48,10 @@ const SENSITIVITY: Readonly<Record<string, string>> = {
   GDIS: 'GEN',
   SCA: 'GEN',
   SICKLE: 'GEN',
-};
+});
 
 /** HL7 v2 table 0177, confidentiality code (OBX-13, ARV, CON, PV2-22). `U` usual control, `N` normal. */
-const V2_0177: Readonly<Record<string, string>> = {
+const V2_0177: Readonly<Record<string, string>> = codeTable({
   AID: 'HIV',
   HIV: 'HIV',
   ETH: 'SUD',
@@ -58,7 +59,7 @@ const V2_0177: Readonly<Record<string, string>> = {
   UWM: 'SEX',
   U: '',
   N: '',
-};
+});
 
 /** Systems whose codes say nothing about who may see a record (integrity, purposes are not clearances). */
 const SILENT_SYSTEMS = new Set([

@@ -2,6 +2,7 @@
  * Which search parameters work and how (DESIGN section 7): those with rows of their own in the index, those that can only
  * narrow what another one finds, and which date a type is sorted by. Tables with a generic rule for the rest.
  */
+import { codeTable } from '../core/code-table.ts';
 import { DIRECTORY_TYPES, hasSingleSubject, subjectPaths } from '../formats/fhir/references.ts';
 import { parametersOf, type SearchParameter } from './parameters.ts';
 
@@ -25,7 +26,7 @@ const PERSON_INDEXED: ReadonlySet<string> = new Set([
 ]);
 
 /** Indexed parameters of the types that make up most rows; all others of these types are filters. */
-const SELECTED: Readonly<Record<string, ReadonlySet<string>>> = {
+const SELECTED: Readonly<Record<string, ReadonlySet<string>>> = codeTable({
   Observation: new Set([
     'identifier',
     'status',
@@ -87,7 +88,7 @@ const SELECTED: Readonly<Record<string, ReadonlySet<string>>> = {
   Provenance: new Set(['target']),
   Claim: new Set(['identifier', 'status', 'use', 'created', 'provider', 'insurer', 'encounter']),
   ExplanationOfBenefit: new Set(['identifier', 'status', 'created', 'claim', 'provider', 'encounter', 'coverage']),
-};
+});
 
 /** Never rows: flags that say little, marks of every resource, supersets of other parameters, addresses and contacts. */
 const FILTERS: ReadonlySet<string> = new Set([
@@ -181,7 +182,7 @@ function namesThePatient(type: string, parameter: SearchParameter): boolean {
 }
 
 /** The parameter whose date is the sort time of a type, where that is not the first of the usual names. */
-const SORT_PARAMETER: Readonly<Record<string, string>> = {
+const SORT_PARAMETER: Readonly<Record<string, string>> = codeTable({
   Condition: 'onset-date',
   MedicationAdministration: 'effective-time',
   MedicationDispense: 'whenhandedover',
@@ -191,7 +192,7 @@ const SORT_PARAMETER: Readonly<Record<string, string>> = {
   Provenance: 'recorded',
   Communication: 'sent',
   Appointment: 'date',
-};
+});
 
 const USUAL_SORT = [
   'date',

@@ -3,6 +3,7 @@
  * system, normalised strings, references, numbers. Used alike by the index (extract.ts) and the re-check (matches.ts), so
  * that the two cannot disagree.
  */
+import { codeTable } from '../core/code-table.ts';
 import { codesOf } from '../formats/fhir/definitions.ts';
 import type { ValuePath } from './parameters.ts';
 
@@ -99,7 +100,7 @@ const HUMAN_NAME = ['family', 'given', 'text'] as const;
 const ADDRESS = ['line', 'city', 'district', 'state', 'postalCode', 'country', 'text'] as const;
 
 /** Letters that no decomposition turns into a base letter. */
-const LETTERS: Readonly<Record<string, string>> = {
+const LETTERS: Readonly<Record<string, string>> = codeTable({
   ß: 'ss',
   æ: 'ae',
   œ: 'oe',
@@ -109,7 +110,7 @@ const LETTERS: Readonly<Record<string, string>> = {
   ð: 'd',
   þ: 'th',
   ı: 'i',
-};
+});
 const PLAIN = /^[a-z0-9 ]*$/;
 
 /** Without case, accents, punctuation and surplus space (R4 search, string): what indexes and comparisons see. */

@@ -3,10 +3,14 @@
  * for their own. One message gives `MessageHeader/m-<leaf>`, `Provenance/m-<leaf>` (its source) and `Provenance/t-<leaf>` (its
  * transformation to FHIR).
  */
+import { codeTable } from '../core/code-table.ts';
 import type { LeafIndex } from '../core/ids.ts';
 
 /** Rendered types and the first letters of their ids, in the order in which a search lists them. */
-const LETTERS: Readonly<Record<string, readonly string[]>> = { MessageHeader: ['m'], Provenance: ['m', 't'] };
+const LETTERS: Readonly<Record<string, readonly string[]>> = codeTable({
+  MessageHeader: ['m'],
+  Provenance: ['m', 't'],
+});
 
 const RENDERED_ID = /^([a-z])-(0|[1-9]\d{0,11})$/;
 

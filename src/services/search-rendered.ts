@@ -3,6 +3,7 @@
  * MessageHeader `focus`). Candidates are the messages behind every version of what is named, newest first, without the index;
  * every one is decided on, rendered, and compared with the real predicate.
  */
+import { codeTable } from '../core/code-table.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { LeafIndex, ResourceKey } from '../core/ids.ts';
 import type { StoredResource } from '../formats/fhir/resource.ts';
@@ -41,10 +42,10 @@ interface Refused {
 }
 
 /** Parameters by which each rendered type is found. */
-const NAMED_BY: Readonly<Record<string, readonly string[]>> = {
+const NAMED_BY: Readonly<Record<string, readonly string[]>> = codeTable({
   Provenance: ['target', 'patient'],
   MessageHeader: ['focus'],
-};
+});
 
 /** Messages that one request looks at; then the page is short and the next one goes on. */
 const EFFORT = 1_000;

@@ -3,6 +3,7 @@
  * must be the version that was current at the pinned size of the log, and is checked against the real predicate. What is
  * denied leaves no trace. Recorded before it returns.
  */
+import { codeTable } from '../core/code-table.ts';
 import { GatewayError, type InputIssue } from '../core/errors.ts';
 import { SEARCH_MAX_COUNT } from '../core/limits.ts';
 import { planSearch } from '../search/plan.ts';
@@ -72,10 +73,10 @@ function refuseUnnamed(type: string, query: SearchQuery): void {
   }
 }
 
-const FOUND_BY: Readonly<Record<string, string>> = {
+const FOUND_BY: Readonly<Record<string, string>> = codeTable({
   Provenance: 'target, patient or _id; other parameters stand beside these',
   MessageHeader: 'focus or _id',
-};
+});
 
 interface Begun {
   readonly parameters: readonly (readonly [string, string])[];

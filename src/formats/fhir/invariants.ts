@@ -4,6 +4,7 @@
  * anywhere, so nothing is assumed of it. Invariants of conformance resources (StructureDefinition, ValueSet ...) are left out:
  * such resources cannot be stored here.
  */
+import { codeTable } from '../../core/code-table.ts';
 
 /** A JSON object as the checks see it. */
 export type Fields = Readonly<Record<string, unknown>>;
@@ -67,7 +68,7 @@ const quantityRule: Rule = {
 };
 
 /** Invariants by type or element path. */
-export const INVARIANTS: Readonly<Record<string, readonly Rule[]>> = {
+export const INVARIANTS: Readonly<Record<string, readonly Rule[]>> = codeTable({
   Quantity: [quantityRule],
   SimpleQuantity: [
     quantityRule,
@@ -530,7 +531,7 @@ export const INVARIANTS: Readonly<Record<string, readonly Rule[]>> = {
   ServiceRequest: [
     { key: 'prr-1', demands: 'orderDetail needs a code', holds: (v) => !has(v, 'orderDetail') || has(v, 'code') },
   ],
-};
+});
 
 function componentCodesDiffer(observation: Fields): boolean {
   if (observation.component === undefined || !hasChoice(observation, 'value')) return true;

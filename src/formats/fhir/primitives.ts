@@ -2,6 +2,7 @@
  * The R4 primitive data types (hl7.org/fhir/R4/datatypes.html): which JSON values are one. Answers only yes or no, so that
  * no value can get into a message.
  */
+import { codeTable } from '../../core/code-table.ts';
 import { isSafeNarrative } from './narrative.ts';
 
 /** True when the JSON value is of the primitive type. */
@@ -91,7 +92,7 @@ function isBase64(value: unknown): boolean {
 }
 
 /** The test of each primitive type by its name. */
-export const PRIMITIVES: Readonly<Record<string, PrimitiveTest>> = {
+export const PRIMITIVES: Readonly<Record<string, PrimitiveTest>> = codeTable({
   base64Binary: isBase64,
   boolean: (value) => typeof value === 'boolean',
   canonical: isUri,
@@ -112,4 +113,4 @@ export const PRIMITIVES: Readonly<Record<string, PrimitiveTest>> = {
   url: isUri,
   uuid: (value) => typeof value === 'string' && UUID.test(value),
   xhtml: (value) => typeof value === 'string' && isSafeNarrative(value),
-};
+});

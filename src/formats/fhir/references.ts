@@ -2,6 +2,7 @@
  * References inside a FHIR resource: rewriting them, and finding the patient whose record a resource belongs to
  * (R4 CompartmentDefinition/patient, narrowed to the element that names the subject). Pure; resolves nothing itself.
  */
+import { codeTable } from '../../core/code-table.ts';
 import type { Resource } from './resource.ts';
 
 /**
@@ -28,7 +29,7 @@ export const DIRECTORY_TYPES: ReadonlySet<string> = new Set([
  * The element that names the patient, by type. `!`: it can only be a Patient. `*`: it repeats or mostly names others, so
  * that only what is certainly a Patient counts. Bare: a subject, which is a Patient unless the reference says otherwise.
  */
-const SUBJECT_ELEMENT: Readonly<Record<string, string>> = {
+const SUBJECT_ELEMENT: Readonly<Record<string, string>> = codeTable({
   Account: '*subject',
   AdverseEvent: 'subject',
   AllergyIntolerance: '!patient',
@@ -103,7 +104,7 @@ const SUBJECT_ELEMENT: Readonly<Record<string, string>> = {
   SupplyRequest: '*deliverTo',
   Task: 'for',
   VisionPrescription: '!patient',
-};
+});
 
 interface SubjectRule {
   readonly paths: readonly (readonly string[])[];

@@ -3,6 +3,7 @@
  * Sender and receiver of MSH are swapped, MSA-2 repeats MSH-10 as it came. Nothing else of the message is repeated, and
  * texts come from GatewayError, which holds no PHI.
  */
+import { codeTable } from '../../core/code-table.ts';
 import type { GatewayError } from '../../core/errors.ts';
 import { formatUuid, type Random } from '../../core/random.ts';
 import { rawHeader } from './message.ts';
@@ -210,7 +211,7 @@ function locationOf(expression: string | undefined): string[] {
 }
 
 /** HL7 table 0357. */
-const CONDITIONS: Readonly<Record<string, string>> = {
+const CONDITIONS: Readonly<Record<string, string>> = codeTable({
   100: 'Segment sequence error',
   101: 'Required field missing',
   102: 'Data type error',
@@ -223,7 +224,7 @@ const CONDITIONS: Readonly<Record<string, string>> = {
   205: 'Duplicate key identifier',
   206: 'Application record locked',
   207: 'Application internal error',
-};
+});
 
 /** Text that no delimiter of this message can break: printable ASCII, delimiters as blanks. */
 function plain(text: string, header: AckHeader, length: number): string {

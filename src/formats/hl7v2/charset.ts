@@ -4,6 +4,7 @@
  * GB 18030, Big5 and Shift_JIS can look like delimiters.
  */
 import { isAscii, isUtf8 } from 'node:buffer';
+import { codeTable } from '../../core/code-table.ts';
 import { GatewayError } from '../../core/errors.ts';
 
 /** `ascii`, or a label of the WHATWG Encoding standard. */
@@ -30,7 +31,7 @@ type LegacyCharset =
  * supersets, as the Encoding standard does: the bytes 80-9F, controls in ISO 8859, are curly quotes and dashes in practice.
  * CNS 11643-1992 and ISO IR159 (JIS X 0212) have no decoder on this platform.
  */
-const TABLE_0211: Readonly<Record<string, Charset>> = {
+const TABLE_0211: Readonly<Record<string, Charset>> = codeTable({
   ASCII: 'ascii',
   ISOIR6: 'ascii',
   '8859/1': 'windows-1252',
@@ -53,7 +54,7 @@ const TABLE_0211: Readonly<Record<string, Charset>> = {
   UNICODEUTF8: 'utf-8',
   UTF8: 'utf-8',
   UNICODEUTF16: 'utf-16be',
-};
+});
 
 /** Our charset for a code of table 0211 (`8859/1`, `UNICODE UTF-8` ...); undefined for one we cannot decode. */
 export function charsetOf(code: string): Charset | undefined {

@@ -2,6 +2,7 @@
  * A study to Changes (FHIR R4 ImagingStudy, mapping `dicom`): Patient and ImagingStudy. Codes are mapped only where the
  * object names their scheme. A study too large for one record lists fewer instances; its counts are always whole.
  */
+import { codeTable } from '../../core/code-table.ts';
 import { IMAGING_STUDY_MAX_BYTES } from '../../core/limits.ts';
 import { changeReference, type Change } from '../../formats/fhir/change.ts';
 import type { HeaderAttributes } from '../../formats/dicom/header.ts';
@@ -20,20 +21,20 @@ const DICOM_UID_SYSTEM = 'urn:dicom:uid';
 const URI_SYSTEM = 'urn:ietf:rfc:3986';
 
 /** (0010,0040), and what senders write instead. */
-const GENDER: Readonly<Record<string, string>> = { M: 'male', F: 'female', O: 'other', U: 'unknown' };
+const GENDER: Readonly<Record<string, string>> = codeTable({ M: 'male', F: 'female', O: 'other', U: 'unknown' });
 /** (0020,0060) to SNOMED CT. */
-const LATERALITY: Readonly<Record<string, readonly [string, string]>> = {
+const LATERALITY: Readonly<Record<string, readonly [string, string]>> = codeTable({
   L: ['7771000', 'Left'],
   R: ['24028007', 'Right'],
-};
+});
 /** (0008,0102) to FHIR systems (PS3.16 table 8-1). */
-const SCHEMES: Readonly<Record<string, string>> = {
+const SCHEMES: Readonly<Record<string, string>> = codeTable({
   SCT: SNOMED,
   LN: 'http://loinc.org',
   DCM,
   RADLEX: 'http://www.radlex.org',
   CPT4: 'http://www.ama-assn.org/go/cpt',
-};
+});
 
 type Json = Readonly<Record<string, unknown>>;
 

@@ -1,4 +1,5 @@
 /** AL1, and IAM with IAR and NTE, to AllergyIntolerance (maps AL1[AllergyIntolerance], IAM[AllergyIntolerance]). */
+import { codeTable } from '../../core/code-table.ts';
 import { changeReference } from '../../formats/fhir/change.ts';
 import { components, repetitions } from '../../formats/hl7v2/delimiters.ts';
 import type { Segment } from '../../formats/hl7v2/message.ts';
@@ -14,21 +15,21 @@ const CLINICAL = 'http://terminology.hl7.org/CodeSystem/allergyintolerance-clini
 const VERIFICATION = 'http://terminology.hl7.org/CodeSystem/allergyintolerance-verification';
 
 /** Table 0127 to AllergyIntolerance.category. MA and MC have none. */
-const CATEGORY: Readonly<Record<string, string>> = {
+const CATEGORY: Readonly<Record<string, string>> = codeTable({
   AA: 'biologic',
   DA: 'medication',
   EA: 'environment',
   FA: 'food',
   LA: 'environment',
   PA: 'environment',
-};
+});
 /** Table 0127 codes that say allergy; MC is a contraindication. */
 const ALLERGIES = new Set(['AA', 'DA', 'EA', 'FA', 'LA', 'MA', 'PA']);
 /** Table 0128, as criticality and as severity of the reaction. */
-const CRITICALITY: Readonly<Record<string, string>> = { SV: 'high', MI: 'low' };
-const SEVERITY: Readonly<Record<string, string>> = { SV: 'severe', MO: 'moderate', MI: 'mild' };
+const CRITICALITY: Readonly<Record<string, string>> = codeTable({ SV: 'high', MI: 'low' });
+const SEVERITY: Readonly<Record<string, string>> = codeTable({ SV: 'severe', MO: 'moderate', MI: 'mild' });
 /** Table 0436 or 0438 of IAM-17 to verificationStatus. Ours. */
-const VERIFIED: Readonly<Record<string, string>> = {
+const VERIFIED: Readonly<Record<string, string>> = codeTable({
   C: 'confirmed',
   D: 'unconfirmed',
   E: 'entered-in-error',
@@ -36,7 +37,7 @@ const VERIFIED: Readonly<Record<string, string>> = {
   P: 'unconfirmed',
   S: 'unconfirmed',
   U: 'unconfirmed',
-};
+});
 
 /** One AL1 or IAM. An allergy is known by what it is to, one for each patient: AL1 and IAM of it meet. */
 export function allergyChange(frame: ClinicalFrame, claimed: Claimed): number | undefined {

@@ -2,6 +2,7 @@
  * When an appointment is: TQ1, SCH-11, else the earliest of its resources. R4 wants instants: of a time in minutes the
  * seconds are zero, since that is what a schedule means by it (ours; of results nothing is padded).
  */
+import { codeTable } from '../../core/code-table.ts';
 import { components } from '../../formats/hl7v2/delimiters.ts';
 import { toFhirDateTime, toMillis } from '../../formats/hl7v2/dtm.ts';
 import type { Segment } from '../../formats/hl7v2/message.ts';
@@ -9,12 +10,12 @@ import { compact, dtmOf, type Context, type Element } from './context.ts';
 import { minutesOf } from './datatypes/duration.ts';
 
 /** Fields of start, duration and its unit. */
-const RESOURCE_TIMES: Readonly<Record<string, readonly [start: number, duration: number, unit: number]>> = {
+const RESOURCE_TIMES: Readonly<Record<string, readonly [start: number, duration: number, unit: number]>> = codeTable({
   AIS: [4, 7, 8],
   AIG: [8, 11, 12],
   AIL: [6, 9, 10],
   AIP: [6, 9, 10],
-};
+});
 
 interface Moment {
   readonly instant: string;

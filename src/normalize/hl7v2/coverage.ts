@@ -1,4 +1,5 @@
 /** IN1 with IN2 to Coverage (map IN1[Coverage]). IN3 and the money fields are not mapped. */
+import { codeTable } from '../../core/code-table.ts';
 import { changeReference } from '../../formats/fhir/change.ts';
 import { components, repetitions } from '../../formats/hl7v2/delimiters.ts';
 import type { Segment } from '../../formats/hl7v2/message.ts';
@@ -16,7 +17,7 @@ const SUBSCRIBER = 'http://terminology.hl7.org/CodeSystem/subscriber-relationshi
 const SUBSCRIBER_ID = 'http://hl7.org/fhir/5.0/StructureDefinition/extension-subscriberId';
 
 /** Table 0063 to subscriber-relationship, in the version 2.x codes and the numbers that X12 feeds send. */
-const RELATIONSHIP: Readonly<Record<string, string>> = {
+const RELATIONSHIP: Readonly<Record<string, string>> = codeTable({
   SEL: 'self',
   '18': 'self',
   SPO: 'spouse',
@@ -29,7 +30,7 @@ const RELATIONSHIP: Readonly<Record<string, string>> = {
   MTH: 'parent',
   FTH: 'parent',
   DOM: 'common',
-};
+});
 
 /** Adds the Coverage of one IN1 and returns its position; undefined for one that names no insurer and no plan. */
 export function coverageChange(frame: ClinicalFrame, { segment: in1, number, below }: Claimed): number | undefined {

@@ -1,4 +1,5 @@
 /** DFT_P03, DFT_P11 and BAR_P01, P02, P05, P06, P12: accounts, what is charged to them, and what it is charged for. */
+import { codeTable } from '../../core/code-table.ts';
 import { accountChange } from './account.ts';
 import { claimSegments, claimedOf, type Claimed, type ClaimRule, type Claims } from './claim.ts';
 import { chargeChange } from './ft1.ts';
@@ -10,7 +11,7 @@ import { procedureChange } from './procedure.ts';
 import { repeatedPatient } from './repeated-patient.ts';
 import { countUnmapped, restOf, type Conversion, type Structure } from './structure.ts';
 
-const RULES: Readonly<Record<string, ClaimRule>> = { ...PATIENT_SEGMENTS, FT1: { notes: true } };
+const RULES: Readonly<Record<string, ClaimRule>> = codeTable({ ...PATIENT_SEGMENTS, FT1: { notes: true } });
 
 /** DFT_P03 and P11. Throws `required-missing` without PID. */
 export function dftP03(conversion: Conversion): void {

@@ -1,4 +1,5 @@
 /** DG1 to Condition and Encounter.diagnosis (maps DG1[Condition], DG1[Encounter]). */
+import { codeTable } from '../../core/code-table.ts';
 import { changeReference } from '../../formats/fhir/change.ts';
 import { repetitions } from '../../formats/hl7v2/delimiters.ts';
 import type { Claimed } from './claim.ts';
@@ -25,7 +26,7 @@ const ASSERTED = 'http://hl7.org/fhir/StructureDefinition/condition-assertedDate
 const ROLE = 'http://terminology.hl7.org/CodeSystem/diagnosis-role';
 
 /** Table 0052 to verificationStatus. Ours: the guide has none. */
-const VERIFIED: Readonly<Record<string, string>> = { F: 'confirmed', W: 'provisional' };
+const VERIFIED: Readonly<Record<string, string>> = codeTable({ F: 'confirmed', W: 'provisional' });
 
 /** Adds the Conditions of DG1 segments, and what the visit says of them. Returns their positions. */
 export function diagnosisChanges(frame: ClinicalFrame, claimed: readonly Claimed[]): number[] {

@@ -1,4 +1,5 @@
 /** GOL to Goal, PTH to CarePlan. The guide has no maps for them: ours. */
+import { codeTable } from '../../core/code-table.ts';
 import { toFhirDate } from '../../formats/hl7v2/dtm.ts';
 import type { Claimed } from './claim.ts';
 import { clinicalMeta, encounterOf, nameOfConcept, ofPatient, subjectOf, type ClinicalFrame } from './clinical.ts';
@@ -9,7 +10,7 @@ import { notesOf } from './observation.ts';
 import { conditionReferences, wordOf } from './prb.ts';
 
 /** GOL-18 by the words in use. */
-const GOAL_STATUS: Readonly<Record<string, string>> = {
+const GOAL_STATUS: Readonly<Record<string, string>> = codeTable({
   ACCEPTED: 'accepted',
   ACHIEVED: 'completed',
   ACTIVE: 'active',
@@ -17,15 +18,15 @@ const GOAL_STATUS: Readonly<Record<string, string>> = {
   COMPLETED: 'completed',
   PLANNED: 'planned',
   PROPOSED: 'proposed',
-};
+});
 /** PTH-5 by the words in use. */
-const PLAN_STATUS: Readonly<Record<string, string>> = {
+const PLAN_STATUS: Readonly<Record<string, string>> = codeTable({
   ACTIVE: 'active',
   CANCELLED: 'revoked',
   COMPLETED: 'completed',
   DISCONTINUED: 'revoked',
   SUSPENDED: 'on-hold',
-};
+});
 
 /** Adds the Goal of one GOL; `problems`: positions of the Conditions it is for. */
 export function goalChange(

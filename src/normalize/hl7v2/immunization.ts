@@ -2,6 +2,7 @@
  * ORC, RXA, RXR and their OBX to Immunization (maps ORC[Immunization], RXA[Immunization], RXR[Immunization]). What the OBX
  * mean stands in the implementation guide of the CDC (LOINC codes below), not in that of HL7.
  */
+import { codeTable } from '../../core/code-table.ts';
 import { changeReference, type BusinessKey } from '../../formats/fhir/change.ts';
 import { parseDtm, toFhirDate } from '../../formats/hl7v2/dtm.ts';
 import { components, repetitions } from '../../formats/hl7v2/delimiters.ts';
@@ -21,7 +22,7 @@ import type { OrderFrame } from './service-request.ts';
 const FUNCTION = `${V2_TABLE}0443`;
 const ORIGIN = 'http://terminology.hl7.org/CodeSystem/immunization-origin';
 /** Source of the record (RXA-9, CDC list NIP001): what it says of its origin. `00` is the record of who gave it. */
-const ORIGINS: Readonly<Record<string, string>> = {
+const ORIGINS: Readonly<Record<string, string>> = codeTable({
   '02': 'provider',
   '03': 'record',
   '04': 'recall',
@@ -29,7 +30,7 @@ const ORIGINS: Readonly<Record<string, string>> = {
   '06': 'record',
   '07': 'school',
   '08': 'record',
-};
+});
 
 /** Adds the Changes of a vaccination. Throws `required-missing` without RXA-3 or RXA-5, `invalid-content` for an RXA-20 of no table. */
 export function immunizationChange(

@@ -1,4 +1,5 @@
 /** MDM_T01 and MDM_T02, documents: TXA and OBX to DocumentReference (maps TXA[DocumentReference], OBX[DocumentReference]). */
+import { codeTable } from '../../core/code-table.ts';
 import { GatewayError } from '../../core/errors.ts';
 import { components, repetitions } from '../../formats/hl7v2/delimiters.ts';
 import { claimedOf, type Claimed, type ClaimRule } from './claim.ts';
@@ -14,7 +15,7 @@ import type { Conversion, Structure } from './structure.ts';
 import { documentContext, documentParts, NO_CONTENT } from './txa.ts';
 import { visitObservations } from './visit-observations.ts';
 
-const RULES: Readonly<Record<string, ClaimRule>> = { TXA: {}, OBX: { notes: true } };
+const RULES: Readonly<Record<string, ClaimRule>> = codeTable({ TXA: {}, OBX: { notes: true } });
 const TEXTS = new Set(['FT', 'ST', 'TX']);
 
 /** The structure of an event. Throws `required-missing` without PID or TXA. */

@@ -1,4 +1,5 @@
 /** RXD, RXR and RXC to MedicationDispense. Ours: the guide has no table for it. */
+import { codeTable } from '../../core/code-table.ts';
 import { changeReference, type BusinessKey } from '../../formats/fhir/change.ts';
 import { repetitions } from '../../formats/hl7v2/delimiters.ts';
 import type { ChangeList } from './change-list.ts';
@@ -24,7 +25,7 @@ export interface CarriedOut {
 }
 
 /** Table 0167: whether another product was given than the one prescribed. */
-const SUBSTITUTED: Readonly<Record<string, boolean>> = { N: false, G: true, T: true, '0': false };
+const SUBSTITUTED: Readonly<Record<string, boolean>> = codeTable({ N: false, G: true, T: true, '0': false });
 
 /** Adds the Change of a dispense and returns its position. Throws `required-missing` without RXD-2. */
 export function dispenseChange(

@@ -1,8 +1,9 @@
 /** Tables 0038 and 0119 to MedicationRequest.status. Ours: the guide maps them to ServiceRequest only. */
+import { codeTable } from '../../core/code-table.ts';
 import type { Segment } from '../../formats/hl7v2/message.ts';
 import { firstOf, type Context } from './context.ts';
 
-const BY_STATUS: Readonly<Record<string, string>> = {
+const BY_STATUS: Readonly<Record<string, string>> = codeTable({
   A: 'active',
   CA: 'cancelled',
   CM: 'completed',
@@ -12,9 +13,9 @@ const BY_STATUS: Readonly<Record<string, string>> = {
   IP: 'active',
   RP: 'stopped',
   SC: 'active',
-};
+});
 
-const BY_CONTROL: Readonly<Record<string, string>> = {
+const BY_CONTROL: Readonly<Record<string, string>> = codeTable({
   AF: 'active',
   CA: 'active',
   CR: 'cancelled',
@@ -33,7 +34,7 @@ const BY_CONTROL: Readonly<Record<string, string>> = {
   RL: 'active',
   RO: 'active',
   RQ: 'active',
-};
+});
 
 /** Statuses in the order in which they follow each other; what is behind a status is not undone by it. */
 export const MEDICATION_COURSE: readonly string[] = ['completed', 'stopped', 'cancelled', 'entered-in-error'];

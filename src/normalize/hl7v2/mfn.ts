@@ -2,6 +2,7 @@
  * MFN_M02 and MFN_M05, master files: staff to Practitioner and PractitionerRole, places to Location. No patient in them: they
  * are of the directory. The guide has no maps for them: ours.
  */
+import { codeTable } from '../../core/code-table.ts';
 import { GatewayError } from '../../core/errors.ts';
 import { changeReference } from '../../formats/fhir/change.ts';
 import { components, repetitions } from '../../formats/hl7v2/delimiters.ts';
@@ -21,7 +22,15 @@ import { countUnmapped, type Conversion } from './structure.ts';
 import { GENDER } from './tables.ts';
 
 /** MFE-1, table 0180: what became of the entry. */
-const ACTIVE: Readonly<Record<string, boolean>> = { MAD: true, MUP: true, MAC: true, MDC: false, MDL: false };
+const ACTIVE: Readonly<Record<string, boolean>> = codeTable({
+  MAD: true,
+  MUP: true,
+  MAC: true,
+  MDC: false,
+  MDL: false,
+});
+/** STF-7, table 0183. */
+const STAFF_ACTIVE: Readonly<Record<string, boolean>> = codeTable({ A: true, I: false });
 const READ_ELSEWHERE = new Set(['MSH', 'MFI', 'EVN', 'SFT', 'MFE']);
 
 /** MFN_M02, staff. Throws `required-missing` without STF. */
@@ -73,7 +82,7 @@ function staffChange(
     context.omissions.push({ location: `${location}-2`, reason: 'no-code' });
     return;
   }
-  const stated = { A: true, I: false }[firstOf(context, stf.field(7)) ?? ''];
+  const stated = STAFF_ACTIVE[firstOf(context, stf.field(7)) ?? ''];
   const each = (n: number): readonly string[] => repetitions(stf.field(n), context.by);
   const practitioner = list.add({
     type: 'Practitioner',

@@ -1,4 +1,5 @@
 /** What messages of orders begin with: patients and their visits, repeated, with allergies and coverage; and the diagnoses of each order. */
+import { codeTable } from '../../core/code-table.ts';
 import { changeReference } from '../../formats/fhir/change.ts';
 import { accountChange } from './account.ts';
 import { claimedOf, claimSegments, type Claimed, type ClaimRule, type Claims } from './claim.ts';
@@ -12,7 +13,12 @@ import type { OrderFrame } from './service-request.ts';
 import { restOf, type Conversion } from './structure.ts';
 import { visitObservations } from './visit-observations.ts';
 
-const RULES: Readonly<Record<string, ClaimRule>> = { AL1: {}, DG1: { notes: true }, IN1: { below: ['IN2'] }, GT1: {} };
+const RULES: Readonly<Record<string, ClaimRule>> = codeTable({
+  AL1: {},
+  DG1: { notes: true },
+  IN1: { below: ['IN2'] },
+  GT1: {},
+});
 
 /** The orders of one patient. */
 export interface PatientOrders {

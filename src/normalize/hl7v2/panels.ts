@@ -3,13 +3,14 @@
  * resource that anybody can read. Beyond PANEL_MAX_RESULTS the results are named by panels, Observations with `hasMember` and
  * without a value, and the report names the panels.
  */
+import { codeTable } from '../../core/code-table.ts';
 import { PANEL_MAX_RESULTS } from '../../core/limits.ts';
 import { changeReference, type BusinessKey } from '../../formats/fhir/change.ts';
 import type { ChangeList } from './change-list.ts';
 import type { Element } from './context.ts';
 
 /** DiagnosticReport.status to Observation.status, where they differ. */
-const STATUS: Readonly<Record<string, string>> = { partial: 'preliminary', appended: 'amended' };
+const STATUS: Readonly<Record<string, string>> = codeTable({ partial: 'preliminary', appended: 'amended' });
 
 export interface PanelFrame {
   /** Key of the report. */

@@ -1,4 +1,5 @@
 /** Fields of PID and PD1 that are extensions of Patient (maps PID[Patient], PD1[Patient]; US Core for PID-10 and PID-22). */
+import { codeTable } from '../../core/code-table.ts';
 import { components, repetitions } from '../../formats/hl7v2/delimiters.ts';
 import type { Segment } from '../../formats/hl7v2/message.ts';
 import { codeOf, compact, extension, firstOf, present, type Context, type Element } from './context.ts';
@@ -59,10 +60,10 @@ const RACE_CODES = 'urn:oid:2.16.840.1.113883.6.238';
 const OMB_RACES = new Set(['1002-5', '2028-9', '2054-5', '2076-8', '2106-3']);
 const OMB_ETHNICITIES = new Set(['2135-2', '2186-5']);
 /** Table 0189 to the codes of CDC Race and Ethnicity. */
-const ETHNICITY: Readonly<Record<string, readonly [string, string]>> = {
+const ETHNICITY: Readonly<Record<string, readonly [string, string]>> = codeTable({
   H: ['2135-2', 'Hispanic or Latino'],
   N: ['2186-5', 'Not Hispanic or Latino'],
-};
+});
 
 /** US Core race or ethnicity, where the codes are those of CDC; other codes stay as text. */
 function usCore(context: Context, name: string, raw: string, categories: ReadonlySet<string>): Element | undefined {

@@ -2,6 +2,7 @@
  * The segments that stand beside PID and PV1 in ADT, BAR, DFT, REF and SIU alike: allergies, diagnoses, procedures, coverage,
  * guarantors, next of kin, teams. Read once, the same way for all.
  */
+import { codeTable } from '../../core/code-table.ts';
 import { changeReference } from '../../formats/fhir/change.ts';
 import { allergyChange } from './allergy.ts';
 import { careTeamChange } from './care-team.ts';
@@ -19,7 +20,7 @@ import { rolesOf } from './role.ts';
 import { countUnmapped } from './structure.ts';
 
 /** The segments read here, with what hangs on them. */
-export const PATIENT_SEGMENTS: Readonly<Record<string, ClaimRule>> = {
+export const PATIENT_SEGMENTS: Readonly<Record<string, ClaimRule>> = codeTable({
   AL1: {},
   IAM: { notes: true, below: ['IAR'] },
   DG1: { notes: true },
@@ -27,7 +28,7 @@ export const PATIENT_SEGMENTS: Readonly<Record<string, ClaimRule>> = {
   IN1: { below: ['IN2'] },
   GT1: {},
   DB1: {},
-};
+});
 
 export interface PatientSegments {
   readonly conditions: readonly number[];

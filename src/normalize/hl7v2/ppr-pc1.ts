@@ -1,4 +1,5 @@
 /** PPR_PC1, PGL_PC6 and PPP_PCB: problems, goals and pathways, in whichever order they are nested. */
+import { codeTable } from '../../core/code-table.ts';
 import type { Claimed, ClaimRule } from './claim.ts';
 import { goalChange, pathwayChange } from './goal.ts';
 import { patientResults } from './oru-r01.ts';
@@ -7,7 +8,7 @@ import { repeatedPatient } from './repeated-patient.ts';
 import { countUnmapped, type Structure } from './structure.ts';
 
 const HANGING: ClaimRule = { notes: true, roles: true };
-const RULES: Readonly<Record<string, ClaimRule>> = { PRB: HANGING, GOL: HANGING, PTH: HANGING };
+const RULES: Readonly<Record<string, ClaimRule>> = codeTable({ PRB: HANGING, GOL: HANGING, PTH: HANGING });
 
 /** `deletes`: the event takes what it names back. Throws `required-missing` without PID. */
 export function pathways(deletes = false): Structure {

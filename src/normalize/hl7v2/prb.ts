@@ -1,4 +1,5 @@
 /** PRB to Condition on the problem list. The guide has no map for it: ours. */
+import { codeTable } from '../../core/code-table.ts';
 import { changeReference } from '../../formats/fhir/change.ts';
 import type { Claimed } from './claim.ts';
 import { clinicalMeta, encounterOf, nameOfConcept, ofPatient, subjectOf, type ClinicalFrame } from './clinical.ts';
@@ -15,7 +16,7 @@ const CATEGORY = 'http://terminology.hl7.org/CodeSystem/condition-category';
 const ASSERTED = 'http://hl7.org/fhir/StructureDefinition/condition-assertedDate';
 
 /** PRB-14, a user-defined table, by the words in use. */
-const LIFE_CYCLE: Readonly<Record<string, string>> = {
+const LIFE_CYCLE: Readonly<Record<string, string>> = codeTable({
   ACTIVE: 'active',
   CLOSED: 'resolved',
   INACTIVE: 'inactive',
@@ -23,9 +24,9 @@ const LIFE_CYCLE: Readonly<Record<string, string>> = {
   RELAPSE: 'relapse',
   REMISSION: 'remission',
   RESOLVED: 'resolved',
-};
+});
 /** PRB-13, confirmation, by the words in use. */
-const CONFIRMATION: Readonly<Record<string, string>> = {
+const CONFIRMATION: Readonly<Record<string, string>> = codeTable({
   CONFIRMED: 'confirmed',
   DIFFERENTIAL: 'differential',
   PROVISIONAL: 'provisional',
@@ -33,7 +34,7 @@ const CONFIRMATION: Readonly<Record<string, string>> = {
   'RULED OUT': 'refuted',
   SUSPECTED: 'unconfirmed',
   UNCONFIRMED: 'unconfirmed',
-};
+});
 const OVER = new Set(['inactive', 'remission', 'resolved']);
 
 /** Adds the Condition of one PRB; `deletes`: the event does. Undefined for a problem without a code. */

@@ -1,4 +1,5 @@
 /** REF_I12, referrals: RF1 and PRD to ServiceRequest. The guide has no map for it: ours. */
+import { codeTable } from '../../core/code-table.ts';
 import { GatewayError } from '../../core/errors.ts';
 import { changeReference, type BusinessKey } from '../../formats/fhir/change.ts';
 import { components, repetitions } from '../../formats/hl7v2/delimiters.ts';
@@ -27,13 +28,18 @@ import { repeatedPatient } from './repeated-patient.ts';
 import type { Structure } from './structure.ts';
 import { PRIORITY } from './tables.ts';
 
-const RULES: Readonly<Record<string, ClaimRule>> = { ...PATIENT_SEGMENTS, RF1: { notes: true }, PRD: {} };
+const RULES: Readonly<Record<string, ClaimRule>> = codeTable({ ...PATIENT_SEGMENTS, RF1: { notes: true }, PRD: {} });
 const REFERRAL: Element = {
   coding: [{ system: 'http://snomed.info/sct', code: '3457005', display: 'Patient referral' }],
 };
 
 /** Table 0283. A referral that waits for an answer is out all the same. */
-const REFERRAL_STATUS: Readonly<Record<string, string>> = { A: 'active', E: 'revoked', P: 'active', R: 'revoked' };
+const REFERRAL_STATUS: Readonly<Record<string, string>> = codeTable({
+  A: 'active',
+  E: 'revoked',
+  P: 'active',
+  R: 'revoked',
+});
 
 /** The structure of an event: I12 and I15 to I13 state, I14 takes back. Throws `required-missing` without PID or RF1. */
 export function ref(event: string): Structure {

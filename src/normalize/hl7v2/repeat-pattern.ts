@@ -1,4 +1,5 @@
 /** Repeat patterns (HL7 table 0335) to Timing: what the pattern means, and its code. */
+import { codeTable } from '../../core/code-table.ts';
 import { compact, type Element } from './context.ts';
 import { V2_TABLE } from './datatypes/codeable-concept.ts';
 
@@ -8,10 +9,10 @@ const ABBREVIATION = 'http://terminology.hl7.org/CodeSystem/v3-GTSAbbreviation';
 const ABBREVIATIONS = new Set('Q1H Q2H Q3H Q4H Q6H Q8H QD BID TID QID QOD AM PM BED WK MO'.split(' '));
 
 /** Letters of `Q<n><letter>` to UCUM units. */
-const STEPS: Readonly<Record<string, string>> = { S: 's', M: 'min', H: 'h', D: 'd', W: 'wk', L: 'mo' };
+const STEPS: Readonly<Record<string, string>> = codeTable({ S: 's', M: 'min', H: 'h', D: 'd', W: 'wk', L: 'mo' });
 
 /** Patterns with a meaning of their own: frequency, period, unit, and the event they hang on. */
-const NAMED: Readonly<Record<string, Element>> = {
+const NAMED: Readonly<Record<string, Element>> = codeTable({
   ONCE: { count: 1 },
   QD: { frequency: 1, period: 1, periodUnit: 'd' },
   BID: { frequency: 2, period: 1, periodUnit: 'd' },
@@ -22,7 +23,7 @@ const NAMED: Readonly<Record<string, Element>> = {
   QPM: { frequency: 1, period: 1, periodUnit: 'd', when: ['EVE'] },
   QHS: { frequency: 1, period: 1, periodUnit: 'd', when: ['HS'] },
   QSHIFT: { frequency: 1, period: 8, periodUnit: 'h' },
-};
+});
 
 export interface RepeatPattern {
   /** Members of Timing.repeat. */

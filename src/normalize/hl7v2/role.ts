@@ -1,4 +1,5 @@
 /** ROL and PRT: who takes part in what (maps ROL[...], PRT[...]). Persons are practitioners: tables 0443 and 0912 name no others. */
+import { codeTable } from '../../core/code-table.ts';
 import { repetitions } from '../../formats/hl7v2/delimiters.ts';
 import type { Segment } from '../../formats/hl7v2/message.ts';
 import type { ChangeList } from './change-list.ts';
@@ -8,12 +9,12 @@ import { conceptOf, mappedTo, V2_TABLE } from './datatypes/codeable-concept.ts';
 const PARTICIPATION = 'http://terminology.hl7.org/CodeSystem/v3-ParticipationType';
 
 /** Table 0443 to v3-ParticipationType. */
-const PARTICIPATIONS: Readonly<Record<string, Element>> = {
+const PARTICIPATIONS: Readonly<Record<string, Element>> = codeTable({
   AD: { system: PARTICIPATION, code: 'ADM', display: 'admitter' },
   AT: { system: PARTICIPATION, code: 'ATND', display: 'attender' },
   CP: { system: PARTICIPATION, code: 'CON', display: 'consultant' },
   RP: { system: PARTICIPATION, code: 'REF', display: 'referrer' },
-};
+});
 
 export interface Role {
   /** First component of ROL-3 or PRT-4. */

@@ -1,4 +1,5 @@
 /** What RXA says wherever it comes: when, how much, by whom, and whether it was done (maps RXA[Immunization]). */
+import { codeTable } from '../../core/code-table.ts';
 import { GatewayError } from '../../core/errors.ts';
 import { repetitions } from '../../formats/hl7v2/delimiters.ts';
 import type { Segment } from '../../formats/hl7v2/message.ts';
@@ -8,12 +9,12 @@ import { conceptOf } from './datatypes/codeable-concept.ts';
 import { quantityOf } from './datatypes/quantity.ts';
 
 /** Table 0322, completion status. `PA` is completed for a vaccine: there is no part of a status. */
-const COMPLETION: Readonly<Record<string, string>> = {
+const COMPLETION: Readonly<Record<string, string>> = codeTable({
   CP: 'completed',
   PA: 'completed',
   RE: 'not-done',
   NA: 'not-done',
-};
+});
 
 /** RXA-21 `D` withdraws; RXA-20 otherwise; empty is completed. Throws `invalid-content` for a code of no table. */
 export function rxaStatus(context: Context, rxa: Segment): string {

@@ -1,4 +1,5 @@
 /** SIU_S12, appointments: SCH, AIS, AIG, AIL, AIP to Appointment (maps SCH[Appointment], AIS[Appointment] ...). */
+import { codeTable } from '../../core/code-table.ts';
 import { GatewayError } from '../../core/errors.ts';
 import { changeReference, type BusinessKey } from '../../formats/fhir/change.ts';
 import { components, repetitions } from '../../formats/hl7v2/delimiters.ts';
@@ -17,7 +18,7 @@ import { repeatedPatient, type RepeatedPatient } from './repeated-patient.ts';
 import type { Structure } from './structure.ts';
 import { visitObservations } from './visit-observations.ts';
 
-const RULES: Readonly<Record<string, ClaimRule>> = {
+const RULES: Readonly<Record<string, ClaimRule>> = codeTable({
   ...PATIENT_SEGMENTS,
   SCH: { notes: true },
   TQ1: { notes: true },
@@ -26,19 +27,19 @@ const RULES: Readonly<Record<string, ClaimRule>> = {
   AIG: { notes: true },
   AIL: { notes: true },
   AIP: { notes: true },
-};
+});
 const RESOURCES = ['AIS', 'AIG', 'AIL', 'AIP'];
 
 /** Status that an event states, whatever SCH-25 says. */
-const EVENT_STATUS: Readonly<Record<string, string>> = {
+const EVENT_STATUS: Readonly<Record<string, string>> = codeTable({
   S15: 'cancelled',
   // Ours: what is discontinued takes place no more.
   S16: 'cancelled',
   S17: 'entered-in-error',
   S26: 'noshow',
-};
+});
 /** Table 0278, in capitals. Ours: Discontinued, Overbook. Blocked says nothing of a patient's appointment. */
-const FILLER_STATUS: Readonly<Record<string, string>> = {
+const FILLER_STATUS: Readonly<Record<string, string>> = codeTable({
   PENDING: 'pending',
   WAITLIST: 'waitlist',
   BOOKED: 'booked',
@@ -51,14 +52,14 @@ const FILLER_STATUS: Readonly<Record<string, string>> = {
   DISCONTINUED: 'cancelled',
   DELETED: 'entered-in-error',
   NOSHOW: 'noshow',
-};
+});
 /** Table 0278 to AppointmentParticipant.status. */
-const PARTICIPANT_STATUS: Readonly<Record<string, string>> = {
+const PARTICIPANT_STATUS: Readonly<Record<string, string>> = codeTable({
   CANCELLED: 'declined',
   DELETED: 'declined',
   PENDING: 'needs-action',
   WAITLIST: 'needs-action',
-};
+});
 /** Statuses that R4 (app-3) lets stand without a time. */
 const TIMELESS = new Set(['cancelled', 'waitlist', 'proposed']);
 

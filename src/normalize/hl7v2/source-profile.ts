@@ -2,6 +2,7 @@
  * What the gateway must know of a source to read its messages: its clock, its character set, the systems (URIs) for what its
  * identifiers and codes leave unsaid, what its local codes mean, and whose numbers it may write for.
  */
+import { codeTable } from '../../core/code-table.ts';
 import { GatewayError } from '../../core/errors.ts';
 import type { BusinessKey } from '../../formats/fhir/change.ts';
 import { charsetOf, type Charset } from '../../formats/hl7v2/charset.ts';
@@ -89,10 +90,10 @@ export interface Assigner {
 const PATIENT_NUMBERS = new Set(['', 'MR', 'PI', 'PT', 'U']);
 
 /** National number types whose registry is the same whoever sends them. */
-const NATIONAL: Readonly<Record<string, string>> = {
+const NATIONAL: Readonly<Record<string, string>> = codeTable({
   NPI: 'http://hl7.org/fhir/sid/us-npi',
   SS: 'http://hl7.org/fhir/sid/us-ssn',
-};
+});
 
 /**
  * System of an identifier (DESIGN section 6): the assigner's OID or URI; else the source's namespace table; else a system

@@ -1,4 +1,5 @@
 /** SPM, and OBR where there is no SPM, to Specimen (maps SPM[Specimen], OBR[Specimen], SPS[Specimen-Source]). */
+import { codeTable } from '../../core/code-table.ts';
 import { changeReference, type BusinessKey } from '../../formats/fhir/change.ts';
 import { components, repetitions, subcomponents } from '../../formats/hl7v2/delimiters.ts';
 import type { Segment } from '../../formats/hl7v2/message.ts';
@@ -26,7 +27,7 @@ export interface SpecimenFrame {
 }
 
 /** Table 0136 to Specimen.status (SPM-20). */
-const AVAILABILITY: Readonly<Record<string, string>> = { Y: 'available', N: 'unavailable' };
+const AVAILABILITY: Readonly<Record<string, string>> = codeTable({ Y: 'available', N: 'unavailable' });
 
 /** Adds the Change of a specimen and returns its position. */
 export function specimenChange(context: Context, list: ChangeList, group: SpecimenGroup, frame: SpecimenFrame): number {

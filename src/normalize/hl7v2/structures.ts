@@ -1,4 +1,5 @@
 /** Which message types and events are taken, and what converts them: the one table of message structures. */
+import { codeTable } from '../../core/code-table.ts';
 import { adt, adtA17 } from './adt.ts';
 import { adtAccounts } from './adt-account.ts';
 import { adtLink, adtMerge } from './adt-merge.ts';
@@ -20,7 +21,7 @@ import type { Structure } from './structure.ts';
 import { vxuV04 } from './vxu-v04.ts';
 
 /** Message code (MSH-9.1) to trigger event (MSH-9.2) to its structure. */
-export const STRUCTURES: Readonly<Record<string, Readonly<Record<string, Structure>>>> = {
+export const STRUCTURES: Readonly<Record<string, Readonly<Record<string, Structure>>>> = codeTable({
   ADT: {
     A01: adt('A01'),
     A02: adt('A02'),
@@ -121,4 +122,4 @@ export const STRUCTURES: Readonly<Record<string, Readonly<Record<string, Structu
   PPP: { PCB: pathways(), PCC: pathways(), PCD: pathways(true) },
   REF: { I12: ref('I12'), I13: ref('I13'), I14: ref('I14') },
   MFN: { M02: mfnM02, M05: mfnM05 },
-};
+});

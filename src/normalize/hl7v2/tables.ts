@@ -2,23 +2,24 @@
  * HL7 tables to FHIR value sets, as the concept maps of the v2-to-FHIR guide give them. Where the guide is silent the entry
  * is ours and marked so; docs/hl7v2.md lists them.
  */
+import { codeTable } from '../../core/code-table.ts';
 import type { Element } from './context.ts';
 
 /** Table 0001 to Patient.gender. */
-export const GENDER: Readonly<Record<string, string>> = {
+export const GENDER: Readonly<Record<string, string>> = codeTable({
   F: 'female',
   M: 'male',
   O: 'other',
   U: 'unknown',
   A: 'other',
   N: 'other',
-};
+});
 
 const MARITAL = 'http://terminology.hl7.org/CodeSystem/v3-MaritalStatus';
 const NULL_FLAVOR = 'http://terminology.hl7.org/CodeSystem/v3-NullFlavor';
 
 /** Table 0002 to v3-MaritalStatus. */
-export const MARITAL_STATUS: Readonly<Record<string, Element>> = {
+export const MARITAL_STATUS: Readonly<Record<string, Element>> = codeTable({
   A: { system: MARITAL, code: 'L', display: 'Legally Separated' },
   B: { system: MARITAL, code: 'U', display: 'unmarried' },
   C: { system: MARITAL, code: 'C', display: 'Common Law' },
@@ -35,23 +36,23 @@ export const MARITAL_STATUS: Readonly<Record<string, Element>> = {
   O: { system: NULL_FLAVOR, code: 'OTH', display: 'other' },
   T: { system: NULL_FLAVOR, code: 'NAVU', display: 'Not available' },
   U: { system: NULL_FLAVOR, code: 'UNK', display: 'unknown' },
-};
+});
 
 const ACT_CODE = 'http://terminology.hl7.org/CodeSystem/v3-ActCode';
 
 /** Table 0004 to Encounter.class; other codes stay codes of table 0004. */
-export const ENCOUNTER_CLASS: Readonly<Record<string, Element>> = {
+export const ENCOUNTER_CLASS: Readonly<Record<string, Element>> = codeTable({
   E: { system: ACT_CODE, code: 'EMER', display: 'emergency' },
   I: { system: ACT_CODE, code: 'IMP', display: 'inpatient encounter' },
   O: { system: ACT_CODE, code: 'AMB', display: 'ambulatory' },
   P: { system: ACT_CODE, code: 'PRENC', display: 'pre-admission' },
-};
+});
 
 /** Encounter.class where PV1-2 is empty: R4 wants one. */
 export const UNKNOWN_CLASS: Element = { system: NULL_FLAVOR, code: 'UNK', display: 'unknown' };
 
 /** Table 0004 to Encounter.status, where no event and no PV1-45 says it. */
-export const CLASS_STATUS: Readonly<Record<string, string>> = {
+export const CLASS_STATUS: Readonly<Record<string, string>> = codeTable({
   E: 'in-progress',
   I: 'in-progress',
   O: 'in-progress',
@@ -61,10 +62,10 @@ export const CLASS_STATUS: Readonly<Record<string, string>> = {
   C: 'in-progress',
   N: 'in-progress',
   U: 'unknown',
-};
+});
 
 /** Table 0085 to Observation.status. Ours: B I N O R S U V; and A, which the map gives a text but no code. */
-export const OBSERVATION_STATUS: Readonly<Record<string, string>> = {
+export const OBSERVATION_STATUS: Readonly<Record<string, string>> = codeTable({
   A: 'amended',
   B: 'amended',
   C: 'corrected',
@@ -80,10 +81,10 @@ export const OBSERVATION_STATUS: Readonly<Record<string, string>> = {
   V: 'final',
   W: 'entered-in-error',
   X: 'cancelled',
-};
+});
 
 /** Table 0123 to DiagnosticReport.status. Ours: A M N. Y and Z say that there is no such order or patient: no report. */
-export const REPORT_STATUS: Readonly<Record<string, string>> = {
+export const REPORT_STATUS: Readonly<Record<string, string>> = codeTable({
   A: 'partial',
   C: 'corrected',
   F: 'final',
@@ -95,13 +96,13 @@ export const REPORT_STATUS: Readonly<Record<string, string>> = {
   R: 'partial',
   S: 'registered',
   X: 'cancelled',
-};
+});
 
 /**
  * How far a status has come. Added to the source time as milliseconds, so that of two statements of one time the
  * more advanced stands, in whatever order they arrive.
  */
-export const STATUS_RANK: Readonly<Record<string, number>> = {
+export const STATUS_RANK: Readonly<Record<string, number>> = codeTable({
   unknown: 0,
   registered: 0,
   partial: 1,
@@ -111,10 +112,10 @@ export const STATUS_RANK: Readonly<Record<string, number>> = {
   corrected: 4,
   cancelled: 5,
   'entered-in-error': 6,
-};
+});
 
 /** Table 0038 to ServiceRequest.status. Ours: A. */
-export const ORDER_STATUS: Readonly<Record<string, string>> = {
+export const ORDER_STATUS: Readonly<Record<string, string>> = codeTable({
   A: 'active',
   CA: 'revoked',
   CM: 'completed',
@@ -124,10 +125,10 @@ export const ORDER_STATUS: Readonly<Record<string, string>> = {
   IP: 'active',
   RP: 'revoked',
   SC: 'active',
-};
+});
 
 /** Table 0119 to ServiceRequest.status; what is not here says nothing about it. */
-export const ORDER_CONTROL_STATUS: Readonly<Record<string, string>> = {
+export const ORDER_CONTROL_STATUS: Readonly<Record<string, string>> = codeTable({
   AF: 'active',
   CA: 'active',
   CR: 'revoked',
@@ -147,19 +148,19 @@ export const ORDER_CONTROL_STATUS: Readonly<Record<string, string>> = {
   RL: 'active',
   RO: 'active',
   RQ: 'active',
-};
+});
 
 /** How far an order has come, as STATUS_RANK: of two statements of one time the more advanced stands. */
-export const ORDER_RANK: Readonly<Record<string, number>> = {
+export const ORDER_RANK: Readonly<Record<string, number>> = codeTable({
   active: 0,
   'on-hold': 1,
   completed: 2,
   revoked: 3,
   'entered-in-error': 4,
-};
+});
 
 /** Table 0027 / 0485 to ServiceRequest.priority. */
-export const PRIORITY: Readonly<Record<string, string>> = { S: 'stat', A: 'asap', R: 'routine' };
+export const PRIORITY: Readonly<Record<string, string>> = codeTable({ S: 'stat', A: 'asap', R: 'routine' });
 
 /** Table 0078 codes that are codes of v3-ObservationInterpretation too. */
 export const INTERPRETATIONS: ReadonlySet<string> = new Set(
@@ -169,7 +170,7 @@ export const INTERPRETATIONS: ReadonlySet<string> = new Set(
 );
 
 /** Table 0074, diagnostic service section, to Observation.category; the rest is laboratory. Ours. */
-export const SECTION_CATEGORY: Readonly<Record<string, string>> = {
+export const SECTION_CATEGORY: Readonly<Record<string, string>> = codeTable({
   AU: 'exam',
   CT: 'imaging',
   CTH: 'procedure',
@@ -192,7 +193,7 @@ export const SECTION_CATEGORY: Readonly<Record<string, string>> = {
   RX: 'imaging',
   VUS: 'imaging',
   XRC: 'imaging',
-};
+});
 
 /** LOINC codes of the R4 vital signs profiles. */
 export const VITAL_SIGNS: ReadonlySet<string> = new Set(
@@ -203,7 +204,7 @@ const ROLE = 'http://terminology.hl7.org/CodeSystem/v3-RoleCode';
 const CONTACT_ROLE = 'http://terminology.hl7.org/CodeSystem/v2-0131';
 
 /** Table 0063, relationship, where its codes have another code in FHIR; the rest stay codes of table 0063. */
-export const RELATIONSHIP: Readonly<Record<string, Element>> = {
+export const RELATIONSHIP: Readonly<Record<string, Element>> = codeTable({
   SEL: { system: ROLE, code: 'ONESELF', display: 'self' },
   SPO: { system: ROLE, code: 'SPS', display: 'spouse' },
   DOM: { system: ROLE, code: 'SIGOTHR', display: 'significant other' },
@@ -225,10 +226,10 @@ export const RELATIONSHIP: Readonly<Record<string, Element>> = {
   EMC: { system: CONTACT_ROLE, code: 'C', display: 'Emergency Contact' },
   UNK: { system: CONTACT_ROLE, code: 'U', display: 'Unknown' },
   OTH: { system: CONTACT_ROLE, code: 'O', display: 'Other' },
-};
+});
 
 /** ISO 639-2 codes and HL7 habits of PID-15 to BCP 47. */
-export const LANGUAGE: Readonly<Record<string, string>> = {
+export const LANGUAGE: Readonly<Record<string, string>> = codeTable({
   ARA: 'ar',
   CHI: 'zh',
   DEU: 'de',
@@ -252,4 +253,4 @@ export const LANGUAGE: Readonly<Record<string, string>> = {
   UKR: 'uk',
   VIE: 'vi',
   ZHO: 'zh',
-};
+});

@@ -1,4 +1,5 @@
 /** TXA to DocumentReference (map TXA[DocumentReference]). What the document says comes from OBX (`mdm-t02.ts`). */
+import { codeTable } from '../../core/code-table.ts';
 import { changeReference, type BusinessKey } from '../../formats/fhir/change.ts';
 import { repetitions } from '../../formats/hl7v2/delimiters.ts';
 import { toFhirInstant } from '../../formats/hl7v2/dtm.ts';
@@ -15,7 +16,7 @@ const ALTERNATE_CODES = 'http://hl7.org/fhir/StructureDefinition/alternate-codes
 const ABSENT = 'http://hl7.org/fhir/StructureDefinition/data-absent-reason';
 
 /** Table 0271 to docStatus. Ours: the guide names the field but no codes. */
-const DOC_STATUS: Readonly<Record<string, string>> = {
+const DOC_STATUS: Readonly<Record<string, string>> = codeTable({
   AU: 'final',
   DI: 'preliminary',
   DO: 'preliminary',
@@ -23,25 +24,25 @@ const DOC_STATUS: Readonly<Record<string, string>> = {
   IP: 'preliminary',
   LA: 'final',
   PA: 'preliminary',
-};
+});
 /** Table 0273 to status. Ours: the guide says `current` for AV only; CA is deleted, OB replaced. UN stays current, beside its code. */
-const AVAILABILITY: Readonly<Record<string, string>> = {
+const AVAILABILITY: Readonly<Record<string, string>> = codeTable({
   AV: 'current',
   CA: 'entered-in-error',
   OB: 'superseded',
   UN: 'current',
-};
+});
 /** Table 0272, and the sensitivity codes that the guide adds to it. */
 const CONFIDENTIALITY_CODES = new Set(['R', 'V']);
 const SENSITIVITY_CODES = new Set(['ETH', 'PSY', 'STD']);
 
 /** How a document stands to the one of TXA-13. T10 and T09 replace it, T05 and T06 add to it. */
-const RELATIONS: Readonly<Record<string, string>> = {
+const RELATIONS: Readonly<Record<string, string>> = codeTable({
   T05: 'appends',
   T06: 'appends',
   T09: 'replaces',
   T10: 'replaces',
-};
+});
 
 /** Content where a message has none (T01, T03 ...): R4 wants one. */
 export const NO_CONTENT: Element = { attachment: { extension: [{ url: ABSENT, valueCode: 'unknown' }] } };

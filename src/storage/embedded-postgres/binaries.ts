@@ -19,6 +19,7 @@ import {
 import { createRequire } from 'node:module';
 import { homedir, tmpdir, userInfo } from 'node:os';
 import { basename, dirname, join, relative } from 'node:path';
+import { codeTable } from '../../core/code-table.ts';
 import { GatewayError } from '../../core/errors.ts';
 import { canReach, type Account } from './account.ts';
 
@@ -30,7 +31,7 @@ export interface Binaries {
 }
 
 /** npm's names of operating systems and processors in the package names. */
-const PLATFORM: Readonly<Record<string, string>> = { linux: 'linux', darwin: 'darwin' };
+const PLATFORM: Readonly<Record<string, string>> = codeTable({ linux: 'linux', darwin: 'darwin' });
 
 interface Package {
   readonly root: string;

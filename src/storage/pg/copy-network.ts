@@ -3,17 +3,18 @@
  * evidence, members, and what others have signed. `rebuild` carries it over, or the witness could be led to sign a second history.
  * Mirrored content stays behind: its owners upload it again.
  */
+import { codeTable } from '../../core/code-table.ts';
 import { storeError } from './errors.ts';
 import type { Pool } from './pool.ts';
 
-const TABLES: Readonly<Record<string, string>> = {
+const TABLES: Readonly<Record<string, string>> = codeTable({
   accepted_checkpoint: 'role, origin, size, root, note, frozen',
   equivocation: 'origin, size, found_at, first_note, second_note',
   cosignature: 'cosigner, size, root, line, at',
   mirror_receipt: 'mirror, size, blobs, receipt',
   published_checkpoint: 'one, size, root, checkpoint',
   member: 'origin, issued, note',
-};
+});
 
 /** Statements that were kept before they were anchored: by this schema, or by the one before. */
 const STATEMENTS: readonly (readonly [table: string, statements: string])[] = [

@@ -1,18 +1,19 @@
 /** XAD to Address (maps XAD[Address], SAD[Address], tables AddressType). */
+import { codeTable } from '../../../core/code-table.ts';
 import { components, subcomponents } from '../../../formats/hl7v2/delimiters.ts';
 import { compact, periodOf, present, textOf, type Context, type Element } from '../context.ts';
 
 /** Table 0190 to Address.use. */
-const ADDRESS_USE: Readonly<Record<string, string>> = {
+const ADDRESS_USE: Readonly<Record<string, string>> = codeTable({
   BA: 'old',
   BI: 'billing',
   C: 'temp',
   B: 'work',
   H: 'home',
   O: 'work',
-};
+});
 /** Table 0190 to Address.type. */
-const ADDRESS_TYPE: Readonly<Record<string, string>> = { M: 'postal', SH: 'postal' };
+const ADDRESS_TYPE: Readonly<Record<string, string>> = codeTable({ M: 'postal', SH: 'postal' });
 
 /** XAD; undefined when it says nothing but its type. */
 export function xadAddress(context: Context, raw: string, location: string): Element | undefined {

@@ -1,8 +1,9 @@
 /** ED and RP to Attachment (maps ED[Attachment], RP[Attachment]). What an RP points to is never fetched. */
+import { codeTable } from '../../../core/code-table.ts';
 import { compact, textOf, type Context, type Element } from '../context.ts';
 
 /** Main types of table 0191 to media types; `AP` and empty are application. */
-const MAIN_TYPE: Readonly<Record<string, string>> = {
+const MAIN_TYPE: Readonly<Record<string, string>> = codeTable({
   AP: 'application',
   APPLICATION: 'application',
   AU: 'audio',
@@ -15,7 +16,7 @@ const MAIN_TYPE: Readonly<Record<string, string>> = {
   TEXT: 'text',
   TX: 'text',
   VIDEO: 'video',
-};
+});
 
 /** ED: source application, type, subtype, encoding (A, Hex, Base64), data. Undefined when the data is not in its encoding. */
 export function edAttachment(context: Context, parts: readonly string[], location: string): Element | undefined {

@@ -2,6 +2,7 @@
  * CE, CWE, CNE, CF, IS and ID to CodeableConcept and Coding. Primary, alternate and second alternate triplets become
  * codings of their own; the name of the coding system decides the FHIR system, local names one of the source's.
  */
+import { codeTable } from '../../../core/code-table.ts';
 import { components } from '../../../formats/hl7v2/delimiters.ts';
 import { codeOf, compact, textOf, type Context, type Element } from '../context.ts';
 import { localCodeSystem, type MappedCode } from '../source-profile.ts';
@@ -9,7 +10,7 @@ import { localCodeSystem, type MappedCode } from '../source-profile.ts';
 export const V2_TABLE = 'http://terminology.hl7.org/CodeSystem/v2-';
 
 /** HL7 table 0396 to FHIR systems (https://terminology.hl7.org). */
-const SYSTEMS: Readonly<Record<string, string>> = {
+const SYSTEMS: Readonly<Record<string, string>> = codeTable({
   LN: 'http://loinc.org',
   LOINC: 'http://loinc.org',
   SCT: 'http://snomed.info/sct',
@@ -39,7 +40,7 @@ const SYSTEMS: Readonly<Record<string, string>> = {
   ISO3166_1: 'urn:iso:std:iso:3166',
   NUCC: 'http://nucc.org/provider-taxonomy',
   NCIT: 'http://ncicb.nci.nih.gov/xml/owl/EVS/Thesaurus.owl',
-};
+});
 
 /**
  * FHIR system of a coding system's name (CWE.3): the source's own table, well-known names, `HL7nnnn` tables, else a local

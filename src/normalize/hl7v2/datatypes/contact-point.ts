@@ -1,9 +1,10 @@
 /** XTN to ContactPoint (map XTN[ContactPoint], tables 0201 and 0202). R4 rule cpt-2: a value has a system. */
+import { codeTable } from '../../../core/code-table.ts';
 import { components } from '../../../formats/hl7v2/delimiters.ts';
 import { compact, extension, periodOf, present, textOf, type Context, type Element } from '../context.ts';
 
 /** Table 0202, equipment type. */
-const SYSTEM: Readonly<Record<string, string>> = {
+const SYSTEM: Readonly<Record<string, string>> = codeTable({
   PH: 'phone',
   CP: 'phone',
   FX: 'fax',
@@ -14,10 +15,16 @@ const SYSTEM: Readonly<Record<string, string>> = {
   SAT: 'other',
   TDD: 'other',
   TTY: 'other',
-};
+});
 
 /** Table 0201, use. */
-const USE: Readonly<Record<string, string>> = { PRN: 'home', ORN: 'home', VHN: 'home', WPN: 'work', PRS: 'mobile' };
+const USE: Readonly<Record<string, string>> = codeTable({
+  PRN: 'home',
+  ORN: 'home',
+  VHN: 'home',
+  WPN: 'work',
+  PRS: 'mobile',
+});
 
 const EXTENSION = 'http://hl7.org/fhir/StructureDefinition/contactpoint-';
 

@@ -1,7 +1,8 @@
 /** A number with a unit of time (SCH-9 and 10, AIS-7 and 8) to minutes. Empty units are minutes; unknown ones are no duration. */
+import { codeTable } from '../../../core/code-table.ts';
 import { firstOf, textOf, type Context } from '../context.ts';
 
-const MINUTES: Readonly<Record<string, number>> = {
+const MINUTES: Readonly<Record<string, number>> = codeTable({
   '': 1,
   M: 1,
   MIN: 1,
@@ -18,7 +19,7 @@ const MINUTES: Readonly<Record<string, number>> = {
   D: 1440,
   DAY: 1440,
   DAYS: 1440,
-};
+});
 
 /** Minutes, more than 0 and at most a year; undefined otherwise. */
 export function minutesOf(context: Context, rawNumber: string, rawUnit: string): number | undefined {

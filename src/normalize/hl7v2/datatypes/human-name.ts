@@ -1,4 +1,5 @@
 /** XPN, and the name part of XCN, to HumanName (maps XPN[HumanName], FN[HumanName], XCN[Practitioner]). */
+import { codeTable } from '../../../core/code-table.ts';
 import { components, subcomponents } from '../../../formats/hl7v2/delimiters.ts';
 import { compact, extension, periodOf, present, textOf, type Context, type Element } from '../context.ts';
 
@@ -9,7 +10,7 @@ const ASSEMBLY = `${EXTENSION}assembly-order`;
 const SURNAME_PARTS = ['own-prefix', 'own-name', 'partner-prefix', 'partner-name'];
 
 /** Table 0200, name type, to HumanName.use. Types without a FHIR use have none. */
-const NAME_USE: Readonly<Record<string, string>> = {
+const NAME_USE: Readonly<Record<string, string>> = codeTable({
   BAD: 'old',
   D: 'usual',
   L: 'official',
@@ -21,7 +22,7 @@ const NAME_USE: Readonly<Record<string, string>> = {
   R: 'official',
   S: 'anonymous',
   TEMP: 'temp',
-};
+});
 
 /** XPN; undefined when it says nothing. */
 export function xpnName(context: Context, raw: string, location: string): Element | undefined {

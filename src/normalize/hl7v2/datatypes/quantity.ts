@@ -1,4 +1,5 @@
 /** CQ and number with unit to Quantity (maps CQ[Quantity], CWE[Quantity]). */
+import { codeTable } from '../../../core/code-table.ts';
 import { components, subcomponents } from '../../../formats/hl7v2/delimiters.ts';
 import { parseNm } from '../../../formats/hl7v2/numeric.ts';
 import { compact, textOf, type Context, type Element } from '../context.ts';
@@ -33,7 +34,7 @@ export function quantityOf(context: Context, amount: string, unit: string): Elem
 }
 
 /** Words for units of time, as senders write them, to UCUM codes. */
-const TIME_UNITS: Readonly<Record<string, string>> = {
+const TIME_UNITS: Readonly<Record<string, string>> = codeTable({
   s: 's',
   sec: 's',
   second: 's',
@@ -63,7 +64,7 @@ const TIME_UNITS: Readonly<Record<string, string>> = {
   yr: 'a',
   year: 'a',
   years: 'a',
-};
+});
 
 /** UCUM code of a unit of time; undefined for anything else. */
 export function timeUnit(text: string | undefined): string | undefined {
