@@ -3,11 +3,12 @@
  * implementation. Says of each thing whether it is right, wrong, or open for want of a key. Exit code 0 only when nothing
  * is wrong and the way from the document to a signed checkpoint is whole.
  */
+import { isUtf8 } from 'node:buffer';
 import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { fromBase64url } from '../core/bytes.ts';
-import { readNoteKey, type NoteKey } from '../ledger/independent-note.ts';
+import { isEd25519, readNoteKey, type NoteKey } from '../ledger/independent-note.ts';
 import { readTrustPolicy, type TrustPolicy } from '../ledger/independent-policy.ts';
 import { checkReceiptText } from '../ledger/independent-receipt.ts';
 import { nobleEd25519 } from '../ledger/signature-check.ts';
@@ -34,8 +35,10 @@ export const verifyReceipt: Command = async (args, context) => {
   if (positionals.length !== 1) throw new UsageError('verify-receipt takes one receipt; see `verify-receipt --help`');
   const read = (path: string): Buffer => readInput(context, path);
   const policy = values.policy === undefined ? undefined : trustPolicy(read(values.policy));
+  const receipt = read(positionals[0]);
   const report = checkReceiptText(
-    read(positionals[0]).toString('utf8'),
+    // Bytes that are not UTF-8 would be read as what they are not.
+    isUtf8(receipt) ? receipt.toString() : '',
     {
       log: values.vkey === undefined ? undefined : noteKey(context, values.vkey),
       sign: (values['sign-key'] ?? []).map((text) => signKey(context, text)),
@@ -93,7 +96,7 @@ function trustPolicy(file: Buffer): TrustPolicy {
 
 function noteKey(context: CliContext, text: string): NoteKey {
   const key = readNoteKey(valueOf(context, text));
-  if (key === undefined)
+  if (key === undefined || !isEd25519(key))
     throw new UsageError('a vkey reads NAME+8 HEX DIGITS+BASE64 (Ed25519); give it, or a file that holds it');
   return key;
 }

@@ -2,7 +2,7 @@
  * The second reader of cosignatures (C2SP tlog-cosignature, Ed25519, type 0x04), for `anamnesis verify-receipt`. It shares no code
  * with `cosignature` and `note`.
  */
-import { ed25519KeyId, type NoteKey } from './independent-note.ts';
+import { ed25519KeyId, isEd25519, type NoteKey } from './independent-note.ts';
 import type { Ed25519Check } from './signature-check.ts';
 
 export interface Cosigners {
@@ -12,7 +12,7 @@ export interface Cosigners {
   readonly forged: readonly NoteKey[];
 }
 
-/** Which of these keys (type 1 or 4) have signed a note. */
+/** Which of these keys have signed a note; those of other types than 1 and 4 count as not having signed. */
 export function cosignersOf(note: string, keys: readonly NoteKey[], check: Ed25519Check): Cosigners {
   const separator = note.lastIndexOf('\n\n') + 1;
   const text = note.slice(0, separator);
@@ -23,7 +23,7 @@ export function cosignersOf(note: string, keys: readonly NoteKey[], check: Ed255
     .map(([, name = '', encoded = '']) => ({ name, bytes: Buffer.from(encoded, 'base64') }));
   const signed: NoteKey[] = [];
   const forged: NoteKey[] = [];
-  for (const key of keys) {
+  for (const key of keys.filter(isEd25519)) {
     const id = ed25519KeyId(key.name, key.type, key.publicKey);
     const own = lines.filter(({ name, bytes }) => name === key.name && bytes.toString('hex', 0, 4) === id);
     const good = own.map(({ bytes }) => isSignature(bytes.subarray(4), text, key, check));

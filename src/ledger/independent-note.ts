@@ -5,11 +5,11 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import type { Ed25519Check } from './signature-check.ts';
 
-/** A key that signs notes, as a vkey says it. Type 1: Ed25519; type 4: cosignature/v1. */
+/** A key that signs notes, as a vkey says it. Type 1: Ed25519; type 4: cosignature/v1; lines of others are not checked. */
 export interface NoteKey {
   readonly name: string;
   readonly type: number;
-  /** 32 bytes. */
+  /** 32 bytes for the types 1 and 4. */
   readonly publicKey: Buffer;
 }
 
@@ -53,8 +53,10 @@ export function readCheckpoint(
   let bad = 0;
   for (const line of note.slice(separator + 1, -1).split('\n')) {
     const [dash, signer, encoded, ...more] = line.split(' ');
-    if (dash !== '\u2014' || encoded === undefined || more.length > 0) return undefined;
+    if (dash !== '\u2014' || signer === '' || encoded === undefined || more.length > 0) return undefined;
     const bytes = Buffer.from(encoded, 'base64');
+    // Node reads much as base64 that is none: no bit of a line may be without meaning.
+    if (bytes.length < 5 || bytes.toString('base64') !== encoded) return undefined;
     if (signer !== name || bytes.toString('hex', 0, 4) !== keyId) continue;
     if (check(bytes.subarray(4), Buffer.from(text), publicKey)) good += 1;
     else bad += 1;
@@ -62,13 +64,18 @@ export function readCheckpoint(
   return { origin: lines[0], size, root, signed: good > 0 && bad === 0 };
 }
 
-/** Reads `<name>+<8 hex digits>+<base64>` with an Ed25519 key of type 1 or 4; undefined for anything else. */
+/** Reads `<name>+<8 hex digits>+<base64>` with a key of any type, Ed25519 for the types 1 and 4; undefined for anything else. */
 export function readNoteKey(vkey: string): NoteKey | undefined {
   const [name, id, ...rest] = vkey.trim().split('+');
   const bytes = Buffer.from(rest.join('+'), 'base64');
-  if (name === '' || /\s/.test(name) || bytes.length !== 33 || bytes.toString('base64') !== rest.join('+'))
+  if (name === '' || /\s/.test(name) || bytes.length < 2 || bytes.toString('base64') !== rest.join('+'))
     return undefined;
   const key = { name, type: bytes[0], publicKey: bytes.subarray(1) };
-  const known = key.type === 1 || key.type === 4;
-  return known && ed25519KeyId(name, key.type, key.publicKey) === id ? key : undefined;
+  if (isEd25519(key) && bytes.length !== 33) return undefined;
+  return ed25519KeyId(name, key.type, key.publicKey) === id ? key : undefined;
+}
+
+/** True for the types whose signatures are checked here: 1 and 4. */
+export function isEd25519({ type }: NoteKey): boolean {
+  return type === 1 || type === 4;
 }

@@ -43,12 +43,13 @@ export function readTrustPolicy(text: string): TrustPolicy | number {
     const [word, first = '', second = '', ...rest] = fields;
     if (word === 'log') {
       const key = readNoteKey(first);
-      if (key?.type !== 1 || rest.length > 0 || !isNewKey('log', key)) return false;
+      if (key === undefined || key.type === 4 || rest.length > 0 || !isNewKey('log', key)) return false;
       return logs.push(key) > 0;
     }
     if (word === 'witness') {
       const key = readNoteKey(second);
-      if (key?.type !== 4 || rest.length > 1 || rules.has(first) || !isNewKey('witness', key)) return false;
+      if (key === undefined || key.type === 1 || rest.length > 1 || rules.has(first) || !isNewKey('witness', key))
+        return false;
       cosigners.set(first, key);
       rules.set(first, (signed) => signed.has(first));
       return true;
@@ -64,6 +65,9 @@ export function readTrustPolicy(text: string): TrustPolicy | number {
   };
 
   const wrong = text.split('\n').findIndex((line) => {
+    // "The only allowed control characters are tab and newline."
+    // eslint-disable-next-line no-control-regex
+    if (/[\u0000-\u0008\u000b-\u001f\u007f]/.test(line)) return true;
     const fields = line.split(/[ \t]+/).filter((field) => field !== '');
     return fields.length > 0 && !fields[0].startsWith('#') && !take(fields);
   });

@@ -13,7 +13,7 @@ export interface PolicyLog {
 }
 
 export interface PolicyWitness {
-  /** Means something only inside the file. */
+  /** Means something only inside the file; as a person reads it, while the maps of a policy have its octets as Latin-1. */
   readonly name: string;
   readonly key: VerifierKey;
   /** Submission prefix (tlog-witness, tlog-mirror), without a trailing slash. */
@@ -122,7 +122,7 @@ class PolicyReader {
     if (key.type === 0x01) return "this is a log's key, not a cosigner's";
     if (this.#isDefined(name)) return 'this name is taken';
     if (!this.#isNew('witness', key)) return 'this witness key is there already';
-    this.#witnesses.set(name, { name, key, url: prefix(url) });
+    this.#witnesses.set(name, { name: utf8(name), key, url: prefix(url) });
     return undefined;
   }
 
@@ -164,13 +164,17 @@ class PolicyReader {
   }
 }
 
-/** Key names are UTF-8 inside a file of octets. */
+/** Key names and URLs ("international domain names") are UTF-8 inside a file of octets. */
+function utf8(octets: string): string {
+  return Buffer.from(octets, 'latin1').toString();
+}
+
 function parseKey(octets: string): VerifierKey | undefined {
-  return parseVkey(Buffer.from(octets, 'latin1').toString());
+  return parseVkey(utf8(octets));
 }
 
 function prefix(url: string | undefined): string | undefined {
-  return url?.replace(/\/+$/, '');
+  return url === undefined ? undefined : utf8(url).replace(/\/+$/, '');
 }
 
 function decimal(text: string): number | undefined {

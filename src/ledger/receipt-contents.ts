@@ -11,9 +11,12 @@ export interface ReceiptContents {
   readonly payload?: number;
   /** The payload: compact JWE, ASCII. Ciphertext: a receipt opens nothing. */
   readonly sealed?: string;
-  /** Line of the payload's plaintext, from 0: one record version. */
+  /** Line of the payload's plaintext, from 0: one record version. Where to look: nothing that is signed says it in clear. */
   readonly line?: number;
 }
+
+/** Version 1 has these members and no others: a name that was changed is not passed over. */
+const MEMBERS = new Set(['v', 'document', 'payload', 'sealed', 'line']);
 
 /** What stands in the `extra` of a receipt, unverified; undefined when it is not in the form of version 1. */
 export function parseContents(extra: Uint8Array): ReceiptContents | undefined {
@@ -25,6 +28,7 @@ export function parseContents(extra: Uint8Array): ReceiptContents | undefined {
   }
   if (typeof value !== 'object' || value === null) return undefined;
   const fields: ReadonlyMap<string, unknown> = new Map(Object.entries(value));
+  if ([...fields.keys()].some((name) => !MEMBERS.has(name))) return undefined;
   const [document, sealed] = [fields.get('document'), fields.get('sealed')];
   const [payload, line] = [fields.get('payload'), fields.get('line')];
   const count = (n: unknown): n is number | undefined => n === undefined || (Number.isSafeInteger(n) && Number(n) >= 0);

@@ -11,6 +11,9 @@ const witnesses = ['a', 'b', 'c', 'd'].map((name) => formatVkey(cosignerKey(note
 const signer = noteSigner('log.example/a');
 const log = formatVkey(verifierKey(signer.name, KEY_ED25519, signer.rawPublicKey));
 
+/** A cosigner with a key of a type that nothing here verifies yet. */
+const mlDsa = formatVkey(verifierKey('q.example', 0x06, Buffer.alloc(1312, 3)));
+
 const good = [
   `log ${log} https://log.example/a`,
   ...witnesses.map((vkey, i) => `witness W${i} ${vkey} https://w${i}.example`),
@@ -35,6 +38,9 @@ const odd = [
   'quorum W2 W3',
   'quorum none',
   'peer W0',
+  `witness Q ${mlDsa} https://münchen.example`,
+  'group M any W3 \u007f',
+  'quorum W2\r',
 ];
 
 describe('the second reader of tlog-policy', () => {

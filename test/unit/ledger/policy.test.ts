@@ -47,6 +47,27 @@ const errors = (text: string): readonly string[] => {
 };
 
 describe('tlog-policy', () => {
+  it('reads names and URLs beyond ASCII as they are written, and any octets in names and comments', () => {
+    const octets = (...bytes: number[]): string => Buffer.from(bytes).toString('latin1');
+    const utf8 = (text: string): string => Buffer.from(text).toString('latin1');
+    const file = `# ${octets(0xff, 0x80)}
+witness ${utf8('Zürich')} ${x1} ${utf8('https://zürich.example/w/')}
+witness ${octets(0xff)} ${x2}
+witness ${octets(0xfe)} ${x3}
+group ${utf8('\u212a')} 2 ${utf8('Zürich')} ${octets(0xff)}
+group K any ${octets(0xfe)}
+quorum ${utf8('\u212a')}
+`;
+    const parsed = parsePolicy(Buffer.from(file, 'latin1'));
+    if ('errors' in parsed) throw new Error(parsed.errors.join('; '));
+    const [first] = [...parsed.policy.witnesses.values()];
+    expect([first.name, first.url]).toEqual(['Zürich', 'https://zürich.example/w']);
+    expect([parsed.policy.witnesses.size, parsed.policy.groups.size]).toEqual([3, 2]);
+    const has = (...keys: string[]): boolean =>
+      isSatisfied(parsed.policy, parsed.policy.quorum, ({ key }) => keys.includes(formatVkey(key)));
+    expect([has(x1, x2), has(x1, x3)]).toEqual([true, false]);
+  });
+
   it('reads the example of the specification', () => {
     const policy = parse(EXAMPLE);
     expect(policy.logs.map(({ key, url }) => [key.name, url])).toEqual([['log.example/a', 'https://log.example/a']]);

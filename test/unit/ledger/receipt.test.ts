@@ -1,11 +1,21 @@
+import { isUtf8 } from 'node:buffer';
 import { sign } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { readNoteKey } from '../../../src/ledger/independent-note.ts';
+import { readTrustPolicy } from '../../../src/ledger/independent-policy.ts';
 import { checkReceiptText, type ReceiptTrust } from '../../../src/ledger/independent-receipt.ts';
 import { rootFromPath } from '../../../src/ledger/independent-tree.ts';
 import { inclusionProof } from '../../../src/ledger/inclusion.ts';
-import { formatVkey, KEY_COSIGNATURE_V1, KEY_ED25519, parseVkey, verifierKey } from '../../../src/ledger/note.ts';
+import { cosign } from '../../../src/ledger/cosignature.ts';
+import {
+  formatSignatureLine,
+  formatVkey,
+  KEY_COSIGNATURE_V1,
+  KEY_ED25519,
+  parseVkey,
+  verifierKey,
+} from '../../../src/ledger/note.ts';
 import { verifyProof } from '../../../src/ledger/proof.ts';
 import { formatReceipt } from '../../../src/ledger/receipt.ts';
 import { nodeEd25519 } from '../../../src/ledger/signature-check.ts';
@@ -105,6 +115,41 @@ describe('a receipt', () => {
     const cosigners = key === undefined ? [] : [key];
     expect(outcomes(text + line, { ...trust, cosigners })).toEqual({ ...RIGHT, cosignatures: 'ok' });
     expect(outcomes(text, { ...trust, cosigners })).toEqual({ ...RIGHT, cosignatures: 'wrong' });
+  });
+
+  it('is right for no other bytes: each bit of it counts, but the number of the line, which is a pointer', async () => {
+    const { text, log, trust } = await made(7, 300);
+    const witness = ed25519();
+    const vkey = verifierKey('w.example', KEY_COSIGNATURE_V1, witness.rawPublicKey);
+    const note = text.slice(text.indexOf('\n\n') + 2);
+    const line = formatSignatureLine(
+      cosign(note.slice(0, note.lastIndexOf('\n\n') + 1), { name: 'w.example', ...witness }, 1_700_000_000),
+    );
+    const logVkey = formatVkey(verifierKey(ORIGIN, KEY_ED25519, log.key.rawPublicKey));
+    const policy = readTrustPolicy(`log ${logVkey}\nwitness W ${formatVkey(vkey)}\nquorum W\n`);
+    if (typeof policy === 'number') throw new Error(String(policy));
+    const right = Buffer.from(text + line);
+    const check = nodeEd25519();
+    const isRight = (bytes: Buffer): boolean => {
+      const { checks } = checkReceiptText(isUtf8(bytes) ? bytes.toString() : '', { ...trust, policy }, check);
+      return checks.length === 6 && checks.every(({ outcome }) => outcome === 'ok');
+    };
+    expect(isRight(right)).toBe(true);
+    // Base64 of the digit, with the bits of its neighbours: those must not change.
+    const start = text.indexOf('extra ') + 'extra '.length;
+    const json = Buffer.from(text.slice(start, text.indexOf('\n', start)), 'base64').toString();
+    const pointer = json.indexOf('"line":2') + '"line":'.length;
+    const accepted = new Set<number>();
+    for (let at = 0; at < right.length; at += 1) {
+      for (const mask of [1, 2, 4, 16, 32, 128]) {
+        const changed = Buffer.from(right);
+        changed[at] ^= mask;
+        if (isRight(changed)) accepted.add(at);
+      }
+      if (isRight(Buffer.concat([right.subarray(0, at), right.subarray(at + 1)]))) accepted.add(at);
+    }
+    const places = [0, 1].map((n) => start + Math.floor((pointer * 8) / 6) + n);
+    expect([...accepted].filter((at) => !places.includes(at))).toEqual([]);
   });
 
   it('with no document inside needs it from elsewhere', async () => {
