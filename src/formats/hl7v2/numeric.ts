@@ -2,6 +2,7 @@
  * NM and SN (HL7 v2 sections 2A.3.45 and 2A.3.70). Numbers keep their text: `1.0` says more than `1`. JSON forbids what
  * NM allows (a plus sign, leading zeros, a bare point), so those are taken off without touching the digits that count.
  */
+import { codeTable } from '../../core/code-table.ts';
 import { decimal, type Decimal } from '../fhir/json.ts';
 
 const NM = /^([+-])?0*(\d*)(?:\.(\d*))?$/;
@@ -18,7 +19,19 @@ export function parseNm(text: string): Decimal | undefined {
 /** The comparators that FHIR Quantity has. */
 export type Comparator = '<' | '<=' | '>=' | '>';
 
-const COMPARED = /^(<=|>=|<|>)\s*([+-]?[\d.]+)$/;
+/** What senders write for a comparator besides table 0478 of the standard. */
+const COMPARATORS: Readonly<Record<string, Comparator>> = codeTable({
+  '<': '<',
+  '<=': '<=',
+  '=<': '<=',
+  '≤': '<=',
+  '>': '>',
+  '>=': '>=',
+  '=>': '>=',
+  '≥': '>=',
+});
+
+const COMPARED = /^([<>=≤≥]{1,2})\s*([+-]?[\d.]+)$/;
 
 /** A number that senders write with its comparator in NM or ST, `<5`, `>= 0.10`; undefined for anything else. */
 export function parseCompared(text: string): { comparator: Comparator; value: Decimal } | undefined {
@@ -28,7 +41,7 @@ export function parseCompared(text: string): { comparator: Comparator; value: De
   return value === undefined || comparator === undefined ? undefined : { comparator, value };
 }
 
-/** SN.1 as a FHIR comparator; undefined for none, for `=` (which FHIR says by leaving it out) and for `<>`. */
+/** SN.1 as a FHIR comparator; undefined for anything that has none: `=` (which FHIR says by leaving it out), `<>`, words. */
 export function toComparator(text: string | undefined): Comparator | undefined {
-  return text === '<' || text === '<=' || text === '>=' || text === '>' ? text : undefined;
+  return COMPARATORS[text ?? ''];
 }

@@ -18,10 +18,14 @@ const TEXT_TYPES = new Set(['ST', 'FT', 'TX', '']);
 export function valueElements(context: Context, obx: Segment, code: Element, location: string): Element {
   const raw = obx.field(5);
   if (raw === '' || raw === '""') return {};
-  const type = textOf(context, obx.field(2)) ?? '';
+  const type = textOf(context, obx.field(2))?.toUpperCase() ?? '';
   const unit = unitOf(context, obx.field(6));
-  const parts = repetitions(raw, context.by);
-  if (TEXT_TYPES.has(type)) return textValue(context, parts);
+  const lines = repetitions(raw, context.by);
+  if (TEXT_TYPES.has(type)) {
+    const text = textValue(context, lines);
+    return isTextType(type) ? text : measured(text, unit);
+  }
+  const parts = lines.length === 1 ? lines : lines.filter((part) => part !== '');
   if (parts.length === 1) return oneValue(context, type, parts[0], unit, location);
   const component = parts.flatMap((part) => {
     const value = oneValue(context, type, part, unit, location);
@@ -60,11 +64,13 @@ function oneValue(context: Context, type: string, raw: string, unit: Element, lo
     case 'DT':
     case 'DTM':
     case 'TS':
-      return compact({ valueDateTime: dateTimeOf(context, raw, location) });
+      return orText(context, raw, { valueDateTime: dateTimeOf(context, raw, location) });
     case 'TM':
       return timeValue(context, raw);
     case 'DR':
-      return compact({ valuePeriod: periodOf(context, parts[0], parts[1], location) });
+      return orText(context, raw, { valuePeriod: periodOf(context, parts[0], parts[1], location) });
+    case 'VR':
+      return textValue(context, [parts.join('-')]);
     case 'NR':
       return rangeValue(context, raw, parts, unit);
     case 'ED':
@@ -76,6 +82,23 @@ function oneValue(context: Context, type: string, raw: string, unit: Element, lo
   }
 }
 
+/** What cannot be read as what OBX-2 says it is (a date `UNKNOWN`) is the result all the same: its text. */
+function orText(context: Context, raw: string, value: Element): Element {
+  const found = compact(value);
+  return Object.keys(found).length > 0 ? found : textValue(context, [raw]);
+}
+
+/**
+ * A measurement as text keeps its unit behind it: `<0.01 ng/mL`. R4 has no other place for OBX-6 beside a text (the map says so
+ * for SN; NM and ST are ours). Words and texts of several lines measure nothing.
+ */
+function measured(value: Element, { unit }: Element): Element {
+  const text = value.valueString;
+  if (typeof text !== 'string' || typeof unit !== 'string') return value;
+  if (!/\d/.test(text) || text.includes('\n') || text.endsWith(unit)) return value;
+  return { valueString: `${text} ${unit}` };
+}
+
 /** NM. What is no number but has a comparator is a quantity all the same; anything else (`NEG`, `1:128`, `1e3`) is text. */
 function numberValue(context: Context, raw: string, unit: Element): Element {
   const text = textOf(context, raw);
@@ -84,24 +107,32 @@ function numberValue(context: Context, raw: string, unit: Element): Element {
   if (value !== undefined) return { valueQuantity: { value, ...unit } };
   const compared = parseCompared(text);
   return compared === undefined
-    ? { valueString: text }
+    ? measured({ valueString: text }, unit)
     : { valueQuantity: { value: compared.value, comparator: compared.comparator, ...unit } };
 }
 
-/** SN: comparator, number, separator, number. `<>` and `+` have no FHIR form and become text. */
+/** SN: comparator, number, separator, number. What has no FHIR form (`<>`, `+`, a comparator of no table) becomes text. */
 function structuredNumber(context: Context, parts: readonly string[], unit: Element): Element {
   const [comparator, first, separator, second] = [0, 1, 2, 3].map((i) => textOf(context, parts[i]));
   const low = first === undefined ? undefined : parseNm(first);
   const high = second === undefined ? undefined : parseNm(second);
   const asText = (): Element =>
-    textValue(context, [[comparator, first, separator, second].filter((part) => part !== undefined).join(' ')]);
-  if (comparator === '<>' || low === undefined) return asText();
+    measured(
+      textValue(context, [[comparator, first, separator, second].filter((part) => part !== undefined).join(' ')]),
+      unit,
+    );
+  // Some senders write an SN as they would write an NM: `<5`.
+  if (comparator !== undefined && first === undefined && separator === undefined && second === undefined)
+    return numberValue(context, parts[0], unit);
+  // A lone quotation mark is half a `""`.
+  const isPlain = comparator === undefined || comparator === '=' || comparator === '"';
+  if (low === undefined || (!isPlain && toComparator(comparator) === undefined)) return asText();
   const quantity = (value: Decimal): Element => compact({ value, ...unit });
   const compared = compact({ value: low, comparator: toComparator(comparator), ...unit });
   if (separator === undefined && second === undefined) return { valueQuantity: compared };
   if ((separator === ':' || separator === '/') && high !== undefined)
     return { valueRatio: { numerator: compared, denominator: quantity(high) } };
-  if (separator === '-' && high !== undefined && (comparator === undefined || comparator === '=')) {
+  if (separator === '-' && high !== undefined && isPlain) {
     return { valueRange: { low: quantity(low), high: quantity(high) } };
   }
   return asText();
@@ -131,17 +162,21 @@ function attachmentValue(attachment: Element | undefined): Element {
 }
 
 const RANGE = /^([+-]?[\d.]+)\s*(?:-|–|to)\s*([+-]?[\d.]+)$/;
-const LIMIT = /^(<=?|>=?)\s*([\d.]+)$/;
+const LIMIT = /^([<>=≤≥]{1,2})\s*([\d.]+)$/;
 
 /** OBX-7: the text as it is, and low and high where it can only mean them. */
 export function referenceRange(context: Context, raw: string, rawUnit: string): Element[] | undefined {
   const text = textOf(context, raw);
   if (text === undefined) return undefined;
   const unit = unitOf(context, rawUnit);
-  const range = RANGE.exec(text);
-  const limit = LIMIT.exec(text);
-  const low = parseNm(range?.[1] ?? (limit?.[1].startsWith('>') === true ? limit[2] : ''));
-  const high = parseNm(range?.[2] ?? (limit?.[1].startsWith('<') === true ? limit[2] : ''));
+  const bare = bareRange(text, unit);
+  const range = RANGE.exec(bare);
+  const limit = LIMIT.exec(bare);
+  const comparator = toComparator(limit?.[1]);
+  const low = parseNm(range?.[1] ?? (comparator?.startsWith('>') === true ? (limit?.[2] ?? '') : ''));
+  const high = parseNm(range?.[2] ?? (comparator?.startsWith('<') === true ? (limit?.[2] ?? '') : ''));
+  // `9-1` is no range.
+  if (low !== undefined && high !== undefined && Number(low) > Number(high)) return [{ text }];
   return [
     compact({
       low: low === undefined ? undefined : { value: low, ...unit },
@@ -149,4 +184,11 @@ export function referenceRange(context: Context, raw: string, rawUnit: string): 
       text,
     }),
   ];
+}
+
+/** Without brackets around it, and without the unit of OBX-6 behind it. */
+function bareRange(text: string, { unit, code }: Element): string {
+  const inner = /^[([](.*)[)\]]$/.exec(text)?.[1] ?? text;
+  const suffix = [unit, code].find((each) => typeof each === 'string' && inner.endsWith(` ${each}`));
+  return (typeof suffix === 'string' ? inner.slice(0, -suffix.length) : inner).trim();
 }

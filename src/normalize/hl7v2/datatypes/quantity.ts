@@ -2,21 +2,42 @@
 import { codeTable } from '../../../core/code-table.ts';
 import { components, subcomponents } from '../../../formats/hl7v2/delimiters.ts';
 import { parseNm } from '../../../formats/hl7v2/numeric.ts';
-import { compact, textOf, type Context, type Element } from '../context.ts';
+import { codeOf, compact, textOf, type Context, type Element } from '../context.ts';
 
 const UCUM = 'http://unitsofmeasure.org';
 
-/** A coded unit (CE, CWE) as members of Quantity. A code only with the system UCUM: other units are text. */
+/**
+ * A coded unit (CE, CWE) as members of Quantity: the text of the first triplet, and the code of the triplet that is UCUM: other
+ * units are text.
+ */
 export function unitOf(context: Context, raw: string): Element {
-  return raw === '' ? {} : unitFrom(context, components(raw, context.by));
+  return raw === '' ? {} : unitFrom(context, components(raw, context.by), context.by.component);
 }
 
-function unitFrom(context: Context, parts: readonly string[]): Element {
+function unitFrom(context: Context, parts: readonly string[], divider: string): Element {
   const code = textOf(context, parts[0]);
+  const power = unescapedPower(code, textOf(context, parts[1]), divider);
+  if (power !== undefined) return { unit: power };
   const unit = textOf(context, parts[1]) ?? code;
-  if (unit === undefined) return {};
-  const isUcum = textOf(context, parts[2])?.toUpperCase() === 'UCUM';
-  return isUcum && code !== undefined ? { unit, system: UCUM, code } : { unit };
+  const at = TRIPLETS.find((i) => isUcum(textOf(context, parts[i + 2])) && textOf(context, parts[i]) !== undefined);
+  if (at === undefined) return unit === undefined ? {} : { unit };
+  const standard = codeOf(context, parts[at]);
+  return { unit: unit ?? textOf(context, parts[at + 1]) ?? standard, system: UCUM, code: standard };
+}
+
+/** Components where the three triplets of a CWE begin. */
+const TRIPLETS = [0, 3, 9];
+
+/** `10^9/L` that its sender forgot to escape falls into two components. The unit would be `9/L`. */
+function unescapedPower(code: string | undefined, rest: string | undefined, divider: string): string | undefined {
+  if (code === undefined || rest === undefined) return undefined;
+  return /^[x×*]?\s*10$/i.test(code) && /^[+-]?\d{1,2}(?!\d)/.test(rest) ? `${code}${divider}${rest}` : undefined;
+}
+
+const UCUM_NAMES = new Set(['UCUM', UCUM.toUpperCase(), '2.16.840.1.113883.6.8', 'URN:OID:2.16.840.1.113883.6.8']);
+
+function isUcum(name: string | undefined): boolean {
+  return name !== undefined && UCUM_NAMES.has(name.toUpperCase());
 }
 
 /** CQ: quantity and unit, the unit as subcomponents. Undefined where the quantity is no number. */
@@ -24,7 +45,9 @@ export function cqQuantity(context: Context, raw: string): Element | undefined {
   if (raw === '') return undefined;
   const [amount, unit = ''] = components(raw, context.by);
   const value = parseNm(textOf(context, amount) ?? '');
-  return value === undefined ? undefined : { value, ...unitFrom(context, subcomponents(unit, context.by)) };
+  return value === undefined
+    ? undefined
+    : { value, ...unitFrom(context, subcomponents(unit, context.by), context.by.subcomponent) };
 }
 
 /** NM with a coded unit in a field of its own. Undefined where it is no number. */

@@ -119,6 +119,77 @@ describe('trap: values', () => {
     });
   });
 
+  it.each([
+    ['SN', '≥^5', { valueQuantity: { value: 5, comparator: '>=' } }],
+    ['NM', '5~', { valueQuantity: { value: 5, unit: 'mg' } }],
+    ['SN', 'ca^5', { valueString: 'ca 5 mg' }],
+    ['SN', '<5', { valueQuantity: { value: 5, comparator: '<', unit: 'mg' } }],
+    ['SN', '5.0', { valueQuantity: { unit: 'mg' } }],
+    ['NM', '=>10', { valueQuantity: { value: 10, comparator: '>=' } }],
+    ['NM', '≤0.5', { valueQuantity: { value: 0.5, comparator: '<=' } }],
+    ['NM', '<>5', { valueString: '<>5 mg' }],
+    ['NM', '1,5', { valueString: '1,5 mg' }],
+    ['NM', 'NEG', { valueString: 'NEG' }],
+    ['nm', '5', { valueQuantity: { value: 5, unit: 'mg' } }],
+    ['ST', '<0.01', { valueString: '<0.01 mg' }],
+    ['ST', '5 mg', { valueString: '5 mg' }],
+    ['ST', 'positive', { valueString: 'positive' }],
+    ['TX', 'in 5 of 6 fields', { valueString: 'in 5 of 6 fields' }],
+    ['VR', '1^5', { valueString: '1-5' }],
+    ['DT', 'UNKNOWN', { valueString: 'UNKNOWN' }],
+    ['DTM', '2026-03-01', { valueString: '2026-03-01' }],
+    ['DR', '20260302^20260301', { valueString: '20260302^20260301' }],
+  ])('a measurement keeps what its sender wrote: %s %s', (type, value, expected) => {
+    expect(observe(`OBX|1|${type}|1^A^L||${value}|mg|||||F`)).toMatchObject(expected);
+  });
+
+  it('a power of ten whose caret was not escaped is the unit as a whole', () => {
+    const unit = (raw: string): unknown => observe(`OBX|1|NM|1^A^L||4.5|${raw}|||||F`).valueQuantity.unit;
+    expect(unit('x10^9/L')).toBe('x10^9/L');
+    expect(unit('10^3/uL^^UCUM')).toBe('10^3/uL');
+    expect(unit('10\\S\\9/L')).toBe('10^9/L');
+    expect(unit('10^per ten^L')).toBe('per ten');
+  });
+
+  it('a UCUM code is found in either triplet and by the names that senders give it', () => {
+    const quantity = (raw: string): unknown => observe(`OBX|1|NM|1^A^L||1|${raw}|||||F`).valueQuantity;
+    const ucum = { system: 'http://unitsofmeasure.org', code: 'mg/dL' };
+    expect(quantity('MGDL^mg per dl^L^mg/dL^^UCUM')).toEqual({ value: 1, unit: 'mg per dl', ...ucum });
+    expect(quantity('mg/dL^^http://unitsofmeasure.org')).toEqual({ value: 1, unit: 'mg/dL', ...ucum });
+    expect(quantity('mg/dL^^2.16.840.1.113883.6.8')).toEqual({ value: 1, unit: 'mg/dL', ...ucum });
+  });
+
+  it.each([
+    ['1-9 mg', { low: 1, high: 9 }],
+    ['(1-9)', { low: 1, high: 9 }],
+    ['<5 mg', { high: 5 }],
+    ['≤5', { high: 5 }],
+    ['=>5', { low: 5 }],
+    ['9-1', {}],
+    ['1-9 g', {}],
+    ['1..9', {}],
+    ['<1:64', {}],
+  ])('a reference range %s is numbers only where it can mean nothing else', (text, expected) => {
+    const [range] = observe(`OBX|1|NM|1^A^L||1|mg|${text}||||F`).referenceRange;
+    expect(range.text).toBe(text);
+    expect({ ...(range.low && { low: range.low.value }), ...(range.high && { high: range.high.value }) }).toEqual(
+      expected,
+    );
+  });
+
+  it.each([
+    ['^AP^PDF^Base64^JVBERi0', 'application/pdf', 'JVBERi0='],
+    ['^AP^PDF^^JVBERi0=', 'application/pdf', 'JVBERi0='],
+    ['PDF^^^Base64^JVBERi0=', 'application/pdf', 'JVBERi0='],
+    ['^IM^^Base64^/9j/4AAQ', 'image/jpeg', '/9j/4AAQ'],
+    ['^TX^^^JVBERi0=', 'text/plain', 'SlZCRVJpMD0='],
+    ['^AP^PDF^^%PDF-1', 'application/pdf', 'JVBERi0x'],
+  ])('a document %s has the type and the bytes that its sender meant', (value, contentType, data) => {
+    expect(observe(`OBX|1|ED|1^A^L||${value}||||||F`).extension).toMatchObject([
+      { valueAttachment: { contentType, data } },
+    ]);
+  });
+
   it('lines of one text over OBX and repetitions are joined; formatting becomes line ends', () => {
     const record = new MemoryRecord(
       oru({
