@@ -15,10 +15,16 @@ export function tryUnwrap(masters: readonly KeyObject[], packed: Buffer): Buffer
   return undefined;
 }
 
-/** As `tryUnwrap`. Throws `integrity` when no master opens it. */
-export function unwrap(masters: readonly KeyObject[], packed: Buffer): Buffer {
+/**
+ * As `tryUnwrap`. Throws `integrity` when no master opens it; `what` names the sealed thing in the message. A process that runs
+ * knows the masters that it has loaded, not those that the key file has by now: the message names both ways out.
+ */
+export function unwrap(masters: readonly KeyObject[], packed: Buffer, what = 'a key'): Buffer {
   const plaintext = tryUnwrap(masters, packed);
   if (plaintext === undefined)
-    throw new GatewayError('integrity', 'a key is sealed under a master that is not in the key file');
+    throw new GatewayError(
+      'integrity',
+      `${what} is sealed under a master key that this process has not loaded: if the key file was changed after it began, start it again; if the key file is older than the database, restore the newest one`,
+    );
   return plaintext;
 }

@@ -197,11 +197,8 @@ export class ItemReader {
   async #open(leaf: LeafIndex, sealed: Buffer): Promise<{ readonly plaintext: Buffer; readonly wrap: Buffer }> {
     const own = tryUnwrap(this.#masters, sealed);
     if (own !== undefined) return { plaintext: own, wrap: sealed };
-    const renewed = await this.#renewal(leaf);
-    if (renewed === undefined) {
-      throw new GatewayError('integrity', `document ${leaf} is sealed under a master that is not in the key file`);
-    }
-    return { plaintext: unwrap(this.#masters, renewed), wrap: renewed };
+    const wrap = (await this.#renewal(leaf)) ?? sealed;
+    return { plaintext: unwrap(this.#masters, wrap, `document ${leaf}`), wrap };
   }
 
   /** After the commit of everything below a leaf: its keys are in the database now. */

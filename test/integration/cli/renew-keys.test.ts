@@ -16,6 +16,7 @@ import { systemRandom } from '../../../src/core/random.ts';
 import type { KeySet } from '../../../src/keys/key-set.ts';
 import { tryUnwrap } from '../../../src/record/unwrap.ts';
 import { fileKeyProvider } from '../../../src/storage/key-file.ts';
+import { RENEWAL_LOCK } from '../../../src/storage/pg/leader.ts';
 import { eventually, runInProcess } from '../../support/network.ts';
 import { connectionUrl, createTestDatabase, type TestDatabase } from '../../support/postgres.ts';
 
@@ -72,6 +73,16 @@ async function send(gateway: Gateway, from: number, to: number): Promise<void> {
   client.close();
 }
 
+/** A connection that holds what the statement locks until it ends. */
+async function hold(locking: string): Promise<pg.Client> {
+  const client = new pg.Client(database.admin);
+  // A test that fails drops the database under it.
+  client.on('error', () => {});
+  await client.connect();
+  await client.query(locking);
+  return client;
+}
+
 const loadKeys = async (): Promise<KeySet> =>
   (await fileKeyProvider({ path: join(folder, 'gateway.key'), random: systemRandom }).load({ create: false })).keySet;
 
@@ -113,28 +124,62 @@ it('gateways renew the keys beside their work, and destroy the old master', asyn
   const metrics = await (await fetch(`${one.addresses.http}/metrics`)).text();
   const others = await (await fetch(`${two.addresses.http}/metrics`)).text();
   expect(metrics + others).toMatch(/anamnesis_key_renewal_keys\{state="renewed"\} [1-9]/);
-  expect(events.filter(({ event }) => event === 'key-renewal.finished')).toHaveLength(1);
+  const finished = (): LogFields[] => events.filter(({ event }) => event === 'key-renewal.finished');
+  await eventually(() => finished()[0]);
   await send(one, 80, 82);
   expect((await runInProcess(verify, [], env)).out).not.toContain('FAULT');
   for (const gateway of [one, two]) await stop(gateway);
+  expect(finished()).toHaveLength(1);
   const target = await createTestDatabase();
   expect(await runInProcess(rebuild, ['--into', connectionUrl(target.admin)], env)).toMatchObject({ code: 0 });
   await target.drop();
 }, 120_000);
 
-it('goes on at the next start where it was stopped; the command waits for a gateway that is at it', async () => {
+it('goes on at the next start where it was stopped', async () => {
   const first = await start();
   await send(first, 0, 20);
   await stop(first);
   await runInProcess(keys, ['rotate', 'master', '--background'], env);
+  // A row that the renewal has to write is held until the gateway has been told to stop.
+  const holder = await hold('begin; select from lockbox order by leaf limit 1 for update');
   const second = await start();
-  await stop(second);
+  await eventually(() => events.find(({ event }) => event === 'key-renewal.begun'));
+  const stopping = stop(second);
+  await holder.end();
+  await stopping;
   const third = await start();
-  const said = await runInProcess(keys, ['rotate', 'master'], env);
-  expect(said.code).toBe(0);
   await oldMasterGone();
   expect((await underMaster(await loadKeys()))[1]).toBe(0);
   await send(third, 20, 22);
+}, 120_000);
+
+it('the command waits for a gateway that is at it', async () => {
+  const first = await start();
+  await send(first, 0, 20);
+  await stop(first);
+  await runInProcess(keys, ['rotate', 'master', '--background'], env);
+  // Whoever renews holds this lock. The gateway and the command both find it taken, and either may have it after that.
+  const holder = await hold(`select pg_advisory_lock(${RENEWAL_LOCK})`);
+  const second = await start();
+  const printed: string[] = [];
+  const rotating = keys(['rotate', 'master'], {
+    env,
+    cwd: folder,
+    out: (line) => void printed.push(line),
+    err: (line) => void printed.push(line),
+  });
+  await eventually(
+    () => printed.find((line) => line.includes('waiting for it')),
+    () => printed.join('\n'),
+  );
+  expect((await loadKeys()).history.master).toHaveLength(1);
+  await holder.end();
+  expect(await rotating, printed.join('\n')).toBe(0);
+  expect(printed.at(-1)).toMatch(/the old one is destroyed\.$|Destroy its copies too/);
+  const after = await loadKeys();
+  expect(after.history.master).toHaveLength(0);
+  expect((await underMaster(after))[1]).toBe(0);
+  await send(second, 20, 22);
 }, 120_000);
 
 it('a gateway that has nothing to write notices too', async () => {
