@@ -7,6 +7,8 @@ import type { Change, MergeChange } from '../formats/fhir/change.ts';
 import { GATEWAY_TAG_SYSTEM, type Resource, type StoredResource } from '../formats/fhir/resource.ts';
 import { union } from './union.ts';
 
+const DATA_ABSENT_REASON = 'http://hl7.org/fhir/StructureDefinition/data-absent-reason';
+
 /** R4 choice elements (`value[x]` ...): a new choice replaces an old one of another type. */
 const CHOICES = [
   'value',
@@ -55,7 +57,8 @@ function merge(current: Resource | undefined, change: MergeChange): Resource {
   const next: Record<string, unknown> = { ...current };
   for (const name of change.clear ?? []) delete next[name];
   for (const [name, value] of Object.entries(change.initial ?? {})) {
-    if (isEmpty(next[name]) && !isEmpty(value) && !hasOtherChoice(current, name)) next[name] = value;
+    const isThere = !isEmpty(next[name]) || (name.startsWith('_') && !isEmpty(next[name.slice(1)]));
+    if (!isThere && !isEmpty(value) && !hasOtherChoice(current, name)) next[name] = value;
   }
   for (const [name, value] of Object.entries(change.set)) {
     if (name === 'id' || isEmpty(value)) continue;
@@ -70,6 +73,8 @@ function merge(current: Resource | undefined, change: MergeChange): Resource {
       for (const other of Object.keys(next)) if (other !== name && choiceOf(other) === choice) delete next[other];
     }
     next[name] = value;
+    // Why a value is absent is over when there is one.
+    if (isAbsence(next[`_${name}`])) delete next[`_${name}`];
   }
   for (const [name, members] of Object.entries(change.parts ?? {})) {
     const standing = next[name];
@@ -85,6 +90,12 @@ function merge(current: Resource | undefined, change: MergeChange): Resource {
   }
   if (change.retire !== undefined) next.identifier = retired(next.identifier, change.retire);
   return { ...next, resourceType: change.type };
+}
+
+/** `_start` and the like that say nothing but why there is no value. */
+function isAbsence(companion: unknown): boolean {
+  if (!isEntry(companion) || !Array.isArray(companion.extension)) return false;
+  return companion.extension.every((one: unknown) => isEntry(one) && one.url === DATA_ABSENT_REASON);
 }
 
 function isEntry(value: unknown): value is Readonly<Record<string, unknown>> {

@@ -1,5 +1,5 @@
-// What is done with an input, and what must hold of it. A target returns what became of the input (`taken`, `refused`, or
-// `invalid`: converted, but not valid R4, which the gateway keeps as quarantined); it throws when the product is at fault.
+// What is done with an input, and what must hold of it. A target returns what became of the input (`taken` or `refused`); it
+// throws when the product is at fault.
 import assert from 'node:assert/strict';
 
 const RECEIVED_AT = Date.parse('2026-06-01T12:00:00Z');
@@ -69,8 +69,13 @@ export function createTargets(product) {
     if (converted === undefined) return 'refused';
     const { bundle, issues } = converted.value;
     checkReferences(bundle);
-    if (issues.length === 0) return 'taken';
-    return `invalid ${issues[0].expression.replaceAll(/\[\d+\]/g, '')}: ${issues[0].diagnostics}`;
+    const [issue] = issues;
+    assert.equal(
+      issue,
+      undefined,
+      `not valid R4: ${issue?.expression.replaceAll(/\[\d+\]/g, '')}: ${issue?.diagnostics}`,
+    );
+    return 'taken';
   };
 
   const hl7v2 = (bytes) => {

@@ -72,14 +72,29 @@ function resourceStart(context: Context, segment: Segment): Moment | undefined {
   return momentOf(context, segment.field(fields[0]), `${segment.id}-${fields[0]}`);
 }
 
+/** The fields of the offset and its unit stand behind the start. `-15` is before the appointment. */
+function offsetStart(context: Context, segment: Segment, appointment: unknown): Moment | undefined {
+  const begins = typeof appointment === 'string' ? Date.parse(appointment) : NaN;
+  const [field] = RESOURCE_TIMES[segment.id];
+  const raw = segment.field(field + 1).trim();
+  const isBefore = raw.startsWith('-');
+  const minutes = minutesOf(context, raw.replace(/^[+-]/, ''), segment.field(field + 2));
+  if (Number.isNaN(begins) || minutes === undefined) return undefined;
+  const millis = begins + (isBefore ? -minutes : minutes) * 60_000;
+  return { instant: new Date(millis).toISOString(), millis };
+}
+
 function resourceMinutes(context: Context, segment: Segment): number | undefined {
   const [, duration, unit] = RESOURCE_TIMES[segment.id];
   return minutesOf(context, segment.field(duration), segment.field(unit));
 }
 
-/** When one resource is needed; undefined without a start. */
-export function resourcePeriod(context: Context, segment: Segment): Element | undefined {
-  const start = resourceStart(context, segment);
+/**
+ * When one resource is needed; undefined without a start. `appointment`: FHIR instant of the appointment's start, to which an offset
+ * (AIG-9, AIL-7, AIP-7) is added where the segment has no start of its own.
+ */
+export function resourcePeriod(context: Context, segment: Segment, appointment: unknown): Element | undefined {
+  const start = resourceStart(context, segment) ?? offsetStart(context, segment, appointment);
   if (start === undefined) return undefined;
   const minutes = resourceMinutes(context, segment);
   return compact({

@@ -1,21 +1,24 @@
-/** SIU_S12, appointments: SCH, AIS, AIG, AIL, AIP to Appointment (maps SCH[Appointment], AIS[Appointment] ...). */
+/**
+ * SIU_S12, appointments: SCH, AIS, AIG, AIL, AIP to Appointment (maps SCH[Appointment], AIS[Appointment] ...). Who takes part:
+ * `appointment-participants.ts`; when: `appointment-time.ts`.
+ */
 import { codeTable } from '../../core/code-table.ts';
 import { GatewayError } from '../../core/errors.ts';
 import { changeReference, type BusinessKey } from '../../formats/fhir/change.ts';
 import { components, repetitions } from '../../formats/hl7v2/delimiters.ts';
 import type { Segment } from '../../formats/hl7v2/message.ts';
-import { appointmentTime, resourcePeriod } from './appointment-time.ts';
+import { contactsOf, participantOf, patientOf } from './appointment-participants.ts';
+import { appointmentTime } from './appointment-time.ts';
 import { claimedOf, type ClaimRule } from './claim.ts';
-import { clinicalMeta, subjectOf, type ClinicalFrame } from './clinical.ts';
+import { clinicalMeta, ofPatient, type ClinicalFrame } from './clinical.ts';
 import { compact, firstOf, present, type Element } from './context.ts';
 import { codeSystemOf, conceptOf, V2_TABLE } from './datatypes/codeable-concept.ts';
 import { eiIdentifier } from './datatypes/identifier.ts';
 import { facilityKey } from './facility-key.ts';
-import { locationOf } from './location.ts';
 import { notesOf } from './observation.ts';
 import { PATIENT_SEGMENTS, patientSegments } from './patient-segments.ts';
 import { repeatedPatient, type RepeatedPatient } from './repeated-patient.ts';
-import type { Structure } from './structure.ts';
+import { restOf, type Conversion, type Structure } from './structure.ts';
 import { visitObservations } from './visit-observations.ts';
 
 const RULES: Readonly<Record<string, ClaimRule>> = codeTable({
@@ -53,31 +56,66 @@ const FILLER_STATUS: Readonly<Record<string, string>> = codeTable({
   DELETED: 'entered-in-error',
   NOSHOW: 'noshow',
 });
-/** Table 0278 to AppointmentParticipant.status. */
-const PARTICIPANT_STATUS: Readonly<Record<string, string>> = codeTable({
-  CANCELLED: 'declined',
-  DELETED: 'declined',
-  PENDING: 'needs-action',
-  WAITLIST: 'needs-action',
-});
+/** Where a status that wants a time comes without one (a no-show, a deletion of what was never known): app-3 is content with why. */
+const NO_TIME: Element = {
+  extension: [{ url: 'http://hl7.org/fhir/StructureDefinition/data-absent-reason', valueCode: 'unknown' }],
+};
+const UNTIMED: Element = { _start: NO_TIME, _end: NO_TIME };
 /** Statuses that R4 (app-3) lets stand without a time. */
 const TIMELESS = new Set(['cancelled', 'waitlist', 'proposed']);
 
-/** The structure of an event. Throws `required-missing` without SCH or PID. */
+/** Events that change an appointment which was told before: their SCH-25 may be empty without saying that it is booked. */
+const CHANGES = new Set(['S14', 'S18', 'S19', 'S20', 'S21', 'S22']);
+/** Events that take a service or resource away. */
+const TAKES_AWAY = new Set(['S20', 'S21', 'S22']);
+
+/**
+ * The structure of an event. An appointment of several patients is one for each of them, known by number and patient: what
+ * one may see is not the other's. Throws `required-missing` without SCH or PID.
+ */
 export function siu(event: string): Structure {
   return (conversion) => {
-    const repeated = repeatedPatient(conversion, RULES, { event: 'planned' });
-    const { group, claims, frame, orders } = repeated;
-    const { conditions } = patientSegments(frame, group, claims, conversion.unmapped);
-    visitObservations(conversion.context, conversion.list, group.observations, {
-      ...orders,
-      index: orders.patient.index,
+    const parts = eachPatient(conversion);
+    parts.forEach((part, i) => {
+      // What all of them share is counted once.
+      onePatient({ ...part, unmapped: i === 0 ? conversion.unmapped : new Map() }, event, parts.length > 1);
     });
-    appointmentChange(repeated, event, conditions);
   };
 }
 
-function appointmentChange({ claims, frame }: RepeatedPatient, event: string, conditions: readonly number[]): void {
+/** The message as it would be for each PID alone: what stands before the first and, from RGS on, behind the last is of all. */
+function eachPatient(conversion: Conversion): readonly Conversion[] {
+  const { segments } = conversion.context.message;
+  const starts = segments.flatMap(({ id }, i) => (id === 'PID' ? [i] : []));
+  if (starts.length < 2) return [conversion];
+  const resources = segments.findIndex(({ id }, i) => i > starts[0] && (id === 'RGS' || RESOURCES.includes(id)));
+  const end = resources === -1 ? segments.length : resources;
+  const shared = [...segments.slice(0, starts[0]), ...segments.slice(end)];
+  const before = shared.slice(0, starts[0]);
+  return starts
+    .filter((start) => start < end)
+    .map((start, i) =>
+      restOf(conversion, [...before, ...segments.slice(start, starts[i + 1] ?? end), ...shared.slice(starts[0])]),
+    );
+}
+
+function onePatient(conversion: Conversion, event: string, isOfSeveral: boolean): void {
+  const repeated = repeatedPatient(conversion, RULES, { event: 'planned' });
+  const { group, claims, frame, orders } = repeated;
+  const { conditions } = patientSegments(frame, group, claims, conversion.unmapped);
+  visitObservations(conversion.context, conversion.list, group.observations, {
+    ...orders,
+    index: orders.patient.index,
+  });
+  appointmentChange(repeated, event, conditions, isOfSeveral);
+}
+
+function appointmentChange(
+  { claims, frame }: RepeatedPatient,
+  event: string,
+  conditions: readonly number[],
+  isOfSeveral: boolean,
+): void {
   const { context, list } = frame;
   const [head] = claimedOf(claims, 'SCH');
   if (head === undefined)
@@ -88,17 +126,25 @@ function appointmentChange({ claims, frame }: RepeatedPatient, event: string, co
   const needed = resources
     .map(({ segment }) => segment)
     .filter((segment) => firstOf(context, segment.field(2)) !== 'D');
+  if (TAKES_AWAY.has(event) && needed.length === 0 && resources.length > 0)
+    throw new GatewayError(
+      'unsupported-event',
+      `${event} names only what is taken away; with the services and resources that stay it can be converted`,
+      { expression: `${resources[0].segment.id}-2` },
+    );
   const time = appointmentTime(context, sch, claimedOf(claims, 'TQ1')[0]?.segment, needed);
-  const filler = FILLER_STATUS[firstOf(context, sch.field(25))?.toUpperCase() ?? ''];
-  const stated = EVENT_STATUS[event] ?? filler ?? (event === 'S14' ? undefined : 'booked');
+  const stated = EVENT_STATUS[event] ?? fillerStatus(frame, sch, needed) ?? (CHANGES.has(event) ? undefined : 'booked');
   const hasTime = time.start !== undefined;
   const isNew = event === 'S12' || event === 'S13';
   const status = stated !== undefined && isNew && !hasTime && !TIMELESS.has(stated) ? 'proposed' : stated;
+  const isUntimed = !hasTime && status !== undefined && !TIMELESS.has(status);
   const participant = [
     patientOf(frame, status),
     ...contactsOf(frame, sch),
-    ...needed.flatMap((segment) => participantOf(frame, segment)),
+    ...needed.flatMap((segment) => participantOf(frame, segment, time.start)),
   ];
+  // S18 names what is added to those that are known.
+  const adds = event === 'S18';
   const services = needed.filter(({ id }) => id === 'AIS').map((ais) => conceptOf(context, ais.field(3)));
   const reason = conceptOf(context, sch.field(7), `${V2_TABLE}0276`);
   const comment = claims.all
@@ -108,7 +154,7 @@ function appointmentChange({ claims, frame }: RepeatedPatient, event: string, co
     .join('\n');
   const ends = status === 'cancelled' || status === 'noshow';
   const why = ends ? conceptOf(context, sch.field(6)) : undefined;
-  const { keys, identifiers } = numbersOf(frame, sch);
+  const { keys, identifiers } = numbersOf(frame, sch, isOfSeveral);
   list.add({
     type: 'Appointment',
     keys,
@@ -119,84 +165,55 @@ function appointmentChange({ claims, frame }: RepeatedPatient, event: string, co
       ...compact({
         status,
         cancelationReason: why,
-        serviceType: distinct(present(services)),
+        ...(!adds && { serviceType: distinct(present(services)) }),
         appointmentType: typeOf(frame, sch),
         reasonCode: reason === undefined || isType(frame, sch) ? undefined : [reason],
         reasonReference: conditions.map((index) => ({ reference: changeReference(index) })),
         ...time,
         comment: comment === '' ? undefined : comment,
         basedOn: ordersOf(frame, sch),
-        ...(resources.length > 0 && { participant }),
+        ...(resources.length > 0 && !adds && { participant }),
       }),
     },
-    append: { identifier: identifiers },
-    initial: { status: hasTime ? 'booked' : 'proposed', participant },
+    append: {
+      identifier: identifiers,
+      ...(adds && { participant, serviceType: distinct(present(services)) }),
+    },
+    initial: { status: hasTime ? 'booked' : 'proposed', participant, ...(isUntimed && UNTIMED) },
     // Earlier times stay where a cancellation does not repeat them; what it ended is over for good only by name.
     ...(!ends && status !== undefined && { clear: ['cancelationReason'] }),
   });
 }
 
-/** SCH-1 and SCH-2, each unique where it was given. */
-function numbersOf(frame: ClinicalFrame, sch: Segment): { keys: BusinessKey[]; identifiers: Element[] } {
+/** SCH-25, else AIS-10. */
+function fillerStatus({ context }: ClinicalFrame, sch: Segment, needed: readonly Segment[]): string | undefined {
+  const services = needed.filter(({ id }) => id === 'AIS').map((ais) => ais.field(10));
+  return [sch.field(25), ...services]
+    .map((raw) => FILLER_STATUS[firstOf(context, raw)?.toUpperCase() ?? ''])
+    .find((status) => status !== undefined);
+}
+
+/**
+ * SCH-1 and SCH-2, each unique where it was given; first by number and patient, since appointments of several patients share
+ * them.
+ */
+function numbersOf(
+  frame: ClinicalFrame,
+  sch: Segment,
+  isOfSeveral: boolean,
+): { keys: BusinessKey[]; identifiers: Element[] } {
   const { context } = frame;
   const filler = eiIdentifier(context, repetitions(sch.field(2), context.by)[0] ?? '', 'FILL');
   const placer = eiIdentifier(context, repetitions(sch.field(1), context.by)[0] ?? '', 'PLAC');
-  const keys = present([
+  const numbers = present([
     filler && facilityKey(context, 'appointment-filler', filler),
     placer && facilityKey(context, 'appointment-placer', placer),
   ]);
-  if (keys.length === 0) keys.push(['message', context.profile.name, context.controlId, 'Appointment']);
+  const own = numbers.map((number) => ofPatient(frame, 'appointment-of', ...number));
+  const keys = isOfSeveral ? own : [...own, ...numbers];
+  if (keys.length === 0)
+    keys.push(['message', context.profile.name, context.controlId, 'Appointment', ...frame.patient.keys[0]]);
   return { keys, identifiers: present([placer, filler]).map(({ identifier }) => identifier) };
-}
-
-function patientOf(frame: ClinicalFrame, status: string | undefined): Element {
-  const open = status === 'pending' || status === 'proposed' || status === 'waitlist';
-  return { actor: subjectOf(frame), status: open ? 'needs-action' : 'accepted' };
-}
-
-/** SCH-12, 16, 20: who asked, who filled, who typed. */
-function contactsOf(frame: ClinicalFrame, sch: Segment): Element[] {
-  const { context, list } = frame;
-  const kinds = [
-    [12, 'placer contact'],
-    [16, 'filler contact'],
-    [20, 'enterer'],
-  ] as const;
-  return kinds.flatMap(([field, text]) =>
-    repetitions(sch.field(field), context.by).flatMap((raw) => {
-      const actor = list.practitioner(context, raw);
-      return actor === undefined ? [] : [{ type: [{ text }], actor, status: 'accepted' }];
-    }),
-  );
-}
-
-/** AIG, AIL, AIP; AIS is a service, not a participant. */
-function participantOf(frame: ClinicalFrame, segment: Segment): Element[] {
-  const { context } = frame;
-  if (segment.id === 'AIS') return [];
-  const actor = actorOf(frame, segment);
-  const kind = conceptOf(context, segment.field(4));
-  if (actor === undefined && kind === undefined) return [];
-  const filler = firstOf(context, segment.field(segment.id === 'AIG' ? 14 : 12))?.toUpperCase() ?? '';
-  return [
-    compact({
-      type: kind === undefined ? undefined : [kind],
-      actor,
-      status: PARTICIPANT_STATUS[filler] ?? 'accepted',
-      period: resourcePeriod(context, segment),
-    }),
-  ];
-}
-
-function actorOf(frame: ClinicalFrame, segment: Segment): Element | undefined {
-  const { context, list } = frame;
-  const raw = repetitions(segment.field(3), context.by)[0] ?? '';
-  if (segment.id === 'AIP') return list.practitioner(context, raw);
-  if (segment.id === 'AIL') return locationOf(context, list, raw);
-  const concept = conceptOf(context, raw);
-  const [coding] = Array.isArray(concept?.coding) ? (concept.coding as Element[]) : [];
-  const display = coding?.display ?? coding?.code ?? concept?.text;
-  return display === undefined ? undefined : { display };
 }
 
 /** SCH-8, or SCH-7 where its code says that it is a type (table 0277). */

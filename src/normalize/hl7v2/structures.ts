@@ -100,6 +100,11 @@ export const STRUCTURES: Readonly<Record<string, Readonly<Record<string, Structu
     S15: siu('S15'),
     S16: siu('S16'),
     S17: siu('S17'),
+    S18: siu('S18'),
+    S19: siu('S19'),
+    S20: siu('S20'),
+    S21: siu('S21'),
+    S22: siu('S22'),
     S26: siu('S26'),
   },
   MDM: {

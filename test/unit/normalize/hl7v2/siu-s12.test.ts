@@ -128,7 +128,72 @@ describe('SIU_S12', () => {
     expect(record.one('Encounter').status).toBe('planned');
   });
 
-  it('no SCH, no PID, two patients: refused at their place', () => {
+  it('trap: a status without any time of an unknown appointment says why there is none, until a time comes', () => {
+    const deleted = taken(siu('S17', sch(), PID));
+    expect(deleted).toMatchObject({ status: 'entered-in-error', _start: { extension: [{ valueCode: 'unknown' }] } });
+    const proposed = siu('S12', sch(), PID);
+    const arrived = siu('S14', sch({ 25: 'Arrived' }), PID);
+    expect(taken(proposed, arrived)).toMatchObject({ status: 'arrived', _end: { extension: [{}] } });
+    const timed = taken(proposed, arrived, siu('S14', sch({ 25: 'Complete' }), TIME, PID));
+    expect(timed).toMatchObject({ status: 'fulfilled', start: '2026-03-10T10:30:00+01:00' });
+    expect(timed._start ?? timed._end).toBeUndefined();
+    const late = taken(siu('S12', sch(), TIME, PID), siu('S26', sch(), PID));
+    expect(late._start ?? late._end).toBeUndefined();
+  });
+
+  it('an appointment of several patients is one for each; each is cancelled by itself', () => {
+    const other = PID.replace('123', '124');
+    const resources = ['RGS|1', 'AIS|1|A|G1^Group therapy^L', 'AIP|1|A|10^Smith^Ann'];
+    const both = siu('S12', sch(), TIME, PID, segment('PV1', { 2: 'O', 19: 'V1' }), other, ...resources, 'ZZZ|1');
+    const record = new MemoryRecord(both, siu('S15', sch({ 6: 'ILL' }), TIME, other, ...resources));
+    expect(defects(record)).toEqual([]);
+    expect(record.all('Patient')).toHaveLength(2);
+    expect(record.all('Appointment').map(({ status, participant }: any) => [status, participant.length])).toEqual([
+      ['booked', 2],
+      ['cancelled', 2],
+    ]);
+    const actors = record.all('Appointment').map(({ participant }: any) => participant[0].actor.reference);
+    expect(new Set(actors).size).toBe(2);
+    const single = new MemoryRecord(siu('S12', sch(), TIME, PID, ...resources), both);
+    expect(single.all('Appointment')).toHaveLength(2);
+    expect(normalize(both).details.unmapped).toEqual({ ZZZ: 1 });
+  });
+
+  it('S18 adds to those that take part; S19 to S22 say who stays', () => {
+    const booked = siu('S12', sch(), TIME, PID, 'RGS|1', 'AIS|1|A|A1^First^L', 'AIP|1|A|10^Smith^Ann');
+    const added = siu('S18', sch(), PID, 'RGS|1', 'AIS|1|A|B1^Second^L', 'AIL|1|A|ROOM1^^^HOSP');
+    const names = (appointment: any): unknown => [
+      appointment.status,
+      appointment.serviceType.map(({ coding }: any) => coding[0].code),
+      appointment.participant.map(({ actor }: any) => actor.display ?? 'patient'),
+    ];
+    expect(names(taken(booked, added))).toEqual(['booked', ['A1', 'B1'], ['patient', 'Ann Smith', 'ROOM1, HOSP']]);
+    const kept = siu('S20', sch(), PID, 'RGS|1', 'AIS|1|X|A1^First^L', 'AIS|2|D|B1^Second^L', 'AIL|1|X|ROOM1^^^HOSP');
+    expect(names(taken(booked, added, kept))).toEqual(['booked', ['A1'], ['patient', 'ROOM1, HOSP']]);
+    expect(() => normalize(siu('S20', sch(), PID, 'RGS|1', 'AIS|1|D|B1^Second^L'))).toThrow('only what is taken away');
+  });
+
+  it('AIS-10 is the status where SCH-25 says none; offsets count from the start', () => {
+    const appointment = taken(
+      siu(
+        'S12',
+        sch(),
+        TIME,
+        PID,
+        'AIS|1|A|A1|||||||Waitlist',
+        'AIL|1|A|R1^^^HOSP||||-15|min|30|min',
+        'AIP|1|A|1^X||||15|min',
+      ),
+    );
+    expect(appointment.status).toBe('waitlist');
+    expect(appointment.participant.map(({ period }: any) => period)).toEqual([
+      undefined,
+      { start: '2026-03-10T09:15:00.000Z', end: '2026-03-10T09:45:00.000Z' },
+      { start: '2026-03-10T09:45:00.000Z' },
+    ]);
+  });
+
+  it('no SCH, no PID: refused at their place', () => {
     const place = (...segments: string[]): unknown => {
       try {
         normalize(siu('S12', ...segments));
@@ -139,7 +204,6 @@ describe('SIU_S12', () => {
     };
     expect(place(PID)).toBe('SCH');
     expect(place(sch())).toBe('PID');
-    expect(place(sch(), PID, PID.replace('123', '124'))).toBe('PID[2]');
   });
 
   it('labels reach the appointment', () => {
