@@ -1,9 +1,10 @@
 /** RXR and TQ1 to Dosage (maps RXR[MedicationRequest], TQ1[MedicationRequest]). */
 import type { Segment } from '../../formats/hl7v2/message.ts';
-import { compact, present, type Context, type Element } from './context.ts';
+import { compact, present, textOf, type Context, type Element } from './context.ts';
 import { conceptOf, V2_TABLE } from './datatypes/codeable-concept.ts';
+import { quantityOf, timeUnit } from './datatypes/quantity.ts';
 import type { OrderGroup } from './order-group.ts';
-import { timingOf, tq1Timing, type OrderTiming } from './timing.ts';
+import { timingsOf, tq1Timing, type OrderTiming } from './timing.ts';
 
 const DOSE_TYPE = 'http://terminology.hl7.org/CodeSystem/dose-rate-type';
 
@@ -31,10 +32,12 @@ export function dosageOf(context: Context, parts: DosageParts): Element | undefi
   const { timing, rxr, text } = parts;
   const stated = compact(parts.dose ?? {});
   // TQ1-2 is how much each time, where no other field says it.
-  const isDosed = stated.doseQuantity !== undefined || stated.doseRange !== undefined;
+  const isDosed = ['doseQuantity', 'doseRange', 'rateRatio'].some((name) => stated[name] !== undefined);
   const dose = isDosed || timing?.quantity === undefined ? stated : { doseQuantity: timing.quantity, ...stated };
   const instruction = conceptOf(context, rxr?.field(5));
-  const when = timing?.timing ?? (timing?.start === undefined ? undefined : { event: [timing.start] });
+  // From when until when to take it says no more than that.
+  const when =
+    timing?.timing ?? (timing?.bounds === undefined ? undefined : { repeat: { boundsPeriod: timing.bounds } });
   const dosage = compact({
     text,
     additionalInstruction: present([instruction, ...(timing?.notes ?? [])]),
@@ -50,14 +53,36 @@ export function dosageOf(context: Context, parts: DosageParts): Element | undefi
   return Object.keys(dosage).length === 0 ? undefined : dosage;
 }
 
-/** Timings of a prescription, one for each TQ1 of the first section that has any; else that of ORC-7. */
-export function timingsOf(
+/** Timings of a prescription: one for each TQ1 of the first section that has any, else one for each TQ. */
+export function prescribedTimings(
   context: Context,
   order: OrderGroup,
   sections: readonly (readonly Segment[])[],
+  rxe: Segment | undefined,
 ): readonly OrderTiming[] {
   const tq1 = sections.find((segments) => segments.length > 0);
-  return tq1 === undefined ? present([timingOf(context, order)]) : tq1.map((each) => tq1Timing(context, each));
+  return tq1 === undefined ? timingsOf(context, order, rxe?.field(1)) : tq1.map((each) => tq1Timing(context, each));
+}
+
+/**
+ * The rate of a dose: `amount` in `unit`, per unit of time (`H1`, as in TQ.3) where the unit does not say it itself
+ * (`mL/h`). `rateQuantity` or `rateRatio`, a member of doseAndRate; empty without an amount.
+ */
+export function rateOf(context: Context, amount: string, unit: string, per: string): Element {
+  const rate = quantityOf(context, amount, unit);
+  if (rate === undefined) return {};
+  const time = timeOf(textOf(context, per));
+  const isWhole = typeof rate.unit === 'string' && /\/|\bper\b/i.test(rate.unit);
+  return time === undefined || isWhole ? { rateQuantity: rate } : { rateRatio: { numerator: rate, denominator: time } };
+}
+
+/** `S30`, `M5`, `H1`, `D`: so many units of time. */
+function timeOf(text: string | undefined): Element | undefined {
+  const match = /^([SMHDWL])(\d{0,6})$/i.exec(text ?? '');
+  const code = timeUnit(match?.[1]);
+  return match === null || code === undefined
+    ? undefined
+    : { value: Number(match[2] || 1), unit: code, system: 'http://unitsofmeasure.org', code };
 }
 
 /** One dosage for each timing, numbered by TQ1-12: `S` says that the next one follows, anything else that it goes on beside. */
@@ -74,9 +99,4 @@ export function dosagesOf(
     if (timing.conjunction === 'S') sequence++;
     return numbered;
   });
-}
-
-/** The timing of the first TQ1. */
-export function timingOfFirst(context: Context, tq1: readonly Segment[]): OrderTiming | undefined {
-  return tq1.length === 0 ? undefined : tq1Timing(context, tq1[0]);
 }

@@ -4,7 +4,7 @@ import { repetitions } from '../../formats/hl7v2/delimiters.ts';
 import type { ChangeList } from './change-list.ts';
 import { compact, dateTimeOf, firstOf, periodOf, present, type Context, type Element } from './context.ts';
 import { codingsOf, codingText } from './datatypes/codeable-concept.ts';
-import { routeOf } from './dosage.ts';
+import { rateOf, routeOf } from './dosage.ts';
 import { productOf } from './medication.ts';
 import type { CarriedOut } from './medication-dispense.ts';
 import { conceptText } from './medication-request.ts';
@@ -36,8 +36,12 @@ export function administrationChange(
   const meta = metaOf(frame.marks.all, frame.marks.clinical, parts.orderMarks);
   const reason = rxaConcepts(context, rxa, 18);
   const dose = rxaAmount(context, rxa);
+  // RXA-12: the amount is for so much time, a rate.
+  const { rateRatio } = dose === undefined ? {} : rateOf(context, rxa.field(6), rxa.field(7), rxa.field(12));
+  const amount = rateRatio === undefined ? { dose } : { rateRatio };
   // R4 rule mad-1: a dosage has a dose or a rate.
-  const dosage = dose === undefined ? undefined : compact({ ...routeOf(context, routeSegment(order, section)), dose });
+  const dosage =
+    dose === undefined ? undefined : compact({ ...routeOf(context, routeSegment(order, section)), ...amount });
   const notes = present(repetitions(rxa.field(9), context.by).map((raw) => conceptText(context, raw)));
   const set: Element & { resourceType: string } = {
     resourceType: 'MedicationAdministration',

@@ -7,13 +7,14 @@ import { compact, dateTimeOf, firstOf, present, type Context, type Element } fro
 import { codingsOf, codingText, conceptOf, V2_TABLE } from './datatypes/codeable-concept.ts';
 import { eiIdentifier } from './datatypes/identifier.ts';
 import { cqQuantity, quantityOf } from './datatypes/quantity.ts';
-import { dosageOf, timingOfFirst } from './dosage.ts';
+import { dosagesOf } from './dosage.ts';
 import { productOf } from './medication.ts';
 import { conceptText } from './medication-request.ts';
 import { apart, type OrderNumbers } from './order-numbers.ts';
 import type { PharmacySection } from './pharmacy-sections.ts';
 import { metaOf } from './security.ts';
 import type { OrderFrame } from './service-request.ts';
+import { tq1Timing } from './timing.ts';
 
 /** The order that was carried out. */
 export interface CarriedOut {
@@ -52,14 +53,14 @@ export function dispenseChange(
   });
   const people = present(repetitions(field(10), by).map((raw) => list.practitioner(context, raw)));
   const daily = cqQuantity(context, field(12));
-  const dosage = dosageOf(context, {
-    timing: timingOfFirst(context, section.tq1),
+  const given = {
     rxr: section.rxr[0],
     maxDosePerPeriod:
       daily === undefined
         ? undefined
         : { numerator: daily, denominator: { value: 1, unit: 'day', system: 'http://unitsofmeasure.org', code: 'd' } },
-  });
+  };
+  const timings = section.tq1.map((tq1) => tq1Timing(context, tq1));
   const substituted = SUBSTITUTED[firstOf(context, field(11)) ?? ''];
   const notes = [...repetitions(field(9), by), ...repetitions(field(15), by)].map((raw) => conceptText(context, raw));
   const set: Element & { resourceType: string } = {
@@ -74,7 +75,7 @@ export function dispenseChange(
       quantity: quantityOf(context, field(4), field(5)),
       whenHandedOver: dateTimeOf(context, field(3), 'RXD-3'),
       performer: people.map((actor) => ({ actor })),
-      dosageInstruction: present([dosage]),
+      dosageInstruction: dosagesOf(context, given, timings),
       substitution:
         substituted === undefined
           ? undefined

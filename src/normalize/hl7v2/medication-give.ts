@@ -6,11 +6,10 @@ import { repetitions } from '../../formats/hl7v2/delimiters.ts';
 import type { ChangeList } from './change-list.ts';
 import { compact, firstOf, present, type Context, type Element } from './context.ts';
 import { codingsOf, codingText, conceptOf } from './datatypes/codeable-concept.ts';
-import { quantityOf } from './datatypes/quantity.ts';
 import { dosagesOf } from './dosage.ts';
 import { productOf } from './medication.ts';
 import type { CarriedOut } from './medication-dispense.ts';
-import { conceptText, doseOf } from './medication-request.ts';
+import { conceptText, doseAndRate } from './medication-request.ts';
 import { medicationStatus } from './medication-status.ts';
 import { notesOf } from './observation.ts';
 import type { OrderGroup } from './order-group.ts';
@@ -18,7 +17,7 @@ import { apart } from './order-numbers.ts';
 import type { PharmacySection } from './pharmacy-sections.ts';
 import { metaOf } from './security.ts';
 import type { OrderFrame } from './service-request.ts';
-import { tq1Timing, tqTiming } from './timing.ts';
+import { tq1Timing, tqTimings } from './timing.ts';
 
 /** Adds the Change of one instruction. Throws `required-missing` without RXG-4. */
 export function giveChange(
@@ -44,15 +43,14 @@ export function giveChange(
     location: 'RXG-4',
   });
   const timings =
-    section.tq1.length > 0
-      ? section.tq1.map((tq1) => tq1Timing(context, tq1))
-      : present([tqTiming(context, field(3), 'RXG-3')]);
+    section.tq1.length > 0 ? section.tq1.map((tq1) => tq1Timing(context, tq1)) : tqTimings(context, field(3), 'RXG-3');
   const given = {
     rxr: section.rxr[0],
-    dose: {
-      ...doseOf(context, field(5), field(6), field(7)),
-      rateQuantity: quantityOf(context, field(15), field(16)),
-    },
+    dose: doseAndRate(context, {
+      dose: [field(5), field(6), field(7)],
+      rate: [field(15), field(16)],
+      per: field(14),
+    }),
   };
   const notes = [9, 13].flatMap((n) => repetitions(field(n), context.by).map((raw) => conceptText(context, raw)));
   const set: Element & { resourceType: string } = {

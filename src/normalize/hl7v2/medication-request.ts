@@ -10,7 +10,7 @@ import { compact, dateTimeOf, present, textOf, type Context, type Element } from
 import { codingsOf, codingText, conceptOf, V2_TABLE } from './datatypes/codeable-concept.ts';
 import { eiIdentifier } from './datatypes/identifier.ts';
 import { cqQuantity, quantityOf } from './datatypes/quantity.ts';
-import { dosagesOf, timingsOf } from './dosage.ts';
+import { dosagesOf, prescribedTimings, rateOf } from './dosage.ts';
 import { productCode, productOf } from './medication.ts';
 import { medicationStatus, MEDICATION_COURSE } from './medication-status.ts';
 import { notesOf } from './observation.ts';
@@ -107,17 +107,18 @@ function requestElements(
   const { orc } = order;
   const { by } = context;
   const pick = (field: number, other: number): string => chosen(rxe?.head, field, rxo?.head, other);
-  const timings = timingsOf(context, order, [rxe?.tq1 ?? [], sections[0].tq1]);
+  const timings = prescribedTimings(context, order, [rxe?.tq1 ?? [], sections[0].tq1], rxe?.head);
   const people = repetitions(orc?.field(12) || pick(13, 14), by).map((raw) => list.practitioner(context, raw));
   const text = present(repetitions(pick(7, 7), by).map((raw) => conceptText(context, raw))).join('\n');
   const daily = cqQuantity(context, pick(19, 23));
   const given = {
     text: text === '' ? undefined : text,
     rxr: rxe?.rxr[0] ?? rxo?.rxr[0],
-    dose: {
-      ...doseOf(context, pick(3, 2), pick(4, 3), pick(5, 4)),
-      rateQuantity: quantityOf(context, pick(23, 21), pick(24, 22)),
-    },
+    dose: doseAndRate(context, {
+      dose: [pick(3, 2), pick(4, 3), pick(5, 4)],
+      rate: [pick(23, 21), pick(24, 22)],
+      per: pick(22, 17),
+    }),
     maxDosePerPeriod:
       daily === undefined
         ? undefined
@@ -151,8 +152,25 @@ function requestElements(
   };
 }
 
+/** Raw fields of how much is given: least, most and unit; rate and unit; the time that the amount is for (`H1`). */
+export interface GivenFields {
+  readonly dose: readonly [low: string, high: string, unit: string];
+  readonly rate: readonly [amount: string, unit: string];
+  readonly per: string;
+}
+
+/** Members of doseAndRate. An amount per time is a rate, and no dose, where no rate is stated beside it. */
+export function doseAndRate(context: Context, { dose: [low, high, unit], rate, per }: GivenFields): Element {
+  const stated = rateOf(context, rate[0], rate[1], per);
+  if (Object.keys(stated).length === 0 && high === '') {
+    const given = rateOf(context, low, unit, per);
+    if (given.rateRatio !== undefined) return given;
+  }
+  return { ...doseOf(context, low, high, unit), ...stated };
+}
+
 /** One amount is a quantity, two are a range. */
-export function doseOf(context: Context, low: string, high: string, unit: string): Element {
+function doseOf(context: Context, low: string, high: string, unit: string): Element {
   const from = quantityOf(context, low, unit);
   const to = quantityOf(context, high, unit);
   if (from === undefined || to === undefined) return { doseQuantity: from ?? to };

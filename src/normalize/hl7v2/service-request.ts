@@ -13,7 +13,7 @@ import { participants } from './performer.ts';
 import type { PatientResult } from './patient.ts';
 import { metaOf, type Marks } from './security.ts';
 import { ORDER_CONTROL_STATUS, ORDER_RANK, ORDER_STATUS, PRIORITY } from './tables.ts';
-import { timingOf, type OrderTiming } from './timing.ts';
+import { timingsOf, type OrderTiming } from './timing.ts';
 
 const STATUS_REASON = 'http://hl7.org/fhir/StructureDefinition/request-statusReason';
 
@@ -125,7 +125,8 @@ function requestElements(
   encounter: number | undefined,
 ): Element {
   const { orc, obr } = group;
-  const timing = timingOf(context, group);
+  const timings = timingsOf(context, group);
+  const [timing] = timings;
   const requester = present(
     repetitions(orc?.field(12) || (obr?.field(16) ?? ''), context.by).map((raw) => list.practitioner(context, raw)),
   )[0];
@@ -143,7 +144,7 @@ function requestElements(
     orderDetail: parts.code === undefined ? undefined : details,
     quantityQuantity: timing?.quantity,
     encounter: encounter === undefined ? undefined : { reference: changeReference(encounter) },
-    ...occurrence(timing, dateTimeOf(context, obr?.field(6), 'OBR-6')),
+    ...occurrence(timings, dateTimeOf(context, obr?.field(6), 'OBR-6')),
     asNeededBoolean: timing?.asNeeded,
     authoredOn: codeOf(context, orc?.field(1)) === 'NW' ? dateTimeOf(context, orc?.field(9), 'ORC-9') : undefined,
     requester: requester ?? list.organization(context, repetitions(orc?.field(21) ?? '', context.by)[0] ?? ''),
@@ -157,10 +158,15 @@ function requestElements(
   });
 }
 
-/** A pattern or duration needs a Timing; one moment is a dateTime. */
-function occurrence(timing: OrderTiming | undefined, requested: string | undefined): Element {
+/** A pattern or duration needs a Timing; one moment is a dateTime, two are a period, several TQ1 of one moment each are events. */
+function occurrence(timings: readonly OrderTiming[], requested: string | undefined): Element {
+  const [timing] = timings;
+  const starts = present(
+    timings.map(({ timing: stated, start, end }) => ((stated ?? end) === undefined ? start : undefined)),
+  );
+  if (starts.length > 1 && starts.length === timings.length)
+    return { occurrenceTiming: { event: [...new Set(starts)] } };
   if (timing?.timing !== undefined) return { occurrenceTiming: timing.timing };
-  if (timing?.start !== undefined && timing.end !== undefined)
-    return { occurrencePeriod: { start: timing.start, end: timing.end } };
+  if (timing?.end !== undefined && timing.bounds !== undefined) return { occurrencePeriod: timing.bounds };
   return { occurrenceDateTime: requested ?? timing?.start };
 }

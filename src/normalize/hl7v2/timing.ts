@@ -1,6 +1,7 @@
 /**
  * TQ1, and TQ of older versions (ORC-7, OBR-27), to when something is to be done (maps TQ1[ServiceRequest],
- * TQ1[MedicationRequest], RPT[Timing]). Several TQ1 are dosages of a prescription; a ServiceRequest has room for the first.
+ * TQ1[MedicationRequest], RPT[Timing]). Several of them are dosages of a prescription; a ServiceRequest has room for the first, and
+ * for the moments of all where they say nothing else.
  */
 import { components, repetitions, subcomponents } from '../../formats/hl7v2/delimiters.ts';
 import { toFhirTime } from '../../formats/hl7v2/dtm.ts';
@@ -8,7 +9,7 @@ import type { Segment } from '../../formats/hl7v2/message.ts';
 import { compact, dateTimeOf, periodOf, present, textOf, type Context, type Element } from './context.ts';
 import { cqDuration, cqQuantity } from './datatypes/quantity.ts';
 import type { OrderGroup } from './order-group.ts';
-import { repeatPattern } from './repeat-pattern.ts';
+import { joinedPatterns, repeatPattern } from './repeat-pattern.ts';
 
 /** When an order is to be carried out. */
 export interface OrderTiming {
@@ -19,6 +20,8 @@ export interface OrderTiming {
   /** TQ1-7 and TQ1-8 as dateTimes. */
   readonly start: string | undefined;
   readonly end: string | undefined;
+  /** Both as a Period. */
+  readonly bounds: Element | undefined;
   /** Code of table 0485. */
   readonly priority: string | undefined;
   /** True for `PRN`. */
@@ -32,7 +35,8 @@ export interface OrderTiming {
 /** The fields, whichever segment they come from. */
 interface TimingFields {
   readonly quantity: string;
-  readonly pattern: string;
+  /** RPT each; of an RI its code. */
+  readonly patterns: readonly string[];
   readonly explicit: readonly string[];
   readonly duration: string;
   readonly start: string;
@@ -44,12 +48,22 @@ interface TimingFields {
   readonly conjunction: string;
 }
 
-/** The timing of an order: its first TQ1, else ORC-7, else OBR-27. */
-export function timingOf(context: Context, group: OrderGroup): OrderTiming | undefined {
-  const tq1 = group.details.find(({ id }) => id === 'TQ1');
-  if (tq1 !== undefined) return tq1Timing(context, tq1);
-  const raw = repetitions(group.orc?.field(7) || (group.obr?.field(27) ?? ''), context.by)[0] ?? '';
-  return tqTiming(context, raw, 'ORC-7');
+/** The timings of an order: its TQ1, else ORC-7, else `other` (RXE-1), else OBR-27. */
+export function timingsOf(context: Context, group: OrderGroup, other = ''): readonly OrderTiming[] {
+  const tq1 = group.details.filter(({ id }) => id === 'TQ1');
+  if (tq1.length > 0) return tq1.map((each) => tq1Timing(context, each));
+  const places = [
+    ['ORC-7', group.orc?.field(7) ?? ''],
+    ['RXE-1', other],
+    ['OBR-27', group.obr?.field(27) ?? ''],
+  ] as const;
+  const [location, raw] = places.find(([, text]) => text !== '') ?? places[0];
+  return tqTimings(context, raw, location);
+}
+
+/** Repetitions of TQ. */
+export function tqTimings(context: Context, raw: string, location: string): OrderTiming[] {
+  return raw === '' ? [] : present(repetitions(raw, context.by).map((each) => tqTiming(context, each, location)));
 }
 
 /** One TQ; undefined for an empty one. */
@@ -61,7 +75,7 @@ export function tqTiming(context: Context, raw: string, location: string): Order
 export function tq1Timing(context: Context, tq1: Segment): OrderTiming {
   const fields: TimingFields = {
     quantity: tq1.field(2),
-    pattern: repetitions(tq1.field(3), context.by)[0] ?? '',
+    patterns: repetitions(tq1.field(3), context.by),
     explicit: repetitions(tq1.field(4), context.by),
     duration: tq1.field(6),
     start: tq1.field(7),
@@ -83,7 +97,7 @@ function tqFields(context: Context, raw: string): TimingFields {
   const [pattern = '', times = ''] = subcomponents(parts[1] ?? '', by);
   return {
     quantity: quantityText(lower(parts[0]), by.component),
-    pattern,
+    patterns: [pattern],
     explicit: times === '' ? [] : times.split(','),
     duration: durationText(parts[2] ?? '', by),
     start: parts[3] ?? '',
@@ -91,7 +105,8 @@ function tqFields(context: Context, raw: string): TimingFields {
     priority: parts[5] ?? '',
     texts: [parts[6] ?? '', parts[7] ?? ''],
     occurrence: '',
-    count: parts[11] ?? '',
+    // TQ.3 `X4`: four times.
+    count: (parts[11] ?? '') || (/^X(\d+)$/i.exec((parts[2] ?? '').trim())?.[1] ?? ''),
     conjunction: parts[8] ?? '',
   };
 }
@@ -109,7 +124,10 @@ function durationText(text: string, by: Context['by']): string {
 
 function fromFields(context: Context, fields: TimingFields, location: string): OrderTiming {
   const { by } = context;
-  const pattern = repeatPattern(textOf(context, subcomponents(components(fields.pattern, by)[0] ?? '', by)[0]));
+  const stated = fields.patterns.filter((raw) => raw !== '');
+  const pattern = joinedPatterns(
+    (stated.length > 0 ? stated : ['']).map((raw) => repeatPattern(patternParts(context, raw))),
+  );
   const times = present(fields.explicit.map((raw) => clock(textOf(context, raw))));
   const duration = cqDuration(context, fields.duration);
   const each = cqDuration(context, fields.occurrence);
@@ -117,7 +135,8 @@ function fromFields(context: Context, fields: TimingFields, location: string): O
   const bounds = periodOf(context, fields.start, fields.end, location);
   const repeat = compact({
     ...pattern.repeat,
-    ...(times.length > 0 && { timeOfDay: times }),
+    // R4 rule tim-10: a time of day, or an event.
+    ...(times.length > 0 && pattern.repeat.when === undefined && { timeOfDay: times }),
     ...(each !== undefined && { duration: each.value, durationUnit: each.code }),
     count: count === undefined ? undefined : Number(count),
   });
@@ -146,11 +165,17 @@ function fromFields(context: Context, fields: TimingFields, location: string): O
     timing: Object.keys(timing).length === 0 ? undefined : timing,
     start,
     end: dateTimeOf(context, fields.end, `${location}-8`),
+    bounds,
     priority,
     asNeeded: priority === 'PRN' || pattern.asNeeded ? true : undefined,
     conjunction: textOf(context, fields.conjunction),
     notes: present(fields.texts.map((raw) => textOf(context, components(raw, by)[0]))).map((text) => ({ text })),
   };
+}
+
+/** The components of an RPT, each by its first subcomponent. */
+function patternParts(context: Context, raw: string): (string | undefined)[] {
+  return components(raw, context.by).map((part) => textOf(context, subcomponents(part, context.by)[0]));
 }
 
 /** `1130`, `113005` and `11:30:05` as FHIR time. */
