@@ -6,7 +6,16 @@ import type { Clock } from '../core/clock.ts';
 import { asGatewayError, type ErrorCode, type GatewayError } from '../core/errors.ts';
 import { describeError, type Log } from '../core/log.ts';
 import type { Random } from '../core/random.ts';
-import { ackHeader, buildAck, inMode, isAcknowledgement, splitAnswers, type AckHeader } from '../formats/hl7v2/ack.ts';
+import {
+  ackHeader,
+  answerBytes,
+  buildAck,
+  inMode,
+  isAcknowledgement,
+  splitAnswers,
+  type AckHeader,
+} from '../formats/hl7v2/ack.ts';
+import { isBatch } from '../formats/hl7v2/batch.ts';
 import type { Writer } from '../write/submission.ts';
 import type { ClientCertificate, Sources } from './sources.ts';
 import { acceptBatch } from './accept-batch.ts';
@@ -36,7 +45,7 @@ export async function acceptHl7v2(
   bytes: Buffer,
   client?: ClientCertificate,
 ): Promise<readonly Buffer[]> {
-  if (!isBatch(bytes)) return toBytes(await acceptMessage(deps, bytes, client));
+  if (!isBatch(bytes)) return toBytes(await acceptMessage(deps, bytes, client), bytes);
   const answer = await acceptBatch(deps, bytes, {
     accept: async (message) => splitAnswers((await acceptMessage(deps, message, client)) ?? ''),
     refuse: (message, error) => {
@@ -44,26 +53,19 @@ export async function acceptHl7v2(
       return splitAnswers(refuse(deps, headerOf(deps, message), error) ?? '');
     },
   });
-  return answer === undefined ? [] : [Buffer.from(answer)];
+  return answer === undefined ? [] : [Buffer.from(answer, 'latin1')];
 }
 
 /** The answer to a message that was not read to its end: `head` is what there is of it. */
 export function refuseHl7v2(deps: AcceptHl7v2Deps, head: Buffer, error: GatewayError): readonly Buffer[] {
   deps.observe?.('refused', 0);
-  return toBytes(refuse(deps, headerOf(deps, head), error));
+  return toBytes(refuse(deps, headerOf(deps, head), error), head);
 }
 
 /** What an answer needs of a message that is not looked at. */
 function headerOf(deps: AcceptHl7v2Deps, head: Buffer): AckHeader {
   const header = ackHeader(head);
   return inMode(header, deps.sources.chooseKept(header).acknowledgement);
-}
-
-/** Envelope segments, or more than one MSH: two searches of native speed instead of a scan of every message. */
-function isBatch(bytes: Buffer): boolean {
-  const start = bytes[0] === 0xef ? 3 : 0;
-  const id = bytes.toString('latin1', start, start + 3);
-  return id === 'FHS' || id === 'BHS' || bytes.includes('\rMSH') || bytes.includes('\nMSH');
 }
 
 async function acceptMessage(
@@ -116,6 +118,6 @@ function refuse(deps: AcceptHl7v2Deps, header: AckHeader, error: GatewayError): 
   return buildAck({ header, error, now: deps.clock.now(), random: deps.random });
 }
 
-function toBytes(text: string | undefined): readonly Buffer[] {
-  return splitAnswers(text ?? '').map((answer) => Buffer.from(answer));
+function toBytes(text: string | undefined, message: Buffer): readonly Buffer[] {
+  return splitAnswers(text ?? '').map((answer) => answerBytes(answer, message));
 }

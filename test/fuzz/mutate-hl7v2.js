@@ -80,6 +80,14 @@ const ESCAPES = [
   '\\XZZ\\',
   '\\C2842\\',
   '\\M8142\\',
+  '\\M2442\\',
+  '\\M242844\\',
+  '\\C2D46\\',
+  '\x1b$B',
+  '\x1b(B',
+  '\x1b$)C',
+  '\x1b$(D',
+  '\x1b-A\xe4',
   '\\.br\\',
   '\\.sp+99\\',
   '\\.in-5\\',
@@ -104,6 +112,14 @@ const CHARSETS = [
   'ISO IR87',
   'ISO IR14',
   'ISO IR159',
+  'ASCII~ISO IR87',
+  'ISO IR13~ISO IR87~ISO IR159',
+  'ASCII~KS X 1001',
+  'ASCII~8859/7~8859/5',
+  'UNICODE UTF-32',
+  '8859/11',
+  'windows-1252',
+  'constructor',
   'CNS 11643-1992',
   'nonsense',
   '""',
@@ -274,8 +290,21 @@ export const HL7_MUTATIONS = {
     return joined.slice(0, at) + random.bytes(random.few(6)).toString('latin1') + joined.slice(at);
   },
   mark: (text, random) => random.pick(['\xef\xbb\xbf', '\xff\xfe', '\xfe\xff', '\xef\xbb']) + text,
-  wide: (text, random) =>
-    `${random.chance(70) ? '\xff\xfe' : ''}${Buffer.from(text.replace('^~', '^~'), 'utf16le').toString('latin1')}`,
+  wide(text, random) {
+    if (text.length > LONGEST / 4) return text;
+    const size = random.pick([2, 4]);
+    const seat = random.pick([0, size - 1]);
+    const marked = random.chance(70) ? `\ufeff${text}` : text;
+    const bytes = Buffer.alloc(marked.length * size);
+    for (let i = 0; i < marked.length; i += 1) {
+      bytes[i * size + seat] = marked.charCodeAt(i) & 0xff;
+      bytes[i * size + (seat === 0 ? 1 : seat - 1)] = marked.charCodeAt(i) >> 8;
+    }
+    return bytes.toString('latin1');
+  },
+  lead: (text, random) => random.pick(['\r\n', '\0', ' ', '\n\xef\xbb\xbf', '\x1a']).repeat(random.few(3)) + text,
+  tail: (text, random) => text + random.pick(['\0', '\x1a', ' \r', '\r\n\0\r']).repeat(random.few(3)),
+  words: (text, random) => text.replace(/\r/, `\rNTE|1||text\n${random.pick(['MSH was', 'BTS x', 'FHS', 'MSH|x'])}\r`),
   ends(text, random) {
     const to = random.pick(ENDS);
     return lines(text)

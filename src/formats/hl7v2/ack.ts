@@ -1,12 +1,14 @@
 /**
  * Acknowledgements (HL7 v2 section 2.9, segments MSH, MSA, ERR): AA, AE, AR in original mode, CA, CE, CR in enhanced mode.
- * Sender and receiver of MSH are swapped, MSA-2 repeats MSH-10 as it came. Nothing else of the message is repeated, and
- * texts come from GatewayError, which holds no PHI.
+ * Sender and receiver of MSH are swapped, MSA-2 repeats MSH-10 as it came, in its own bytes. Nothing else of the message is
+ * repeated, and texts come from GatewayError, which holds no PHI.
  */
 import { codeTable } from '../../core/code-table.ts';
 import type { GatewayError } from '../../core/errors.ts';
 import { formatUuid, type Random } from '../../core/random.ts';
-import { rawHeader } from './message.ts';
+import { byteOrderMark } from './charset.ts';
+import { rawHeader, type RawHeader } from './message.ts';
+import { encodeWide, isWide } from './wide-charset.ts';
 
 /** What an answer needs of the message it answers: raw fields of its MSH. */
 export interface AckHeader {
@@ -27,21 +29,23 @@ export interface AckHeader {
   /** MSH-15 and MSH-16 (table 0155: AL, NE, ER, SU); empty in original mode. */
   readonly acceptAck: string;
   readonly applicationAck: string;
+  /** MSH-18. */
+  readonly charset: string;
 }
 
-const UNREADABLE: readonly string[] = ['MSH', '^~\\&', '', '', '', '', '', '', '', '', 'P', '2.5'];
+const UNREADABLE: RawHeader = { separator: '|', fields: ['MSH'] };
 
-/** Header of a message, parsable or not. What cannot be read is empty; non-ASCII text is left out, so that any charset reads it. */
+const DEFAULT_ENCODING = '^~\\&';
+
+/**
+ * Header of a message, parsable or not. What cannot be read is empty. Its texts are the Latin-1 characters of the bytes that came, in
+ * whatever character set: an answer repeats them byte for byte (`answerBytes`).
+ */
 export function ackHeader(bytes: Buffer): AckHeader {
-  const found = rawHeader(bytes);
-  const fields = found !== undefined && /^[!-/:-@[-`{-~]{1,5}$/.test(found[1]) ? found : UNREADABLE;
-  const start = bytes.indexOf('MSH') + 3;
-  const mark = bytes.toString('latin1', start, start + 1);
-  const separator = fields !== UNREADABLE && /[!-/:-@[-`{-~]/.test(mark) ? mark : '|';
-  const encoding = fields[1];
+  const { separator, fields, encoding } = delimitersOf(rawHeader(bytes) ?? UNREADABLE);
   const field = (n: number): string => {
     const raw = (fields[n - 1] ?? '').trim();
-    return /^[ -~]{0,250}$/.test(raw) && raw !== '""' ? raw : '';
+    return /^[ -~\u0080-\u00ff]{0,250}$/.test(raw) && raw !== '""' ? raw : '';
   };
   const component = encoding[0];
   return {
@@ -58,7 +62,25 @@ export function ackHeader(bytes: Buffer): AckHeader {
     version: field(12).split(component)[0] || '2.5',
     acceptAck: field(15),
     applicationAck: field(16),
+    charset: field(18),
   };
+}
+
+/** A header whose MSH-2 is no use is answered with the recommended one, as long as that leaves the separator alone. */
+function delimitersOf({ separator, fields }: RawHeader): RawHeader & { readonly encoding: string } {
+  if (/^[!-/:-@[-`{-~]$/.test(separator)) {
+    if (/^[!-/:-@[-`{-~]{1,5}$/.test(fields[1])) return { separator, fields, encoding: fields[1] };
+    if (!DEFAULT_ENCODING.includes(separator)) return { separator, fields, encoding: DEFAULT_ENCODING };
+  }
+  return { ...UNREADABLE, encoding: DEFAULT_ENCODING };
+}
+
+/** Bytes of an answer's text, in the encoding of the message where that is UTF-16 or UTF-32: its sender reads no other. */
+export function answerBytes(text: string, message: Buffer): Buffer {
+  const mark = byteOrderMark(message);
+  return mark !== undefined && isWide(mark.charset)
+    ? Buffer.concat([message.subarray(0, mark.length), encodeWide(text, mark.charset)])
+    : Buffer.from(text, 'latin1');
 }
 
 /** HL7 table 0155: when an acknowledgement is wanted: always, never, on faults only, on success only. */
@@ -123,7 +145,7 @@ export interface AckParts {
 
 /**
  * The answers' text, segments ended by CR: one message, or in enhanced mode up to two, one after the other (`splitAnswers`);
- * undefined when the sender wants none. ASCII only.
+ * undefined when the sender wants none. Latin-1 characters stand for bytes (`answerBytes`).
  */
 export function buildAck(parts: AckParts): string | undefined {
   const kinds = ackKinds(parts.header, parts.error === undefined);
@@ -142,7 +164,7 @@ function buildOne(parts: AckParts, kind: AckKind): string {
   const text = error?.message ?? `kept, not converted yet: ${told?.message}`;
   const code = `${kind}${error === undefined ? 'A' : error.form.hl7[0][1]}`;
   // Nobody is to acknowledge an application acknowledgement of enhanced mode.
-  const conditions = kind === 'A' && isEnhanced(header) ? ['', '', 'NE', 'NE'] : [];
+  const conditions = kind === 'A' && isEnhanced(header) ? ['NE', 'NE'] : ['', ''];
   const join = (fields: readonly string[]): string =>
     fields.join(header.separator).replace(new RegExp(`\\${header.separator}+$`), '');
   const component = header.encoding[0];
@@ -160,7 +182,11 @@ function buildOne(parts: AckParts, kind: AckKind): string {
       freshControlId(parts.random),
       header.processingId,
       header.version,
+      '',
+      '',
       ...conditions,
+      '',
+      charsetOfAnswer(header),
     ])}`,
     join([
       'MSA',
@@ -173,6 +199,13 @@ function buildOne(parts: AckParts, kind: AckKind): string {
   // Before v2.5 ERR has no severity: whoever reads one takes it for a fault.
   else if (told !== undefined && atLeast(header.version, 2.5)) lines.push(join(errSegment(told, header, 'W', text)));
   return lines.map((line) => `${line}\r`).join('');
+}
+
+/** Only what is repeated of the message can be anything but ASCII. */
+function charsetOfAnswer(header: AckHeader): string {
+  const { controlId, sendingApplication, sendingFacility, receivingApplication, receivingFacility } = header;
+  const repeated = [controlId, sendingApplication, sendingFacility, receivingApplication, receivingFacility];
+  return repeated.every((text) => /^[ -~]*$/.test(text)) ? '' : header.charset;
 }
 
 /** ERR-2 location, ERR-3 condition of table 0357, ERR-4 severity, ERR-8 text; before v2.5 only ERR-1 (ELD). */
@@ -258,7 +291,7 @@ export function timestamp(millis: number): string {
   return `${iso.slice(0, 19).replace(/[-T:]/g, '')}${iso.slice(19, 23)}+0000`;
 }
 
-/** What a sender reads of an answer: MSA-1, MSA-2, ERR-3.1 and the text; undefined when it is no acknowledgement. */
+/** What a sender reads of an answer: MSA-1, MSA-2 (Latin-1 characters of its bytes), ERR-3.1 and the text; undefined when it is no acknowledgement. */
 export interface ParsedAck {
   readonly code: string;
   readonly controlId: string;
@@ -268,7 +301,7 @@ export interface ParsedAck {
 
 /** Reads an acknowledgement, leniently. */
 export function parseAck(bytes: Buffer): ParsedAck | undefined {
-  const text = bytes.toString('utf8');
+  const text = bytes.toString('latin1');
   if (!text.startsWith('MSH') || text.length < 5) return undefined;
   const separator = text[3];
   const component = text[4];
@@ -278,5 +311,11 @@ export function parseAck(bytes: Buffer): ParsedAck | undefined {
   const err = segments.find((fields) => fields[0] === 'ERR');
   // ERR-3 since v2.5; before that the fourth component of ERR-1.
   const condition = err?.[3]?.split(component)[0] || err?.[1]?.split(component)[3]?.split(text[7])[0] || undefined;
-  return { code: msa[1] ?? '', controlId: msa[2] ?? '', condition, text: err?.[8] || msa[3] || undefined };
+  const said = err?.[8] || msa[3];
+  return {
+    code: msa[1] ?? '',
+    controlId: msa[2] ?? '',
+    condition,
+    text: said ? Buffer.from(said, 'latin1').toString() : undefined,
+  };
 }

@@ -4,6 +4,8 @@
  * in pieces (`BatchReader`).
  */
 
+import { wideCharsetOf } from './wide-charset.ts';
+
 /** One BHS .. BTS; messages outside of any are a batch of their own without header. */
 export interface Batch {
   /** Raw BHS segment. */
@@ -38,6 +40,18 @@ export function damagedBatches({ batches, declared }: BatchFile): 'all' | Readon
   return new Set(
     batches.flatMap((batch, i) => (batch.declared === undefined || batch.declared === batch.count ? [] : [i])),
   );
+}
+
+/** True for bytes with a segment of an envelope in front, or with more than one message. Two searches of native speed where there is none. */
+export function isBatch(bytes: Buffer): boolean {
+  const start = firstLine(bytes);
+  const id = segmentAt(bytes, start);
+  if (id === 'FHS' || id === 'BHS') return true;
+  for (const end of ['\rMSH', '\nMSH']) {
+    for (let at = bytes.indexOf(end, start); at >= 0; at = bytes.indexOf(end, at + 1))
+      if (segmentAt(bytes, at + 1) === 'MSH') return true;
+  }
+  return false;
 }
 
 /** Counts what comes, by its trailers. A class because it holds where it is. */
@@ -117,11 +131,11 @@ export function splitBatch(bytes: Buffer): BatchFile<SplitBatch> & { readonly me
   for (const { id, start, end } of lines(bytes)) {
     if (id === 'MSH') {
       close(start);
-      // A byte order mark belongs to the first message: its decoder reads it.
-      open = { batch: tally.message(), start: start === BOM_BYTES && bytes[0] === 0xef ? 0 : start };
-    } else if (isEnvelope(id)) {
+      // A byte order mark belongs to its message, whose decoder reads it.
+      open = { batch: tally.message(), start };
+    } else if (id !== undefined) {
       close(start);
-      tally.segment(bytes.subarray(start, end));
+      tally.segment(bytes.subarray(behindMark(bytes, start), end));
     }
   }
   close(bytes.length);
@@ -135,18 +149,45 @@ export function splitBatch(bytes: Buffer): BatchFile<SplitBatch> & { readonly me
   };
 }
 
-const BOM_BYTES = 3;
-
-function isEnvelope(id: string): boolean {
-  return id === 'FHS' || id === 'BHS' || id === 'BTS' || id === 'FTS';
+/** Where the first line begins: behind blanks and controls that a sender put before it, at its byte order mark. */
+function firstLine(bytes: Buffer): number {
+  let start = 0;
+  while (bytes[start] <= 0x20) start++;
+  return start;
 }
 
-function* lines(bytes: Buffer): Generator<{ id: string; start: number; end: number }> {
-  let start = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? BOM_BYTES : 0;
-  while (start < bytes.length) {
+/** Where a line begins behind a byte order mark: files of several that were put together have one at each. */
+function behindMark(bytes: Buffer, start: number): number {
+  return bytes[start] === 0xef && bytes[start + 1] === 0xbb && bytes[start + 2] === 0xbf ? start + 3 : start;
+}
+
+type EnvelopeId = 'MSH' | 'FHS' | 'BHS' | 'BTS' | 'FTS';
+
+/** What begins a message or belongs to an envelope at this place, behind a byte order mark; a line of text may begin with the same letters. */
+function segmentAt(bytes: Buffer, start: number): EnvelopeId | undefined {
+  const at = behindMark(bytes, start);
+  const id = bytes.toString('latin1', at, at + 3);
+  const after = bytes.toString('latin1', at + 3, at + 4);
+  switch (id) {
+    case 'MSH':
+    case 'FHS':
+    case 'BHS':
+      return /[!-/:-@[-`{-~]/.test(after) ? id : undefined;
+    case 'BTS':
+    case 'FTS':
+      return /[!-/:-@[-`{-~\r\n]|^$/.test(after) ? id : undefined;
+    default:
+      return undefined;
+  }
+}
+
+function* lines(
+  bytes: Buffer,
+): Generator<{ readonly id: EnvelopeId | undefined; readonly start: number; readonly end: number }> {
+  for (let start = firstLine(bytes); start < bytes.length;) {
     let end = start;
     while (end < bytes.length && bytes[end] !== CR && bytes[end] !== LF) end++;
-    if (end > start) yield { id: bytes.toString('latin1', start, start + 3), start, end };
+    if (end > start) yield { id: segmentAt(bytes, start), start, end };
     start = end + 1;
   }
 }
@@ -165,7 +206,11 @@ export class BatchReader {
   /** The line that has begun, in pieces. */
   #line: Buffer[] = [];
   #lineBytes = 0;
+  /** Nothing but blanks so far. */
   #first = true;
+  #isWide = false;
+  /** The next piece goes on with a line that was given up. */
+  #continues = false;
 
   /** `maxBytes`: of one message. */
   constructor(maxBytes: number) {
@@ -174,6 +219,13 @@ export class BatchReader {
 
   /** Takes the next piece. It is kept until its messages are complete: the caller must not reuse it. */
   *push(chunk: Buffer): Generator<BatchPiece> {
+    // UTF-16 and UTF-32 are not looked through: such a file is one message.
+    if (this.#first && wideCharsetOf(chunk) !== undefined) {
+      this.#isWide = true;
+      this.#first = false;
+      this.#open = { batch: this.#tally.message(), parts: [], size: 0 };
+    }
+    if (this.#isWide) return this.#keep(chunk);
     for (let at = 0; at < chunk.length;) {
       let end = at;
       while (end < chunk.length && chunk[end] !== CR && chunk[end] !== LF) end++;
@@ -181,7 +233,10 @@ export class BatchReader {
       this.#line.push(chunk.subarray(at, ended ? end + 1 : end));
       this.#lineBytes += end - at;
       // A line that is longer than any message is given up as part of one that is too large.
-      if (ended || this.#lineBytes > this.#maxBytes) yield* this.#endLine();
+      if (ended || this.#lineBytes > this.#maxBytes) {
+        yield* this.#endLine();
+        this.#continues = !ended;
+      }
       at = end + 1;
     }
   }
@@ -201,22 +256,26 @@ export class BatchReader {
     const line = this.#line.length === 1 ? this.#line[0] : Buffer.concat(this.#line);
     this.#line = [];
     this.#lineBytes = 0;
-    const start = this.#first && line[0] === 0xef && line[1] === 0xbb && line[2] === 0xbf ? BOM_BYTES : 0;
-    this.#first = false;
-    const id = line.toString('latin1', start, start + 3);
+    const start = this.#first ? firstLine(line) : 0;
+    if (start < line.length) this.#first = false;
+    const id = this.#continues ? undefined : segmentAt(line, start);
     if (id === 'MSH') {
       yield* this.#close();
-      // A byte order mark belongs to the first message: its decoder reads it.
+      // A byte order mark belongs to its message, whose decoder reads it.
       this.#open = { batch: this.#tally.message(), parts: [], size: 0 };
-    } else if (isEnvelope(id)) {
+    } else if (id !== undefined) {
       yield* this.#close();
-      this.#tally.segment(line.subarray(start));
+      this.#tally.segment(line.subarray(behindMark(line, start)));
     }
+    this.#keep(start === 0 ? line : line.subarray(start));
+  }
+
+  #keep(part: Buffer): void {
     const open = this.#open;
     if (open === undefined) return;
-    open.size += line.length;
+    open.size += part.length;
     if (open.size > this.#maxBytes) open.parts.length = 0;
-    else open.parts.push(line);
+    else open.parts.push(part);
   }
 
   *#close(): Generator<BatchPiece> {

@@ -9,6 +9,7 @@
 import { GatewayError } from '../../core/errors.ts';
 import { byteOrderMark, charsetOf, decodeOrThrow, type Charset } from './charset.ts';
 import { parseDelimiters, type Delimiters } from './delimiters.ts';
+import { isWide, narrow } from './wide-charset.ts';
 
 /** One segment. A class because it holds its fields, which are split on first use. */
 export class Segment {
@@ -16,7 +17,7 @@ export class Segment {
   readonly id: string;
   /** The whole segment without its terminator. */
   readonly text: string;
-  /** What ended it: CR, LF, CRLF, several of them, or nothing at the end of the message. */
+  /** What ended it: CR, LF, CRLF, several of them, blank lines, or nothing at the end of the message. */
   readonly terminator: string;
   readonly #separator: string;
   #fields: readonly string[] | undefined;
@@ -50,8 +51,10 @@ export class Segment {
 export interface Hl7Message {
   /** The message as it came, byte order mark and all. */
   readonly bytes: Buffer;
-  /** Its characters, without a byte order mark. */
+  /** Its characters, without a byte order mark and sequences that switch the character set. */
   readonly text: string;
+  /** What stands before MSH: blanks and controls, mostly nothing. With the segments and their terminators it is the text. */
+  readonly lead: string;
   readonly charset: Charset;
   readonly delimiters: Delimiters;
   /** In order; the first is MSH. */
@@ -61,28 +64,36 @@ export interface Hl7Message {
 
 const CR = 0x0d;
 const LF = 0x0a;
+/** Bytes in which MSH is looked for where the message cannot be parsed. */
+const HEADER_BYTES = 16_384;
 const SEGMENT_ID = /^[A-Z][A-Z0-9]{2}$/;
+/** What says something. Senders put NULs, blanks and the end mark of old systems (1A) around their messages. */
+// oxlint-disable-next-line no-control-regex -- controls are what it leaves out
+const NOT_BLANK = /[^\u0000-\u0020]/;
 
 /**
  * Parses one message. `defaultCharset` reads what MSH-18 does not name. Throws `invalid-syntax` (no MSH, bad delimiters,
  * a line that is not a segment) and `invalid-charset`. The bytes are kept, not copied: the caller must not change them.
  */
 export function parseHl7v2(bytes: Buffer, defaultCharset: Charset): Hl7Message {
-  const bom = byteOrderMark(bytes);
-  const body = bom === undefined ? bytes : bytes.subarray(bom.length);
-  const charset = bom?.charset ?? declaredCharset(body, defaultCharset);
-  return parseText(decodeOrThrow(body, charset), bytes, charset);
+  const mark = byteOrderMark(bytes);
+  const body = mark === undefined ? bytes : bytes.subarray(mark.length);
+  const { text, charset } = decodeOrThrow(body, mark ? [mark.charset] : declaredCharsets(body, defaultCharset));
+  return parseText(text, bytes, charset);
 }
 
 function parseText(text: string, bytes: Buffer, charset: Charset): Hl7Message {
-  if (!text.startsWith('MSH') || text.length < 5) {
+  const start = text.search(NOT_BLANK);
+  if (start < 0 || !text.startsWith('MSH', start) || text.length < start + 5) {
     throw new GatewayError('invalid-syntax', 'the message does not begin with an MSH segment', { expression: 'MSH' });
   }
-  const field = text[3];
-  const encodingEnd = text.slice(4, 10).search(new RegExp(`[\\r\\n\\${field}]`));
-  const delimiters = parseDelimiters(field, text.slice(4, encodingEnd < 0 ? 10 : 4 + encodingEnd));
-  const segments = splitSegments(text, field);
-  return { bytes, text, charset, delimiters, segments, msh: segments[0] };
+  const lead = text.slice(0, start);
+  const body = start === 0 ? text : text.slice(start);
+  const field = body[3];
+  const encodingEnd = body.slice(4, 10).search(new RegExp(`[\\r\\n\\${field}]`));
+  const delimiters = parseDelimiters(field, body.slice(4, encodingEnd < 0 ? 10 : 4 + encodingEnd));
+  const segments = splitSegments(body, field);
+  return { bytes, text, lead, charset, delimiters, segments, msh: segments[0] };
 }
 
 /** Splits text into segments. Throws `invalid-syntax` for a line that has no segment identifier. */
@@ -100,15 +111,23 @@ function splitSegments(text: string, separator: string): Segment[] {
     let next = end;
     while (text.charCodeAt(next) === CR || text.charCodeAt(next) === LF) next++;
     const segment = new Segment(text.slice(start, end), text.slice(end, next), separator);
-    if (!SEGMENT_ID.test(segment.id) || (segment.text.length > 3 && segment.text[3] !== separator)) {
-      if (segment.text.trim() !== '' || segments.length === 0) {
-        throw new GatewayError('invalid-syntax', `line ${segments.length + 1} of the message is not a segment`, {
-          expression: `${segments.at(-1)?.id ?? 'MSH'}`,
+    start = next;
+    const before = segments.at(-1);
+    if (SEGMENT_ID.test(segment.id) && (segment.text.length === 3 || segment.text[3] === separator)) {
+      if (segment.id === 'MSH' && before !== undefined) {
+        throw new GatewayError('invalid-syntax', 'another message begins inside of this one; send one a frame', {
+          expression: 'MSH[2]',
         });
       }
+      segments.push(segment);
+    } else if (before !== undefined && !NOT_BLANK.test(segment.text)) {
+      const terminator = before.terminator + segment.text + segment.terminator;
+      segments[segments.length - 1] = new Segment(before.text, terminator, separator);
+    } else {
+      throw new GatewayError('invalid-syntax', `line ${segments.length + 1} of the message is not a segment`, {
+        expression: `${before?.id ?? 'MSH'}`,
+      });
     }
-    segments.push(segment);
-    start = next;
   }
   return segments;
 }
@@ -134,32 +153,50 @@ function beginsSegment(text: string, at: number, separator: string): boolean {
   );
 }
 
-/** MSH-18 (first repetition that says something), read from the bytes before they can be decoded. */
-function declaredCharset(bytes: Buffer, defaultCharset: Charset): Charset {
-  const code = rawHeader(bytes)?.[17]
-    ?.split('~')
-    .find((repetition) => repetition.trim() !== '')
-    ?.trim();
-  if (code === undefined || code === '""') return defaultCharset;
-  const charset = charsetOf(code);
-  if (charset === undefined) {
-    throw new GatewayError('invalid-charset', 'MSH-18 names a character set that cannot be decoded here', {
-      expression: 'MSH-18',
-    });
+/**
+ * MSH-18, read from the bytes before they can be decoded: the first set reads them, another where it cannot (senders that write
+ * `ASCII~8859/1` rarely switch). Sets that only follow, and that we do not know, are passed over.
+ */
+function declaredCharsets(bytes: Buffer, defaultCharset: Charset): readonly Charset[] {
+  const fields = rawHeader(bytes)?.fields;
+  const codes = (fields?.[17] ?? '')
+    .split(fields?.[1]?.[1] ?? '~')
+    .map((repetition) => repetition.trim())
+    .filter((code) => code !== '' && code !== '""');
+  if (codes.length === 0) return [defaultCharset];
+  const [first, ...others] = codes.map(charsetOf);
+  if (first === undefined) {
+    throw new GatewayError(
+      'invalid-charset',
+      'MSH-18 names a character set that cannot be decoded here; UNICODE UTF-8 can in any case',
+      { expression: 'MSH-18' },
+    );
   }
-  return charset;
+  // We could read MSH byte by byte: whatever it says, the message is not UTF-16 or UTF-32.
+  return [first, ...others.filter((one) => one !== undefined)].map((one) => (isWide(one) ? 'utf-8' : one));
+}
+
+/** The MSH segment before anything is decoded. */
+export interface RawHeader {
+  /** MSH-1. */
+  readonly separator: string;
+  /** Latin-1 text of the bytes. Index 0 is `MSH`, index 1 is MSH-2. */
+  readonly fields: readonly string[];
 }
 
 /**
- * Fields of the MSH segment as Latin-1 text, whatever follows it: for finding the character set, and for answering a
- * message that cannot be parsed. Index 0 is `MSH`, index 1 is MSH-2. Undefined when the bytes do not begin with MSH.
+ * The MSH segment, whatever follows it: for finding the character set, and for answering a message that cannot be parsed.
+ * Undefined when the bytes do not begin with MSH.
  */
-export function rawHeader(bytes: Buffer): readonly string[] | undefined {
-  const start = byteOrderMark(bytes)?.length ?? 0;
-  if (bytes[start] !== 0x4d || bytes[start + 1] !== 0x53 || bytes[start + 2] !== 0x48) return undefined;
+export function rawHeader(bytes: Buffer): RawHeader | undefined {
+  const mark = byteOrderMark(bytes);
+  const head = bytes.subarray(mark?.length ?? 0, HEADER_BYTES);
+  const latin1 = mark !== undefined && isWide(mark.charset) ? narrow(head, mark.charset) : head;
+  let start = 0;
+  while (latin1[start] <= 0x20) start++;
+  if (latin1[start] !== 0x4d || latin1[start + 1] !== 0x53 || latin1[start + 2] !== 0x48) return undefined;
   let end = start + 3;
-  const limit = Math.min(bytes.length, start + 4096);
-  while (end < limit && bytes[end] !== CR && bytes[end] !== LF) end++;
-  const text = bytes.toString('latin1', start, end);
-  return text.length < 4 ? undefined : text.split(text[3]);
+  while (end < latin1.length && latin1[end] !== CR && latin1[end] !== LF) end++;
+  const text = latin1.toString('latin1', start, end);
+  return text.length < 4 ? undefined : { separator: text[3], fields: text.split(text[3]) };
 }

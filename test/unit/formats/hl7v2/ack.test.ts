@@ -5,6 +5,7 @@ import { systemRandom } from '../../../../src/core/random.ts';
 import {
   ackHeader,
   ackKinds,
+  answerBytes,
   buildAck,
   expectedAnswers,
   inMode,
@@ -29,6 +30,30 @@ describe('acknowledgements', () => {
     );
     expect(lines[1]).toBe('MSA|AA|CTRL-1');
     expect(lines[2]).toBe('');
+  });
+
+  it('MSA-2 repeats MSH-10 byte for byte, in whatever character set; MSH-18 then says which', () => {
+    for (const encoding of ['latin1', 'utf8'] as const) {
+      const bytes = Buffer.from('MSH|^~\\&|LAB|H|GW|S|2026||ORU^R01|Ä1|P|2.5||||||8859/1\r', encoding);
+      const text = answer(bytes) ?? '';
+      const answered = answerBytes(text, bytes);
+      expect(answered.toString(encoding)).toContain('MSA|AA|Ä1\r');
+      expect(text.split('\r')[0]).toMatch(/\|P\|2\.5\|{6}8859\/1$/);
+      expect(parseAck(answered)?.controlId).toBe(ackHeader(bytes).controlId);
+    }
+    expect(answer('MSH|^~\\&|LAB|H|GW|S|2026||ORU^R01|A1|P|2.5||||||8859/1\r')).not.toContain('8859');
+  });
+
+  it('a message of UTF-16 is answered in UTF-16', () => {
+    const bytes = Buffer.from('\ufeffMSH|^~\\&|LAB|H|GW|S|2026||ORU^R01|A1|P|2.5\r', 'utf16le');
+    expect(answerBytes(answer(bytes) ?? '', bytes).toString('utf16le')).toMatch(
+      /^\ufeffMSH\|.*\|GW\|S\|LAB\|H\|.*\rMSA\|AA\|A1\r$/,
+    );
+  });
+
+  it('a message whose MSH-2 is no use is answered under its MSH-10', () => {
+    for (const encoding of ['', '^~\\&#$', 'abc'])
+      expect(answer(`MSH|${encoding}|LAB|H|GW|S|2026||ORU^R01|A1|P|2.5\r`)).toContain('MSA|AA|A1\r');
   });
 
   it('AE with ERR: location, table 0357, severity, text', () => {
@@ -127,7 +152,7 @@ describe('acknowledgements', () => {
         const bytes = Buffer.concat([Buffer.from('MSH|^~\\&|'), noise]);
         const text = answer(bytes, new GatewayError('invalid-syntax', 'not a message')) ?? '';
         if (text !== '') expect(parseAck(Buffer.from(text))?.code).toMatch(/^[AC]E$/);
-        expect(text).toMatch(/^[\r -~]*$/);
+        expect(text).toMatch(/^[\r -~\u0080-\u00ff]*$/);
       }),
     );
     expect(answer(MESSAGE, new GatewayError('internal', 'an internal error occurred'))).not.toContain('SECRET');

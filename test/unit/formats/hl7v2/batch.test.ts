@@ -1,6 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { BatchReader, damagedBatches, splitBatch, type BatchPiece } from '../../../../src/formats/hl7v2/batch.ts';
+import {
+  BatchReader,
+  damagedBatches,
+  isBatch,
+  splitBatch,
+  type BatchPiece,
+} from '../../../../src/formats/hl7v2/batch.ts';
 
 const FILE =
   'FHS|^~\\&|A\rBHS|^~\\&|A\rMSH|^~\\&|1\rPID|1\rMSH|^~\\&|2\rPID|2\rBTS|2\rBHS|^~\\&|B\rMSH|^~\\&|3\rBTS|1\rFTS|2\r';
@@ -26,6 +32,37 @@ describe('batches', () => {
     const file = splitBatch(Buffer.from('\ufeffMSH|^~\\&|1\nPID|1\n\nMSH|^~\\&|2\n'));
     expect(file.messages.map(String)).toEqual(['\ufeffMSH|^~\\&|1\nPID|1\n\n', 'MSH|^~\\&|2\n']);
     expect(file).toMatchObject({ envelope: false, declared: undefined, batches: [{ count: 2, declared: undefined }] });
+  });
+
+  it('trap: lines of a text that begin like an envelope are text', () => {
+    const text = 'MSH|^~\\&|1\rNTE|1||Told\nMSH was late\nBTS and FHS too\nFTS\u00e4\rPID|1\r';
+    expect(splitBatch(Buffer.from(text)).messages.map(String)).toEqual([text]);
+    expect(splitBatch(Buffer.from(text))).toMatchObject({ envelope: false });
+    expect(isBatch(Buffer.from(text))).toBe(false);
+  });
+
+  it.each([
+    ['MSH|^~\\&|1\rPID|1\r', false],
+    ['\r\n\0 MSH|^~\\&|1\rPID|1\r', false],
+    ['\ufeffMSH|^~\\&|1\rPID|1\r', false],
+    ['MSH|^~\\&|1\rPID|1\rMSH|^~\\&|2\r', true],
+    ['\n\ufeffFHS|^~\\&\r', true],
+    ['BHS|^~\\&\r', true],
+    ['', false],
+  ])('isBatch of %j is %s', (text, expected) => {
+    expect(isBatch(Buffer.from(text))).toBe(expected);
+  });
+
+  it('takes files that were put together, each with its byte order mark', () => {
+    const [one, two] = ['\ufeffMSH|^~\\&|1\rPID|1\r', '\ufeffMSH|^~\\&|2\r'];
+    expect(splitBatch(Buffer.from(one + two)).messages.map(String)).toEqual([one, two]);
+  });
+
+  it('a file of UTF-16 is one message', () => {
+    const bytes = Buffer.from('\ufeffMSH|^~\\&|1\rPID|1\r', 'utf16le');
+    const reader = new BatchReader(1000);
+    const pieces = [...reader.push(bytes.subarray(0, 20)), ...reader.push(bytes.subarray(20)), ...reader.end()];
+    expect(pieces).toEqual([{ kind: 'message', batch: 0, bytes }]);
   });
 
   it('finds nothing in nothing', () => {
@@ -73,6 +110,10 @@ describe('batches', () => {
       'BTS|2',
       'FTS|1',
       'x',
+      'MSH x',
+      'BTSx',
+      '\0 MSH|',
+      '\ufeffMSH|y',
       '',
     );
     const text = fc
