@@ -5,11 +5,12 @@ import { components, repetitions } from '../../formats/hl7v2/delimiters.ts';
 import type { Segment } from '../../formats/hl7v2/message.ts';
 import type { Claimed } from './claim.ts';
 import { clinicalMeta, encounterOf, nameOfConcept, ofPatient, subjectOf, type ClinicalFrame } from './clinical.ts';
-import { compact, dateTimeOf, firstOf, textOf, type Context, type Element } from './context.ts';
-import { conceptOf } from './datatypes/codeable-concept.ts';
+import { compact, dateTimeOf, firstOf, present, textOf, type Context, type Element } from './context.ts';
+import { conceptOf, V2_TABLE } from './datatypes/codeable-concept.ts';
 import { eiIdentifier } from './datatypes/identifier.ts';
 import { xpnName, nameText } from './datatypes/human-name.ts';
 import { notesOf } from './observation.ts';
+import { relatedPerson, type PersonFields } from './related-person.ts';
 
 const CLINICAL = 'http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical';
 const VERIFICATION = 'http://terminology.hl7.org/CodeSystem/allergyintolerance-verification';
@@ -28,16 +29,26 @@ const ALLERGIES = new Set(['AA', 'DA', 'EA', 'FA', 'LA', 'MA', 'PA']);
 /** Table 0128, as criticality and as severity of the reaction. */
 const CRITICALITY: Readonly<Record<string, string>> = codeTable({ SV: 'high', MI: 'low' });
 const SEVERITY: Readonly<Record<string, string>> = codeTable({ SV: 'severe', MO: 'moderate', MI: 'mild' });
-/** Table 0436 or 0438 of IAM-17 to verificationStatus. Ours. */
+/** Table 0438 of IAM-17 to verificationStatus. Ours. */
 const VERIFIED: Readonly<Record<string, string>> = codeTable({
   C: 'confirmed',
   D: 'unconfirmed',
   E: 'entered-in-error',
-  I: 'refuted',
+  // "Confirmed but inactive": an allergy all the same.
+  I: 'confirmed',
   P: 'unconfirmed',
   S: 'unconfirmed',
   U: 'unconfirmed',
 });
+/** Codes of IAM-17 that say that it is over, of table 0438 and of FHIR. */
+const CLINICAL_STATUS: Readonly<Record<string, string>> = codeTable({
+  I: 'inactive',
+  inactive: 'inactive',
+  resolved: 'resolved',
+});
+/** IAM-9, table 0436, where it says the kind of reaction. Ours. */
+const SENSITIVITY: Readonly<Record<string, string>> = codeTable({ AL: 'allergy', IN: 'intolerance' });
+const ALTERNATE_CODES = 'http://hl7.org/fhir/StructureDefinition/alternate-codes';
 
 /** One AL1 or IAM. An allergy is known by what it is to, one for each patient: AL1 and IAM of it meet. */
 export function allergyChange(frame: ClinicalFrame, claimed: Claimed): number | undefined {
@@ -62,6 +73,8 @@ export function allergyChange(frame: ClinicalFrame, claimed: Claimed): number | 
   const isError = verified === 'entered-in-error';
   const severity = firstOf(context, segment.field(4)) ?? '';
   const reaction = reactions(context, claimed, severity);
+  const stated = isIam ? (firstOf(context, segment.field(17)) ?? '') : '';
+  const kind = isIam ? SENSITIVITY[firstOf(context, segment.field(9)) ?? ''] : undefined;
   return list.add({
     type: 'AllergyIntolerance',
     keys: [ofPatient(frame, 'allergy', nameOfConcept(code))],
@@ -69,11 +82,15 @@ export function allergyChange(frame: ClinicalFrame, claimed: Claimed): number | 
       resourceType: 'AllergyIntolerance',
       ...clinicalMeta(frame),
       ...compact({
-        clinicalStatus: isError ? undefined : { coding: [{ system: CLINICAL, code: 'active' }] },
+        clinicalStatus: isError
+          ? undefined
+          : { coding: [{ system: CLINICAL, code: CLINICAL_STATUS[stated] ?? 'active' }] },
         verificationStatus: verified === undefined ? undefined : { coding: [{ system: VERIFICATION, code: verified }] },
-        type: ALLERGIES.has(type) ? 'allergy' : undefined,
+        type: kind ?? (ALLERGIES.has(type) ? 'allergy' : undefined),
         category: CATEGORY[type] === undefined ? undefined : [CATEGORY[type]],
+        _category: CATEGORY[type] === undefined ? present([asSent(context, segment.field(2), '0127')]) : undefined,
         criticality: CRITICALITY[severity],
+        _criticality: CRITICALITY[severity] === undefined ? asSent(context, segment.field(4), '0128') : undefined,
         code: clinician === undefined ? code : withClinicians(code, clinician),
         patient: subjectOf(frame),
         onsetDateTime: dateTimeOf(context, segment.field(isIam ? 11 : 6), `${location}-${isIam ? 11 : 6}`),
@@ -87,8 +104,19 @@ export function allergyChange(frame: ClinicalFrame, claimed: Claimed): number | 
     },
     append: { identifier: identifier === undefined ? [] : [identifier.identifier] },
     initial: compact({ encounter: encounterOf(frame) }),
-    ...(isError && { clear: ['clinicalStatus'] }),
+    clear: [
+      ...(isError ? ['clinicalStatus'] : []),
+      // What is said now replaces what was said, also where FHIR has no code for it.
+      ...(type === '' ? [] : ['category', '_category']),
+      ...(severity === '' ? [] : ['criticality', '_criticality']),
+    ],
   });
+}
+
+/** The code of the message where FHIR's has none for it (MC, a contraindication; MO, moderate). */
+function asSent(context: Context, raw: string, table: string): Element | undefined {
+  const concept = conceptOf(context, raw, V2_TABLE + table);
+  return concept === undefined ? undefined : { extension: [{ url: ALTERNATE_CODES, valueCodeableConcept: concept }] };
 }
 
 /** The clinician's own code for it (IAM-27) beside the one of the system. */
@@ -118,13 +146,29 @@ function severityOf(code: string): Element {
   return SEVERITY[code] === undefined ? {} : { severity: SEVERITY[code] };
 }
 
-/** IAM-18 names the clinician; IAM-14 is whoever told it: the patient where IAM-15 says so, else a name. */
+/** IAM-18 names the clinician; IAM-14 is whoever told it: the patient or a relative where IAM-15 says so, else a name. */
 function recorderOf(frame: ClinicalFrame, iam: Segment): Element | undefined {
   const { context, list } = frame;
   const clinician = list.practitioner(context, repetitions(iam.field(18), context.by)[0] ?? '');
   if (clinician !== undefined) return clinician;
   if (firstOf(context, iam.field(15)) === 'SEL') return { reference: changeReference(frame.patient.index) };
+  if (firstOf(context, iam.field(15)) !== undefined) {
+    const index = relatedPerson(frame, 'informant', informant(iam));
+    if (index !== undefined) return { reference: changeReference(index) };
+  }
   const parts = components(iam.field(14), context.by);
   const display = parts[0] === '' ? undefined : nameText(xpnName(context, iam.field(14), 'IAM-14'));
   return display === undefined ? undefined : { display };
+}
+
+/** IAM-14, name, and IAM-15, relationship; nothing else is said of them. */
+function informant(segment: Segment): PersonFields {
+  return {
+    segment,
+    location: 'IAM',
+    name: 14,
+    relationship: 15,
+    telecom: [],
+    identifiers: [],
+  };
 }

@@ -1,4 +1,5 @@
 /** PV1 and PV2 to Encounter (maps PV1[Encounter], PV2[Encounter]), with our rules for the status, on which two official maps disagree. */
+import { codeTable } from '../../core/code-table.ts';
 import { changeReference, type BusinessKey, type MergeChange } from '../../formats/fhir/change.ts';
 import { components, repetitions, subcomponents } from '../../formats/hl7v2/delimiters.ts';
 import type { Segment } from '../../formats/hl7v2/message.ts';
@@ -15,7 +16,7 @@ import {
   type Context,
   type Element,
 } from './context.ts';
-import { conceptOf, codingsOf, V2_TABLE } from './datatypes/codeable-concept.ts';
+import { conceptOf, codingsOf, tableConcept, V2_TABLE } from './datatypes/codeable-concept.ts';
 import { cxIdentifier, type Identified } from './datatypes/identifier.ts';
 import { episodeChange } from './episode-of-care.ts';
 import { facilityKey } from './facility-key.ts';
@@ -25,6 +26,7 @@ import { placeOf } from './place.ts';
 import { roleParticipants, rolesOf } from './role.ts';
 import { metaOf, type Marks } from './security.ts';
 import { CLASS_STATUS, ENCOUNTER_CLASS, UNKNOWN_CLASS } from './tables.ts';
+import { AMBULATORY_STATUS, ENCOUNTER_PRIORITY, HOSPITAL_SERVICE } from './vocabulary.ts';
 import { visitRule, type VisitEvent, type VisitRule } from './visit-event.ts';
 
 const R5 = 'http://hl7.org/fhir/5.0/StructureDefinition/extension-Encounter.';
@@ -39,6 +41,9 @@ const PARTICIPANTS: readonly (readonly [field: number, code: string, display: st
   [17, 'ADM', 'admitter'],
   [52, 'PART', 'Participation'],
 ];
+
+/** Of a table without a map. */
+const UNMAPPED: Readonly<Record<string, Element>> = codeTable({});
 
 const REFERRER: Element = { system: PARTICIPATION, code: 'REF', display: 'referrer' };
 
@@ -194,8 +199,8 @@ function visitElements(
         ? undefined
         : (ENCOUNTER_CLASS[patientClass] ?? codingsOf(context, pv1.field(2), `${V2_TABLE}0004`)[0]),
     type: admissionType === undefined ? undefined : [admissionType],
-    serviceType: conceptOf(context, pv1.field(10), `${V2_TABLE}0069`),
-    priority: conceptOf(context, pv2?.field(25), `${V2_TABLE}0217`),
+    serviceType: tableConcept(context, pv1.field(10), '0069', HOSPITAL_SERVICE),
+    priority: tableConcept(context, pv2?.field(25), '0217', ENCOUNTER_PRIORITY),
     participant,
     reasonCode: reason === undefined ? undefined : [reason],
     location,
@@ -231,7 +236,7 @@ function partsOf(context: Context, pv1: Segment, discharged: string | undefined)
     reAdmission: conceptOf(context, pv1.field(13), `${V2_TABLE}0092`),
     dietPreference: conceptsOf(context, pv1.field(38), '0114'),
     specialCourtesy: conceptsOf(context, pv1.field(16), '0099'),
-    specialArrangement: conceptsOf(context, pv1.field(15), '0009'),
+    specialArrangement: conceptsOf(context, pv1.field(15), '0009', AMBULATORY_STATUS),
     destination: destinationOf(context, pv1.field(37)),
     dischargeDisposition: conceptOf(context, pv1.field(36), `${V2_TABLE}0112`),
   });
@@ -249,9 +254,14 @@ function destinationOf(context: Context, raw: string): Element | undefined {
   return display === undefined ? undefined : { display };
 }
 
-function conceptsOf(context: Context, raw: string, table: string): Element[] | undefined {
+function conceptsOf(
+  context: Context,
+  raw: string,
+  table: string,
+  map: Readonly<Record<string, Element>> = UNMAPPED,
+): Element[] | undefined {
   const concepts = present(
-    repetitions(raw, context.by).map((repetition) => conceptOf(context, repetition, V2_TABLE + table)),
+    repetitions(raw, context.by).map((repetition) => tableConcept(context, repetition, table, map)),
   );
   return concepts.length === 0 ? undefined : concepts;
 }

@@ -3,7 +3,8 @@ import { codeTable } from '../../core/code-table.ts';
 import { components, repetitions } from '../../formats/hl7v2/delimiters.ts';
 import type { Segment } from '../../formats/hl7v2/message.ts';
 import { codeOf, compact, extension, firstOf, present, type Context, type Element } from './context.ts';
-import { conceptOf, V2_TABLE } from './datatypes/codeable-concept.ts';
+import { conceptOf, tableConcept, V2_TABLE } from './datatypes/codeable-concept.ts';
+import { RELIGION } from './vocabulary.ts';
 
 const CORE = 'http://hl7.org/fhir/StructureDefinition/';
 
@@ -21,7 +22,11 @@ export function patientExtensions(context: Context, pid: Segment, pd1: Segment |
     usCore(context, 'us-core-race', pid.field(10), OMB_RACES),
     usCore(context, 'us-core-ethnicity', pid.field(22), OMB_ETHNICITIES),
     extension(`${CORE}patient-mothersMaidenName`, 'valueString', firstOf(context, pid.field(6))),
-    extension(`${CORE}patient-religion`, 'valueCodeableConcept', conceptOf(context, pid.field(17), `${V2_TABLE}0006`)),
+    extension(
+      `${CORE}patient-religion`,
+      'valueCodeableConcept',
+      tableConcept(context, pid.field(17), '0006', RELIGION),
+    ),
     birthPlace(firstOf(context, pid.field(23))),
     ...citizenship.map((code) => ({
       url: `${CORE}patient-citizenship`,

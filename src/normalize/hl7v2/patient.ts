@@ -19,7 +19,7 @@ import {
   type Element,
 } from './context.ts';
 import { xadAddress } from './datatypes/address.ts';
-import { conceptOf, mappedTo, V2_TABLE } from './datatypes/codeable-concept.ts';
+import { conceptOf, tableConcept, V2_TABLE } from './datatypes/codeable-concept.ts';
 import { xtnContactPoint } from './datatypes/contact-point.ts';
 import { xpnName } from './datatypes/human-name.ts';
 import { cxIdentifier, IDENTIFIER_TYPE, type Identified } from './datatypes/identifier.ts';
@@ -218,7 +218,7 @@ function addresses(context: Context, pid: Segment): Element[] {
 }
 
 function maritalStatus(context: Context, raw: string): Element | undefined {
-  return mappedTo(conceptOf(context, raw, `${V2_TABLE}0002`), MARITAL_STATUS[firstOf(context, raw) ?? '']);
+  return tableConcept(context, raw, '0002', MARITAL_STATUS, 'instead');
 }
 
 /** One NK1 as Patient.contact; undefined when it names nobody. R4 rule pat-1: a name, address, telecom or organisation. */
@@ -235,7 +235,7 @@ function contact(context: Context, list: ChangeList, nk1: Segment): Element | un
     return undefined;
   return compact({
     relationship: present([
-      mappedTo(conceptOf(context, nk1.field(3), `${V2_TABLE}0063`), RELATIONSHIP[firstOf(context, nk1.field(3)) ?? '']),
+      tableConcept(context, nk1.field(3), '0063', RELATIONSHIP, 'instead'),
       conceptOf(context, nk1.field(7), `${V2_TABLE}0131`),
     ]),
     name,

@@ -5,7 +5,7 @@ import type { Segment } from '../../formats/hl7v2/message.ts';
 import { ofPatient, personalMeta, subjectOf, type ClinicalFrame } from './clinical.ts';
 import { compact, dtmOf, firstOf, periodOf, present, type Context, type Element } from './context.ts';
 import { xadAddress } from './datatypes/address.ts';
-import { conceptOf, mappedTo, V2_TABLE } from './datatypes/codeable-concept.ts';
+import { tableConcept } from './datatypes/codeable-concept.ts';
 import { xtnContactPoint } from './datatypes/contact-point.ts';
 import { nameText, xpnName } from './datatypes/human-name.ts';
 import { cxIdentifier } from './datatypes/identifier.ts';
@@ -21,11 +21,11 @@ export interface PersonFields {
   readonly location: string;
   readonly name: number;
   readonly relationship: number;
-  readonly address: number;
+  readonly address?: number;
   /** Field and use. */
   readonly telecom: readonly (readonly [field: number, use: string | undefined])[];
-  readonly birthDate: number;
-  readonly gender: number;
+  readonly birthDate?: number;
+  readonly gender?: number;
   readonly identifiers: readonly (readonly [field: number, type: string])[];
 }
 
@@ -41,7 +41,8 @@ export function relatedPerson(
 ): number | undefined {
   const { context, list } = frame;
   const { segment, location } = fields;
-  const each = (n: number): readonly string[] => repetitions(segment.field(n), context.by);
+  const rawOf = (n: number | undefined): string => (n === undefined ? '' : segment.field(n));
+  const each = (n: number | undefined): readonly string[] => repetitions(rawOf(n), context.by);
   const name = present(each(fields.name).map((raw) => xpnName(context, raw, `${location}-${fields.name}`)));
   const display = nameText(name[0]);
   if (display === undefined) return undefined;
@@ -50,7 +51,7 @@ export function relatedPerson(
       each(field).map((raw) => cxIdentifier(context, raw, type, `${location}-${field}`)),
     ),
   );
-  const birth = dtmOf(context, segment.field(fields.birthDate), `${location}-${fields.birthDate}`);
+  const birth = dtmOf(context, rawOf(fields.birthDate), `${location}-${fields.birthDate ?? ''}`);
   const related = relationshipOf(context, segment.field(fields.relationship));
   return list.add({
     type: 'RelatedPerson',
@@ -62,13 +63,15 @@ export function relatedPerson(
       ...compact({
         name,
         relationship: related === undefined ? undefined : [related],
-        address: present(each(fields.address).map((raw) => xadAddress(context, raw, `${location}-${fields.address}`))),
+        address: present(
+          each(fields.address).map((raw) => xadAddress(context, raw, `${location}-${fields.address ?? ''}`)),
+        ),
         telecom: present(
           fields.telecom.flatMap(([field, use]) =>
             each(field).map((raw) => xtnContactPoint(context, raw, use, `${location}-${field}`)),
           ),
         ),
-        gender: GENDER[firstOf(context, segment.field(fields.gender)) ?? ''],
+        gender: GENDER[firstOf(context, rawOf(fields.gender)) ?? ''],
         birthDate: birth && toFhirDate(birth),
         ...elements,
       }),
@@ -79,7 +82,7 @@ export function relatedPerson(
 
 /** Table 0063 by its map; other codes stay codes of it. */
 export function relationshipOf(context: Context, raw: string): Element | undefined {
-  return mappedTo(conceptOf(context, raw, `${V2_TABLE}0063`), RELATIONSHIP[firstOf(context, raw) ?? '']);
+  return tableConcept(context, raw, '0063', RELATIONSHIP, 'instead');
 }
 
 /** NK1 of a person; employers, insurers and agencies are contacts only. */

@@ -4,17 +4,10 @@ import { repetitions } from '../../formats/hl7v2/delimiters.ts';
 import type { Segment } from '../../formats/hl7v2/message.ts';
 import type { ChangeList } from './change-list.ts';
 import { compact, firstOf, periodOf, present, type Context, type Element } from './context.ts';
-import { conceptOf, mappedTo, V2_TABLE } from './datatypes/codeable-concept.ts';
+import { tableConcept } from './datatypes/codeable-concept.ts';
+import { PARTICIPATION, PROVIDER_ROLE } from './vocabulary.ts';
 
-const PARTICIPATION = 'http://terminology.hl7.org/CodeSystem/v3-ParticipationType';
-
-/** Table 0443 to v3-ParticipationType. */
-const PARTICIPATIONS: Readonly<Record<string, Element>> = codeTable({
-  AD: { system: PARTICIPATION, code: 'ADM', display: 'admitter' },
-  AT: { system: PARTICIPATION, code: 'ATND', display: 'attender' },
-  CP: { system: PARTICIPATION, code: 'CON', display: 'consultant' },
-  RP: { system: PARTICIPATION, code: 'REF', display: 'referrer' },
-});
+const PARTICIPATIONS: Readonly<Record<string, Element>> = codeTable({ ...PROVIDER_ROLE, ...PARTICIPATION });
 
 export interface Role {
   /** First component of ROL-3 or PRT-4. */
@@ -33,8 +26,10 @@ export function rolesOf(context: Context, list: ChangeList, segments: readonly S
     if (action === 'DE' || action === 'D') return [];
     const raw = segment.field(isRol ? 3 : 4);
     const code = firstOf(context, raw);
-    const concept = conceptOf(context, raw, `${V2_TABLE}${isRol ? '0443' : '0912'}`);
-    const mapped = PARTICIPATIONS[code ?? ''];
+    // The guide maps the codes that both tables have in the older one only; they mean the same in the newer.
+    const concept = isRol
+      ? tableConcept(context, raw, '0443', PROVIDER_ROLE, 'instead')
+      : tableConcept(context, raw, '0912', PARTICIPATIONS, 'instead');
     const period = periodOf(context, segment.field(isRol ? 5 : 11), segment.field(isRol ? 6 : 12), `${segment.id}-5`);
     const people = present(
       repetitions(segment.field(isRol ? 4 : 5), context.by).map((person) => list.practitioner(context, person)),
@@ -45,7 +40,7 @@ export function rolesOf(context: Context, list: ChangeList, segments: readonly S
     const members = people.length > 0 ? people : organization === undefined ? [] : [organization];
     return members.map((member) => ({
       code,
-      concept: mappedTo(concept, mapped),
+      concept,
       member,
       period,
     }));

@@ -12,13 +12,14 @@ import { appointmentTime } from './appointment-time.ts';
 import { claimedOf, type ClaimRule } from './claim.ts';
 import { clinicalMeta, ofPatient, type ClinicalFrame } from './clinical.ts';
 import { compact, firstOf, present, type Element } from './context.ts';
-import { codeSystemOf, conceptOf, V2_TABLE } from './datatypes/codeable-concept.ts';
+import { codeSystemOf, conceptOf, tableConcept, V2_TABLE } from './datatypes/codeable-concept.ts';
 import { eiIdentifier } from './datatypes/identifier.ts';
 import { facilityKey } from './facility-key.ts';
 import { notesOf } from './observation.ts';
 import { PATIENT_SEGMENTS, patientSegments } from './patient-segments.ts';
 import { repeatedPatient, type RepeatedPatient } from './repeated-patient.ts';
 import { restOf, type Conversion, type Structure } from './structure.ts';
+import { APPOINTMENT_REASON } from './vocabulary.ts';
 import { visitObservations } from './visit-observations.ts';
 
 const RULES: Readonly<Record<string, ClaimRule>> = codeTable({
@@ -146,7 +147,7 @@ function appointmentChange(
   // S18 names what is added to those that are known.
   const adds = event === 'S18';
   const services = needed.filter(({ id }) => id === 'AIS').map((ais) => conceptOf(context, ais.field(3)));
-  const reason = conceptOf(context, sch.field(7), `${V2_TABLE}0276`);
+  const reason = tableConcept(context, sch.field(7), '0276', APPOINTMENT_REASON);
   const comment = claims.all
     .filter(({ segment }) => ['SCH', 'TQ1', ...RESOURCES].includes(segment.id))
     .flatMap(({ notes }) => notesOf(context, notes) ?? [])

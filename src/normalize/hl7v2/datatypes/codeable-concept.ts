@@ -115,6 +115,26 @@ export function mappedTo(concept: Element | undefined, mapped: Element | undefin
   return { ...concept, coding: [mapped, ...others] };
 }
 
+/**
+ * Concept of a field of an HL7 table (`0006`) that has a map: the mapped code first, the one that was sent behind it, or
+ * instead of it (`'instead'`: where both say the same). A code of another system that happens to have the same letters is not mapped.
+ */
+export function tableConcept(
+  context: Context,
+  raw: string | undefined,
+  table: string,
+  map: Readonly<Record<string, Element>>,
+  place: 'before' | 'instead' = 'before',
+): Element | undefined {
+  const system = V2_TABLE + table;
+  const concept = conceptOf(context, raw, system);
+  const [first, ...others]: Element[] = Array.isArray(concept?.coding) ? concept.coding : [];
+  if (concept === undefined || first?.system !== system) return concept;
+  const mapped = map[String(first.code)];
+  if (mapped === undefined) return concept;
+  return { ...concept, coding: [mapped, ...(place === 'before' ? [first] : []), ...others] };
+}
+
 /** `system|code` of a coding, for business keys; empty without one. */
 export function codingText(coding: Element | undefined): string {
   if (coding === undefined) return '';

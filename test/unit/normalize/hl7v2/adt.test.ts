@@ -174,13 +174,75 @@ describe('trap: segments beside the visit', () => {
     valid(record);
     expect(record.one('AllergyIntolerance')).toMatchObject({
       category: ['medication'],
-      criticality: 'high',
+      _criticality: { extension: [{ valueCodeableConcept: { coding: [{ code: 'MO' }] } }] },
       reaction: [
         { manifestation: [{ text: 'hives' }], severity: 'severe' },
         { manifestation: [{ text: 'swelling' }], severity: 'severe' },
       ],
       identifier: [{ value: '77' }],
     });
+  });
+
+  it('a confirmed but inactive allergy (IAM-17 I) is neither refuted nor active', () => {
+    const allergy = (status: string): any =>
+      take(segment('IAM', { 1: '1', 2: 'DA', 3: '70618^Penicillin^RXNORM', 9: 'IN', 17: status })).one(
+        'AllergyIntolerance',
+      );
+    const statuses = (status: string): unknown => {
+      const { clinicalStatus, verificationStatus, type } = allergy(status);
+      return [clinicalStatus?.coding[0].code, verificationStatus?.coding[0].code, type];
+    };
+    expect(statuses('I')).toEqual(['inactive', 'confirmed', 'intolerance']);
+    expect(statuses('resolved')).toEqual(['resolved', undefined, 'intolerance']);
+    expect(statuses('E')).toEqual([undefined, 'entered-in-error', 'intolerance']);
+    expect(statuses('')).toEqual(['active', undefined, 'intolerance']);
+  });
+
+  it('codes of an allergy that FHIR has none for are kept; what is said later replaces them', () => {
+    const record = take('AL1|1|MC|1^Warfarin^L|U');
+    valid(record);
+    expect(record.one('AllergyIntolerance')).toMatchObject({
+      _category: [{ extension: [{ valueCodeableConcept: { coding: [{ code: 'MC' }] } }] }],
+      _criticality: { extension: [{ valueCodeableConcept: { coding: [{ code: 'U' }] } }] },
+    });
+    record.take(at('A60', [PID, 'IAM|1|DA|1^Warfarin^L|SV||A']));
+    valid(record);
+    const { category, criticality, _category, _criticality } = record.one('AllergyIntolerance');
+    expect([category, criticality, _category, _criticality]).toEqual([['medication'], 'high', undefined, undefined]);
+  });
+
+  it('who told of an allergy: a relative by name and relationship (IAM-14, IAM-15)', () => {
+    const record = take(segment('IAM', { 1: '1', 3: '1^Latex^L', 14: 'Doe^Mary', 15: 'MTH^mother^HL70063' }));
+    valid(record);
+    expect(record.one('RelatedPerson')).toMatchObject({
+      name: [{ family: 'Doe', given: ['Mary'] }],
+      relationship: [{ coding: [{ code: 'MTH' }] }],
+    });
+    expect(record.one('RelatedPerson').address).toBeUndefined();
+    expect(record.has(record.one('AllergyIntolerance').recorder.reference)).toBe(true);
+  });
+
+  it('codes of HL7 tables are mapped as the guide says, and stay behind; local codes of the same letters are not', () => {
+    const coded = (more: string, religion: string): any => {
+      const record = new MemoryRecord(
+        adt('A01', [
+          `${PID}${'|'.repeat(17 - PID.split('|').length + 1)}${religion}`,
+          segment('PV1', { 2: 'I', 10: `MED${more}`, 15: 'A2~A3', 19: 'V1' }),
+          segment('PV2', { 25: '2' }),
+        ]),
+      );
+      valid(record);
+      const [{ valueCodeableConcept }] = record
+        .one('Patient')
+        .extension.filter(({ url }: any) => String(url).endsWith('patient-religion'));
+      const { serviceType, priority, hospitalization } = record.one('Encounter');
+      return [valueCodeableConcept, serviceType, priority, ...hospitalization.specialArrangement].map(
+        ({ coding }: any) => coding.map(({ code }: any) => code).join(' '),
+      );
+    };
+    expect(coded('', 'SIK')).toEqual(['1047 SIK', '382 MED', 'UR 2', 'wheel A2', 'A3']);
+    expect(coded('^Medical^HL70069', 'SIK^x^99LOCAL')).toEqual(['SIK', '382 MED', 'UR 2', 'wheel A2', 'A3']);
+    expect(coded('^Medical^L', 'ZZZ')).toEqual(['ZZZ', 'MED', 'UR 2', 'wheel A2', 'A3']);
   });
 
   it('segment action code D of IAM: entered in error, without a clinical status', () => {
