@@ -5,7 +5,6 @@
 import type { KeyObject } from 'node:crypto';
 import { GatewayError } from '../core/errors.ts';
 import { ordinalOfGroup, leafOfGroup, type LeafIndex, type ResourceKey } from '../core/ids.ts';
-import { TAG_GAP } from '../core/limits.ts';
 import { isTombstone } from '../formats/fhir/resource.ts';
 import { decodeGrant, decodeRewrap, decodeSecret, recipientSecret, recipientTag } from '../keys/grant.ts';
 import {
@@ -28,6 +27,7 @@ import { tryUnwrap, unwrap } from '../record/unwrap.ts';
 import { moveControl } from '../write/moves.ts';
 import { gatewayTokens, patientTokens, TokenRows, type Keyed } from '../write/token-rows.ts';
 import { emptyItem, parseLinkKind, type CommitItem, type NewDocument } from '../write/ports.ts';
+import { TagNumbers } from './tag-numbers.ts';
 import type { PayloadRow } from './verify-ledger.ts';
 
 /** Keys of the database that is being filled. */
@@ -78,9 +78,9 @@ export class ItemReader {
   readonly #newLockboxes = new Map<LeafIndex, { slot: LockboxSlot; lockbox: Lockbox }>();
   readonly #newSlots = new Map<LockboxSlot, LeafIndex>();
   readonly #newSecrets = new Map<ResourceKey, { readonly leaf: LeafIndex; readonly secret: IndexSecret }>();
-  /** First unused tag number of every lockbox: some 100 bytes each for the time of the rebuild. */
-  readonly #tags = new Map<LeafIndex, number>();
-  /** Those of them that the database does not have yet. */
+  /** Tag numbers of every lockbox: some 200 bytes each for the time of the rebuild. */
+  readonly #tags = new Map<LeafIndex, TagNumbers>();
+  /** First unused ones that the database does not have yet. */
   #counted = new Map<LeafIndex, number>();
   readonly #nextTag: DerivationStore['nextTag'];
   #leaf = 0;
@@ -348,19 +348,11 @@ export class ItemReader {
     await this.#count(leaf, tag, (n) => lockboxTag(lockbox, n));
   }
 
-  /** Tags of concurrent messages are anchored in any order: looks around the expected number, nearest first. */
   async #count(leaf: LeafIndex, tag: string, tagOf: (n: number) => string): Promise<void> {
-    const next = this.#tags.get(leaf) ?? (await this.#nextTag(leaf)) ?? 0;
-    for (let distance = 0; distance <= 2 * TAG_GAP; distance += 1) {
-      for (const n of distance === 0 ? [next] : [next + distance, next - distance]) {
-        if (n >= 0 && tagOf(n) === tag) {
-          const unused = Math.max(next, n + 1);
-          this.#tags.set(leaf, unused);
-          this.#counted.set(leaf, unused);
-          return;
-        }
-      }
-    }
-    throw new GatewayError('integrity', `a tag of document ${this.#leaf - 1} is not one of its lockbox`);
+    const numbers = this.#tags.get(leaf) ?? new TagNumbers((await this.#nextTag(leaf)) ?? 0);
+    this.#tags.set(leaf, numbers);
+    if (numbers.find(tag, tagOf) === undefined)
+      throw new GatewayError('integrity', `a tag of document ${this.#leaf - 1} is not one of its lockbox`);
+    this.#counted.set(leaf, numbers.next);
   }
 }

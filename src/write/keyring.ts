@@ -19,9 +19,12 @@ import { unwrap } from '../record/unwrap.ts';
 import type { KeyStore, LockboxRow } from './ports.ts';
 import { gatewayTokens, type Keyed } from './token-rows.ts';
 
-/** Tag numbers reserved at a time: few for a patient's lockbox, as many as an enumeration skips for the gateway's own. */
+/**
+ * Tag numbers reserved at a time. What a process had reserved when it died is never used: an enumeration must be able to skip the
+ * blocks of several that died one after the other.
+ */
 const PATIENT_TAG_BLOCK = 16;
-const GATEWAY_TAG_BLOCK = TAG_GAP;
+const GATEWAY_TAG_BLOCK = TAG_GAP / 4;
 const LOCKBOX_CACHE = 50_000;
 const PATIENT_CACHE = 50_000;
 
