@@ -13,7 +13,7 @@ import { codeOf, compact, dateTimeOf, firstOf, textOf, type Context, type Omissi
 import { patientKeysOf } from './patient.ts';
 import { universalSystem, type SourceProfile } from './source-profile.ts';
 import { countUnmapped, type Structure } from './structure.ts';
-import { STRUCTURES } from './structures.ts';
+import { EVENT_WITHOUT_NAME, STRUCTURES } from './structures.ts';
 
 const BCP47 = /^[a-z]{2,3}(-[A-Z0-9]{2,8})?$/i;
 
@@ -173,18 +173,23 @@ function controlIdOf(message: Hl7Message): string {
   return text;
 }
 
+/**
+ * MSH-9 in all its forms: `ADT^A01^ADT_A01`; `ORU_R01`, a structure in the place of the type; in capitals or not; the type alone, as
+ * versions 2.1 and 2.2 allow: then EVN-1 has the event, or the type had only one.
+ */
 function messageType(context: Context): { type: string; event: string } {
   const { msh, segments } = context.message;
-  const parts = components(msh.field(9), context.by);
-  const type = codeOf(context, parts[0]);
-  if (type === undefined)
+  const [first, second] = components(msh.field(9), context.by).map((part) => codeOf(context, part)?.toUpperCase());
+  if (first === undefined)
     throw new GatewayError('required-missing', 'MSH-9, the message type, is required', { expression: 'MSH-9' });
   const version = codeOf(context, components(msh.field(12), context.by)[0]);
   if (version !== undefined && !/^2(\.\d+)*$/.test(version)) {
     throw new GatewayError('unsupported-version', 'MSH-12 is not a version 2 of HL7', { expression: 'MSH-12' });
   }
-  const event = codeOf(context, parts[1]) ?? codeOf(context, segments.find(({ id }) => id === 'EVN')?.field(1)) ?? '';
-  return { type, event };
+  // The event of a structure is not that of the message: ADT_A01 is the form of four.
+  const type = /^[A-Z]{3}_[A-Z]\d\d$/.test(first) ? first.slice(0, 3) : first;
+  const evn = codeOf(context, segments.find(({ id }) => id === 'EVN')?.field(1))?.toUpperCase();
+  return { type, event: second ?? evn ?? EVENT_WITHOUT_NAME[type] ?? '' };
 }
 
 function structureOf(type: string, event: string): Structure {

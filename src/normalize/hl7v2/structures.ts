@@ -128,3 +128,15 @@ export const STRUCTURES: Readonly<Record<string, Readonly<Record<string, Structu
   REF: { I12: ref('I12'), I13: ref('I13'), I14: ref('I14') },
   MFN: { M02: mfnM02, M05: mfnM05 },
 });
+
+/** What a message says that names its type and no event: in versions 2.1 and 2.2 these types had one alone. */
+export const EVENT_WITHOUT_NAME: Readonly<Record<string, string>> = codeTable({
+  DFT: 'P03',
+  ORM: 'O01',
+  ORU: 'R01',
+  RAS: 'O01',
+  RDE: 'O01',
+  RDS: 'O01',
+  RGV: 'O01',
+  VXU: 'V04',
+});

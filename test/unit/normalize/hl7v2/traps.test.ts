@@ -658,6 +658,28 @@ describe('trap: consent and confidentiality before encryption', () => {
   });
 });
 
+describe('trap: forms of MSH-9', () => {
+  it.each([
+    ['ORU^R01^ORU_R01', 'ORU', 'R01'],
+    ['ORU^R01', 'ORU', 'R01'],
+    ['oru^r01', 'ORU', 'R01'],
+    ['ORU', 'ORU', 'R01'],
+    ['ORU_R01', 'ORU', 'R01'],
+    ['ORU^^ORU_R01', 'ORU', 'R01'],
+  ])('%s', (form, messageCode, event) => {
+    const { details, changes } = normalize(oru({ obx: ['OBX|1|NM|1^A^L||1||||||F'] }).replace('ORU^R01^ORU_R01', form));
+    expect(details).toMatchObject({ messageCode, event });
+    expect(changes.some(({ type }) => type === 'Observation')).toBe(true);
+  });
+
+  it.each(['ADT', 'ADT_A01', 'ADT^^ADT_A01', 'adt'])('%s has its event from EVN-1, and none without', (form) => {
+    const message = adt('A08', [PID, PV1]).replace('ADT^A08', form);
+    expect(normalize(message).details).toMatchObject({ messageCode: 'ADT', event: 'A08' });
+    const refused = expect.objectContaining({ code: 'unsupported-event' });
+    expect(() => normalize(message.replace('EVN|A08', 'EVN|'))).toThrow(refused);
+  });
+});
+
 describe('what is refused', () => {
   it.each([
     ['MSH-9 missing', adt('', [PID, PV1]).replace('ADT^|', '|'), 'required-missing', 'MSH-9'],
