@@ -3,7 +3,7 @@
  * where there is no mirror. The file holds ciphertext only; the key file does not go into it. An import fills an empty
  * database, proves every part while it reads, and goes on where it was stopped.
  */
-import { createReadStream, createWriteStream } from 'node:fs';
+import { createReadStream, createWriteStream, statSync } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import { parseArgs } from 'node:util';
@@ -33,6 +33,8 @@ export const exportLog: Command = async (args, context) => {
   });
   const [file, ...more] = positionals;
   if (file === undefined || more.length > 0) throw new UsageError('say `export FILE`');
+  // The finished archive takes the place of the file: of a device, a pipe or a folder it must not.
+  if (statSync(file, { throwIfNoEntry: false })?.isFile() === false) throw new UsageError(`${file} is not a file`);
   const config = readSettings(context);
   const ledger = await openStoredLedger(config);
   try {
@@ -66,6 +68,7 @@ export const exportLog: Command = async (args, context) => {
 
 export const importLog: Command = async ([file, ...more], context) => {
   if (file === undefined || more.length > 0) throw new UsageError('say `import FILE`');
+  if (statSync(file, { throwIfNoEntry: false }) === undefined) throw new UsageError(`there is no file ${file}`);
   const config = readSettings(context);
   const { keySet } = await keyProvider(config).load({ create: false });
   const teardown = new Teardown(silentLog);

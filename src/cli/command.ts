@@ -1,8 +1,8 @@
 /** What a command of the `anamnesis` program is, and the little that commands share. */
 import type { Environment } from '../config/load.ts';
 
-/** Exit codes: BSD sysexits where one fits. */
-export const EXIT = { ok: 0, failed: 1, usage: 64, unavailable: 69, config: 78 } as const;
+/** Exit codes: BSD sysexits where one fits; `unread` is what the shell says of a program that SIGPIPE ended. */
+export const EXIT = { ok: 0, failed: 1, usage: 64, unavailable: 69, config: 78, unread: 141 } as const;
 
 export interface CliContext {
   /** The environment, with the `.env` of the working directory beneath it. */

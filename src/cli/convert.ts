@@ -63,7 +63,8 @@ export const convert: Command = async (args, context) => {
   let failed = problems.length > 0;
   for (const { path, problem } of problems) context.err(`anamnesis: ${path}: ${problem ?? 'could not be read'}`);
   for await (const item of items()) {
-    const report = convertOne(item, (bytes) => convertHl7v2(bytes, profile, systemClock.now()), context.out);
+    const { report, line } = convertOne(item, (bytes) => convertHl7v2(bytes, profile, systemClock.now()));
+    if (line !== undefined) context.out(line);
     const faults = report.refused ?? report.quarantined ?? [];
     failed ||= faults.length > 0;
     if (values.report) context.err(JSON.stringify(report));
@@ -107,18 +108,17 @@ async function keptProfile(config: Config, name: string, { err }: CliContext): P
   return undefined;
 }
 
+/** The Bundle as a line where the message would be converted. */
 function convertOne(
   { path, message }: Hl7Item,
   run: (bytes: Buffer) => ConvertedMessage,
-  out: (line: string) => void,
-): Report {
+): { readonly report: Report; readonly line?: string } {
   try {
     const { bundle, details, issues } = run(message);
-    if (issues.length === 0) out(stringifyFhirJson(bundle));
     const entries = Array.isArray(bundle.entry) ? bundle.entry : [];
     const resources: Record<string, number> = {};
     for (const { resource } of entries) resources[resource.resourceType] = (resources[resource.resourceType] ?? 0) + 1;
-    return {
+    const report: Report = {
       file: path,
       message: `${details.messageCode}^${details.event}`,
       controlId: details.controlId,
@@ -139,10 +139,11 @@ function convertOne(
         })),
       }),
     };
+    return { report, ...(issues.length === 0 && { line: stringifyFhirJson(bundle) }) };
   } catch (thrown) {
     const error = asGatewayError(thrown);
     const { code, message: text, expression } = error;
     const faults = [{ code, ...(expression !== undefined && { location: expression }), text }];
-    return { file: path, notMapped: [], [isForSender(error) ? 'refused' : 'quarantined']: faults };
+    return { report: { file: path, notMapped: [], [isForSender(error) ? 'refused' : 'quarantined']: faults } };
   }
 }

@@ -2,6 +2,7 @@
  * `anamnesis keys passphrase`: encrypts the key file under another passphrase, in one atomic step. The keys stay what they are, and
  * so do copies of the file: they open under the old passphrase for ever.
  */
+import { accessSync, constants } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { systemRandom } from '../core/random.ts';
@@ -19,6 +20,8 @@ export async function passphrase(args: readonly string[], context: CliContext): 
   if ((file === undefined) === (values.none !== true)) {
     throw new UsageError('say --new-file FILE, whose first line is the new passphrase, or --none');
   }
+  if (file !== undefined && !isReadable(resolve(context.cwd, file)))
+    throw new UsageError(`the file ${file} cannot be read`);
   const config = readSettings(context);
   const { keySet } = await keyProvider(config).load({ create: false });
   const fresh = file === undefined ? {} : { passphraseFile: resolve(context.cwd, file) };
@@ -34,4 +37,13 @@ export async function passphrase(args: readonly string[], context: CliContext): 
   }
   context.out('Copies of the file made before open under the old passphrase: destroy them, or rotate the keys.');
   return EXIT.ok;
+}
+
+function isReadable(path: string): boolean {
+  try {
+    accessSync(path, constants.R_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }

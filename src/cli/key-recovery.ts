@@ -2,7 +2,7 @@
  * `anamnesis keys recovery-kit` and `keys recover`: the key set in shares for several holders, any k of whom can make the key file
  * again. Needs no database and no gateway.
  */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { systemClock } from '../core/clock.ts';
@@ -20,18 +20,23 @@ export async function recoveryKit(args: readonly string[], context: CliContext):
   });
   if (positionals.length !== 1) throw new UsageError('keys recovery-kit takes the folder for the share files');
   const folder = resolve(context.cwd, positionals[0]);
+  const [shares, threshold] = [Number(values.shares), Number(values.threshold)];
+  if (!Number.isInteger(shares) || !Number.isInteger(threshold) || shares > 255 || threshold < 2 || threshold > shares)
+    throw new UsageError('--shares takes 2 to 255, --threshold 2 to as many');
+  // Never over an older kit: its holders may have the others.
+  if (existsSync(folder) && readdirSync(folder).length > 0)
+    throw new UsageError(`the folder ${folder} is not empty: name a new one for the kit`);
   const config = readSettings(context);
   const { keySet } = await keyProvider(config).load({ create: false });
   const settings = {
     origin: config.origin,
-    shares: Number(values.shares),
-    threshold: Number(values.threshold),
+    shares,
+    threshold,
     madeAt: new Date(systemClock.now()).toISOString(),
   };
   const texts = await makeRecoveryKit(keySet, settings, systemRandom);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   texts.forEach((text, at) => {
-    // Never over an older kit: its holders may have the others.
     writeFileSync(join(folder, `share-${at + 1}-of-${texts.length}.json`), text, { mode: 0o600, flag: 'wx' });
   });
   context.out(`${texts.length} shares in ${folder}; any ${values.threshold} of them make the key file again.`);

@@ -1,16 +1,19 @@
 /** The `anamnesis` command: finds the subcommand, runs it, turns its outcome into an exit code. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseEnv } from 'node:util';
 import { codeTable } from '../core/code-table.ts';
 import { envExample } from '../config/settings.ts';
 import type { Environment } from '../config/load.ts';
-import { GatewayError } from '../core/errors.ts';
 import { EXIT, UsageError, type CliContext, type Command } from './command.ts';
+import { reportError } from './report-error.ts';
+import { openTerminal } from './terminal.ts';
 
 interface Entry {
   readonly usage: string;
   readonly does: string;
+  /** True: it changes nothing that its output does not show, and ends when nobody reads that any more. */
+  readonly onlyPrints?: true;
   /** Loaded on use: `anamnesis token` does not pay for the whole gateway. */
   readonly load: () => Promise<Command>;
 }
@@ -32,6 +35,7 @@ const COMMANDS: Readonly<Record<string, Entry>> = codeTable({
     load: async () => (await import('./send.ts')).send,
   },
   convert: {
+    onlyPrints: true,
     usage: 'convert [--source NAME] [--profile FILE] [--report] FILE...',
     does: 'print the FHIR Bundle that each HL7 v2 message would become, one line a message; nothing is kept or sent',
     load: async () => (await import('./convert.ts')).convert,
@@ -42,12 +46,14 @@ const COMMANDS: Readonly<Record<string, Entry>> = codeTable({
     load: async () => (await import('./sources.ts')).sources,
   },
   token: {
+    onlyPrints: true,
     usage:
-      'token --role practitioner|patient|system|researcher --sub NAME [--patient ID] [--purpose TREAT] [--scope "..."] [--ttl SECONDS]',
+      'token --role practitioner|patient|system|researcher --sub NAME [--patient ID] [--purpose TREAT] [--scope "..."] [--ttl SECONDS] [--organization REFERENCE] [--user REFERENCE] [--client NAME]',
     does: 'print a bearer token of the built-in issuer (needs the key file)',
     load: async () => (await import('./token.ts')).token,
   },
   messages: {
+    onlyPrints: true,
     usage:
       'messages list [--quarantined] [--source NAME] [--reason CODE] [--since DATE] [--limit N] [--json] | show LEAF [--raw] [--json] | reprocess LEAF... | --all | --reason CODE | dismiss LEAF... --because TEXT',
     does: 'the HL7 v2 messages that are kept, those in quarantine, and another try at them (docs/operations.md)',
@@ -59,6 +65,7 @@ const COMMANDS: Readonly<Record<string, Entry>> = codeTable({
     load: async () => (await import('./rebuild.ts')).rebuild,
   },
   verify: {
+    onlyPrints: true,
     usage: 'verify [--hashes | --independent-signatures]',
     does: 'derive the whole ledger again and say what is wrong, and where',
     load: async () => (await import('./verify.ts')).verify,
@@ -75,11 +82,13 @@ const COMMANDS: Readonly<Record<string, Entry>> = codeTable({
     load: async () => (await import('./prepare-database.ts')).prepareDatabaseCommand,
   },
   prove: {
+    onlyPrints: true,
     usage: 'prove TYPE/ID[/_history/VERSION] | --leaf N | --message CONTROL-ID [--source NAME]  [--out FILE]',
     does: 'print the receipt of a record version, a message or a leaf (needs the key file)',
     load: async () => (await import('./prove.ts')).prove,
   },
   'verify-receipt': {
+    onlyPrints: true,
     usage:
       'verify-receipt FILE [--vkey VKEY] [--sign-key KEY]... [--cosigner VKEY]... [--policy FILE] [--document FILE] [--lockbox-key FILE]',
     does: 'check a receipt offline, with nothing of a gateway but its public keys',
@@ -120,8 +129,13 @@ const COMMANDS: Readonly<Record<string, Entry>> = codeTable({
     does: 'take that back',
     load: async () => (await import('./suspend.ts')).unsuspend,
   },
-  version: { usage: 'version', does: 'print the version', load: async () => version },
-  help: { usage: 'help [settings]', does: 'print this, or every setting', load: async () => help },
+  version: { onlyPrints: true, usage: 'version', does: 'print the version', load: async () => version },
+  help: {
+    onlyPrints: true,
+    usage: 'help [COMMAND | settings]',
+    does: 'print this, one command, or every setting',
+    load: async () => help,
+  },
 });
 
 /** What people type before they know the commands. */
@@ -134,6 +148,12 @@ const FLAGS: ReadonlyMap<string, string> = new Map([
 const help: Command = async ([topic], { out }) => {
   if (topic === 'settings') {
     out(envExample().trimEnd());
+    return EXIT.ok;
+  }
+  if (topic !== undefined) {
+    const entry = entryOf(topic);
+    if (entry === undefined) throw new UsageError(`there is no command ${JSON.stringify(topic)}`);
+    out(usageOf(entry));
     return EXIT.ok;
   }
   out('Usage: npx anamnesis COMMAND\n');
@@ -150,71 +170,50 @@ const version: Command = async (_, { out }) => {
   return EXIT.ok;
 };
 
-/** `.env` of the working directory; the environment wins. A missing file is no error. */
+/** `.env` of the working directory; the environment wins. A missing file is no error; one that cannot be read is. */
 function environment(cwd: string): Environment {
-  try {
-    return { ...parseEnv(readFileSync(join(cwd, '.env'), 'utf8')), ...process.env };
-  } catch {
-    return process.env;
-  }
+  const path = join(cwd, '.env');
+  return existsSync(path) ? { ...parseEnv(readFileSync(path, 'utf8')), ...process.env } : process.env;
+}
+
+function entryOf(name: string): Entry | undefined {
+  return Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+}
+
+function usageOf({ usage, does }: Entry): string {
+  return `Usage: npx anamnesis ${usage}\n  ${does}`;
 }
 
 /** Runs the command line and sets the process's exit code. Never throws. */
 export async function main(argv: readonly string[]): Promise<void> {
   const cwd = process.cwd();
-  const context: CliContext = {
-    env: environment(cwd),
-    cwd,
-    out: (line) => void process.stdout.write(`${line}\n`),
-    err: (line) => void process.stderr.write(`${line}\n`),
-  };
   const [first = 'help', ...args] = argv;
   const name = FLAGS.get(first) ?? first;
-  const entry = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
-  if (entry === undefined) {
-    context.err(`anamnesis: there is no command ${JSON.stringify(name)}; \`npx anamnesis help\` lists them`);
-    process.exitCode = EXIT.usage;
-    return;
-  }
-  if (args.includes('--help')) {
-    context.out(`Usage: npx anamnesis ${entry.usage}\n  ${entry.does}`);
-    return;
-  }
+  const entry = entryOf(name);
+  const terminal = openTerminal(process.stdout, process.stderr, entry?.onlyPrints === true);
+  process.exitCode = await run(name, entry, args, { cwd, out: terminal.out, err: terminal.err });
+  // What could not be written may come to light after the last line.
+  process.once('exit', (code) => (process.exitCode = terminal.exitCode(code)));
+}
+
+async function run(
+  name: string,
+  entry: Entry | undefined,
+  args: readonly string[],
+  terminal: Omit<CliContext, 'env'>,
+): Promise<number> {
   try {
-    process.exitCode = await (await entry.load())(args, context);
+    const context: CliContext = { env: environment(terminal.cwd), ...terminal };
+    if (entry === undefined)
+      throw new UsageError(`there is no command ${JSON.stringify(name)}; \`npx anamnesis help\` lists them`);
+    if (args.includes('--help')) {
+      context.out(usageOf(entry));
+      return EXIT.ok;
+    }
+    return await (
+      await entry.load()
+    )(args, context);
   } catch (thrown) {
-    process.exitCode = report(thrown, context);
+    return reportError(thrown, terminal);
   }
-}
-
-function report(thrown: unknown, { err }: CliContext): number {
-  if (thrown instanceof UsageError) {
-    err(`anamnesis: ${thrown.message}`);
-    return thrown.exitCode;
-  }
-  const port = portInUse(thrown);
-  if (port !== undefined) {
-    err(
-      `anamnesis: port ${port} is taken; set HTTP_PORT, MLLP_PORT or DICOM_PORT to another, or to 0 for any free one`,
-    );
-    return EXIT.unavailable;
-  }
-  if (thrown instanceof GatewayError) {
-    err(`anamnesis: ${thrown.message} (${thrown.code})`);
-    return thrown.code === 'unavailable' ? EXIT.unavailable : EXIT.failed;
-  }
-  // Arguments that parseArgs of node:util does not know.
-  if (thrown instanceof TypeError && 'code' in thrown && String(thrown.code).startsWith('ERR_PARSE_ARGS')) {
-    err(`anamnesis: ${thrown.message}`);
-    return EXIT.usage;
-  }
-  err(`anamnesis: unexpected ${thrown instanceof Error ? (thrown.stack ?? thrown.name) : typeof thrown}`);
-  return EXIT.failed;
-}
-
-/** The port that a listener could not have, however deep its error is wrapped. */
-function portInUse(thrown: unknown): string | undefined {
-  if (!(thrown instanceof Error)) return undefined;
-  if ('code' in thrown && thrown.code === 'EADDRINUSE' && 'port' in thrown) return String(thrown.port);
-  return portInUse(thrown.cause);
 }

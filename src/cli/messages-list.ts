@@ -1,5 +1,6 @@
 /** `anamnesis messages list`: newest first, one line a message; `--json` gives one JSON object a line. */
 import { parseArgs } from 'node:util';
+import { isErrorCode } from '../core/errors.ts';
 import type { LeafIndex } from '../core/ids.ts';
 import { listMessages, parseLeaf, type MessageQuery } from '../services/list-messages.ts';
 import type { MessageSummary } from '../services/stored-message.ts';
@@ -46,6 +47,8 @@ export function chosenBy(values: {
   readonly since?: string;
 }): Pick<MessageQuery, 'source' | 'reason' | 'since'> {
   const { source, reason } = values;
+  if (reason !== undefined && !isErrorCode(reason))
+    throw new UsageError(`--reason takes a code as \`messages list --quarantined\` shows it, such as not-supported`);
   const since = values.since === undefined ? undefined : Date.parse(values.since);
   if (Number.isNaN(since)) throw new UsageError('--since takes a date or an instant: 2026-01-31');
   return {

@@ -46,6 +46,10 @@ async function say([subject, ...more]: readonly string[], context: CliContext, s
       onChange: () => {},
     });
     const statement = await suspensions.say(subject, suspended);
+    if (!policy.logs.some(({ key }) => key.name === subject))
+      context.err(
+        `anamnesis: the policy file names no log ${subject}; the statement stands all the same: check the name`,
+      );
     context.out(`${subject} is ${suspended ? 'suspended' : 'no longer suspended by this gateway'} here`);
     for (const { key, url } of policy.logs) {
       if (url === undefined || key.name === config.origin || key.name === subject) continue;

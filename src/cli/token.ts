@@ -5,6 +5,7 @@
 import { parseArgs } from 'node:util';
 import { systemClock } from '../core/clock.ts';
 import { systemRandom } from '../core/random.ts';
+import { GatewayError } from '../core/errors.ts';
 import { issueToken, type TokenRequest } from '../identity/sign-token.ts';
 import { EXIT, UsageError, type Command } from './command.ts';
 import { keyProvider } from './keys.ts';
@@ -41,6 +42,16 @@ export const token: Command = async (args, context) => {
     ...(values.client === undefined ? {} : { client: values.client }),
   };
   const issuer = { origin: config.origin, audience: config.tokenAudience, key: keySet.issuer };
-  context.out(await issueToken(issuer, request, systemClock, systemRandom));
+  try {
+    context.out(await issueToken(issuer, request, systemClock, systemRandom));
+  } catch (thrown) {
+    // All of it came from the command line.
+    if (thrown instanceof GatewayError && thrown.code === 'invalid-content') throw new UsageError(thrown.message);
+    throw thrown;
+  }
+  if (values.scope !== undefined && !/(^| )((patient|user|system)\/|admin\.)/.test(values.scope))
+    context.err(
+      'anamnesis: this token permits nothing: none of its scopes is a resource scope (user/*.rs) or admin.read, admin.write',
+    );
   return EXIT.ok;
 };

@@ -47,6 +47,11 @@ export const ERROR_FORMS = {
 
 export type ErrorCode = keyof typeof ERROR_FORMS;
 
+/** Whether a text is the code of an error. */
+export function isErrorCode(text: string): text is ErrorCode {
+  return Object.hasOwn(ERROR_FORMS, text);
+}
+
 /** One finding about an input; no values in it. */
 export interface InputIssue {
   readonly severity: 'error' | 'warning';

@@ -5,6 +5,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { GatewayError } from '../../core/errors.ts';
+import { storeError } from './errors.ts';
 import type { Pool } from './pool.ts';
 import { refreeze, thaw } from './protect.ts';
 
@@ -33,7 +34,7 @@ function refuse(error: unknown, number: number): never {
  */
 export async function migrate(pool: Pool): Promise<readonly number[]> {
   const files = (await readdir(FOLDER)).filter((name) => FILE.test(name)).toSorted();
-  const client = await pool.connect();
+  const client = await pool.connect().catch(storeError);
   try {
     await client.query('select pg_advisory_lock($1)', [LOCK]);
     // Asked for first: an account without the right to make tables may still start on a database that is ready.
