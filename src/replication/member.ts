@@ -22,7 +22,7 @@ const TOKEN_MAX_CHARS = 4096;
 
 export interface Member {
   readonly origin: string;
-  /** When the note was signed, POSIX seconds. */
+  /** When the note was signed, POSIX milliseconds: a key that takes the place of another within a second is the later one. */
   readonly issued: number;
   /** Raw Ed25519 public key that signs tokens, documents and suspensions. */
   readonly sign: Buffer;
@@ -67,9 +67,8 @@ export interface OwnMemberDeps {
 
 export function ownMember(deps: OwnMemberDeps): OwnMember {
   const { origin, signKey, clock } = deps;
-  const seconds = (): number => Math.floor(clock.now() / 1000);
   const made = (): { readonly issued: number; readonly note: string; readonly header: string } => {
-    const issued = seconds();
+    const issued = clock.now();
     const note = signMember({ origin, issued, sign: signKey.rawPublicKey }, deps.log);
     return { issued, note, header: encode({ alg: 'EdDSA', typ: 'anamnesis-peer+jwt', member: note }) };
   };
@@ -79,10 +78,11 @@ export function ownMember(deps: OwnMemberDeps): OwnMember {
       return current.note;
     },
     token(audience) {
-      const iat = seconds();
+      const now = clock.now();
       // The clock was set back after this note: peers would refuse it as one of the future.
-      if (iat < current.issued) current = made();
+      if (now < current.issued) current = made();
       const { header } = current;
+      const iat = Math.floor(now / 1000);
       const input = `${header}.${encode({ iss: origin, aud: audience, iat, exp: iat + TOKEN_SECONDS })}`;
       return `Bearer ${input}.${sign(null, Buffer.from(input), signKey.privateKey).toString('base64url')}`;
     },
@@ -133,7 +133,7 @@ export function peerAuthenticator(deps: PeerAuthenticatorDeps): PeerAuthenticato
     const skew = PEER_CLOCK_SKEW_SECONDS;
     if (exp - iat > TOKEN_SECONDS || iat > now + skew || exp < now - skew) throw unauthenticated();
     // Kept, a note of the future would shut out every note until then, that of a rotated key too.
-    if (member.issued > now + skew) throw unauthenticated();
+    if (member.issued > (now + skew) * 1000) throw unauthenticated();
     await checkNewest(deps, member, header.member);
     if (await deps.trust.isSuspendedNow(member.origin))
       throw new GatewayError('forbidden', 'this member is suspended here');
