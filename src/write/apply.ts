@@ -140,18 +140,22 @@ export function applyChange(current: StoredResource | undefined, change: Change)
 
 /**
  * What a statement still adds when a newer one of its source stands already, so that the order of arrival does not matter: entries
- * of lists, labels, what has no value yet, and a whole that nobody has stated (`change.whole`). Undefined when that is nothing.
+ * of lists, labels, what has no value yet, and, where the Change names its whole (`change.whole`), that if nobody has stated it, and every
+ * other element that has no value. Undefined when that is nothing.
  */
 export function applyLate(current: StoredResource, change: MergeChange): Resource | undefined {
   const { meta, ...elements } = change.set;
-  const isStated = change.whole?.some((name) => !isEmpty(current[name])) ?? true;
+  const isStated = change.whole?.some((name) => !isEmpty(current[name])) ?? false;
+  const fills = Object.entries(change.whole === undefined ? {} : elements).filter(
+    ([name]) => !isStated || change.whole?.includes(name) !== true,
+  );
   return applyChange(current, {
     mode: 'merge',
     type: change.type,
     keys: change.keys,
     sourceTime: change.sourceTime,
     set: { resourceType: change.type, ...(meta && { meta }), ...advanced(current, change) },
-    initial: isStated ? (change.initial ?? {}) : { ...change.initial, ...elements },
+    initial: { ...change.initial, ...Object.fromEntries(fills) },
     append: change.append ?? {},
     ...(change.retire && { retire: change.retire }),
   });

@@ -52,8 +52,9 @@ export interface MergeChange extends ChangeBase {
   /** Elements of `set` that replace these values even when the statement arrives late: what is completed was active before. */
   readonly advance?: Readonly<Record<string, readonly unknown[]>>;
   /**
-   * Elements that are stated together (value, flags, notes of a result). A statement that arrives late fills them where none of
-   * them stands: then the newer one said something of the status only.
+   * Elements that are stated together (value, flags, notes of a result): what a newer statement leaves out of them is gone. A
+   * statement that arrives late fills them where none of them stands (then the newer one said something of the status only), and any
+   * other element that has no value, as if it had come in time. Without this it adds nothing of `set` but labels.
    */
   readonly whole?: readonly string[];
   /** Object elements whose sub-elements are set one by one, so that the others stay: e.g. `{ period: { end: '2026-03-01' } }`; `null` deletes one. */

@@ -32,6 +32,20 @@ const ORIGINS: Readonly<Record<string, string>> = codeTable({
   '08': 'record',
 });
 
+/** Elements that are stated together: what a correction leaves out is gone. */
+const VACCINATED = [
+  'lotNumber',
+  'doseQuantity',
+  'site',
+  'route',
+  'statusReason',
+  'note',
+  'education',
+  'programEligibility',
+  'fundingSource',
+  'protocolApplied',
+];
+
 /** Adds the Changes of a vaccination. Throws `required-missing` without RXA-3 or RXA-5, `invalid-content` for an RXA-20 of no table. */
 export function immunizationChange(
   context: Context,
@@ -84,18 +98,8 @@ export function immunizationChange(
     keys: [key],
     set,
     append: { identifier: numbers.all.map(({ identifier }) => identifier) },
-    clear: [
-      'lotNumber',
-      'doseQuantity',
-      'site',
-      'route',
-      'statusReason',
-      'note',
-      'education',
-      'programEligibility',
-      'fundingSource',
-      'protocolApplied',
-    ].filter((name) => set[name] === undefined),
+    whole: VACCINATED,
+    clear: VACCINATED.filter((name) => set[name] === undefined),
   });
   for (const observation of facts.others) {
     observationChange(context, list, observation, {

@@ -16,6 +16,9 @@ import { rxaAmount, rxaConcepts, rxaPeople, rxaStart, rxaStatus } from './rxa.ts
 import { metaOf } from './security.ts';
 import type { OrderFrame } from './service-request.ts';
 
+/** Elements that are stated together: what a correction leaves out is gone. */
+const GIVEN = ['performer', 'statusReason', 'reasonCode', 'note', 'dosage', 'contained'];
+
 /**
  * Adds the Change of an administration and returns its position. Throws `required-missing` without RXA-3 or RXA-5,
  * `invalid-content` for an RXA-20 of no table.
@@ -82,9 +85,8 @@ export function administrationChange(
     ],
     set,
     append: { identifier: parts.numbers.all.map(({ identifier }) => identifier) },
-    clear: ['performer', 'statusReason', 'reasonCode', 'note', 'dosage', 'contained'].filter(
-      (name) => set[name] === undefined,
-    ),
+    whole: GIVEN,
+    clear: GIVEN.filter((name) => set[name] === undefined),
   });
 }
 

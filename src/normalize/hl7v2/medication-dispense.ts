@@ -28,6 +28,9 @@ export interface CarriedOut {
 /** Table 0167: whether another product was given than the one prescribed. */
 const SUBSTITUTED: Readonly<Record<string, boolean>> = codeTable({ N: false, G: true, T: true, '0': false });
 
+/** Elements that are stated together: what a correction leaves out is gone. */
+const DISPENSED = ['performer', 'quantity', 'dosageInstruction', 'substitution', 'note', 'contained'];
+
 /** Adds the Change of a dispense and returns its position. Throws `required-missing` without RXD-2. */
 export function dispenseChange(
   context: Context,
@@ -96,8 +99,7 @@ export function dispenseChange(
     ],
     set,
     append: { identifier: present([prescription]).map(({ identifier }) => identifier) },
-    clear: ['performer', 'quantity', 'dosageInstruction', 'substitution', 'note', 'contained'].filter(
-      (name) => set[name] === undefined,
-    ),
+    whole: DISPENSED,
+    clear: DISPENSED.filter((name) => set[name] === undefined),
   });
 }

@@ -18,7 +18,7 @@ import type { OrderGroup } from './order-group.ts';
 import { orderNumbers, requestKeys } from './order-numbers.ts';
 import { pharmacySections, sectionOf, type PharmacySection } from './pharmacy-sections.ts';
 import { metaOf } from './security.ts';
-import { courseOf, type OrderFrame } from './service-request.ts';
+import { courseOf, filledSince, type OrderFrame } from './service-request.ts';
 import { PRIORITY } from './tables.ts';
 
 /** What the caller knows of the order. */
@@ -54,7 +54,9 @@ export function medicationRequestChange(
     intent: fields.rxe === undefined && fields.rxo !== undefined ? 'original-order' : 'order',
     ...requestElements(context, list, order, frame, { rxe, rxo, sections }),
   });
-  const product = parts.stated ? statedProduct(context, { rxe, rxo }) : productCode(context, code);
+  const since = filledSince(parts.stated, status, MEDICATION_COURSE);
+  const isFilled = since !== undefined;
+  const product = isFilled ? productCode(context, code) : statedProduct(context, { rxe, rxo });
   return list.add({
     type: 'MedicationRequest',
     keys: keys.length > 0 ? keys : [['request', ...parts.key]],
@@ -62,14 +64,15 @@ export function medicationRequestChange(
       resourceType: 'MedicationRequest',
       ...(meta && { meta }),
       subject: { reference: changeReference(frame.patient.index) },
-      ...(parts.stated && { ...elements, ...product, ...(status !== undefined && { status }) }),
+      ...(!isFilled && { ...elements, ...product }),
+      ...(parts.stated && status !== undefined && { status }),
     },
     // A product that was contained before and is a code now must not stay behind.
-    ...(parts.stated && product.contained === undefined && { clear: ['contained'] }),
+    ...(!isFilled && product.contained === undefined && { clear: ['contained'] }),
     ...courseOf(parts.stated ? status : undefined, MEDICATION_COURSE),
     append: { identifier: [...numbers.all, ...present([prescription])].map(({ identifier }) => identifier) },
-    initial: parts.stated ? { status: 'active' } : { status: status ?? 'active', ...elements, ...product },
-    ...(parts.stated && { sourceTime: frame.sourceTime + rank }),
+    initial: isFilled ? { status: status ?? 'active', ...elements, ...product } : { status: 'active' },
+    sourceTime: since ?? frame.sourceTime + rank,
   });
 }
 

@@ -143,6 +143,7 @@ export function orderChanges(context: Context, list: ChangeList, group: ServiceO
       result: named,
       ...(specimens.length > 0 && { specimen: specimens.map((index) => ({ reference: changeReference(index) })) }),
     },
+    whole: [],
     sourceTime: statedAt,
   });
   return specimens;

@@ -47,6 +47,18 @@ export interface RequestParts {
 const COURSE = ['completed', 'revoked', 'entered-in-error'];
 const OPEN = ['active', 'on-hold'];
 
+/** ORC-1 that only ask for a status: the order stands as it was until whoever carries it out answers. */
+const STATUS_REQUESTS = new Set(['CA', 'HD']);
+
+/**
+ * When what a message says of an order holds, for `Change.sourceTime`. An end (cancelled, completed) and whoever carries the order out
+ * fill in what nobody has stated and are older than any statement: else an order that arrives after its cancellation or its report
+ * would be late and lose all that it says. `undefined`: it states the order as of its own time.
+ */
+export function filledSince(stated: boolean, status: string | undefined, ends: readonly string[]): 0 | undefined {
+  return stated && !ends.includes(status ?? '') ? undefined : 0;
+}
+
 /** A message that is not the last word does not go back, and an end that arrives late is the end all the same. */
 export function courseOf(status: string | undefined, ends: readonly string[]): CourseRules {
   const at = ends.indexOf(status ?? '');
@@ -76,7 +88,10 @@ export function requestChange(
   const meta = metaOf(frame.marks.all, frame.marks.clinical, parts.orderMarks);
   const control = ORDER_CONTROL_STATUS[firstOf(context, orc?.field(1)) ?? ''];
   const status = ORDER_STATUS[firstOf(context, orc?.field(5)) ?? ''] ?? (parts.stated ? control : parts.done);
-  const elements = requestElements(context, list, group, parts, frame.encounter);
+  const { extension: extensions = [], ...elements } = requestElements(context, list, group, parts, frame.encounter);
+  const isRequest = parts.stated && STATUS_REQUESTS.has(firstOf(context, orc?.field(1)) ?? '');
+  const since = filledSince(parts.stated && !isRequest, status, COURSE);
+  const isFilled = since !== undefined;
   const index = list.add({
     type: 'ServiceRequest',
     keys,
@@ -84,15 +99,17 @@ export function requestChange(
       resourceType: 'ServiceRequest',
       ...(meta && { meta }),
       subject: { reference: changeReference(frame.patient.index) },
-      ...(parts.stated && elements),
+      ...(!isFilled && elements),
       ...(status !== undefined && { status }),
     },
     ...courseOf(status, COURSE),
-    append: { identifier: [...numbers.all, ...studyNumbers(context, group)].map(({ identifier }) => identifier) },
-    initial: parts.stated
-      ? { status: control ?? 'active', intent: 'order' }
-      : { status: control ?? 'active', intent: 'order', ...elements },
-    ...(parts.stated && { sourceTime: frame.sourceTime + (ORDER_RANK[status ?? ''] ?? 0) }),
+    append: {
+      identifier: [...numbers.all, ...studyNumbers(context, group)].map(({ identifier }) => identifier),
+      extension: Array.isArray(extensions) ? extensions : [],
+    },
+    initial: { status: control ?? 'active', intent: 'order', ...(isFilled && elements) },
+    ...(!isFilled && { whole: [] }),
+    sourceTime: since ?? frame.sourceTime + (ORDER_RANK[status ?? ''] ?? 0),
   });
   frame.requests.set(name, index);
   return index;

@@ -68,6 +68,7 @@ export function specimenChange(context: Context, list: ChangeList, group: Specim
       note: [...description.map((text) => ({ text })), ...(notesOf(context, group.notes, list) ?? [])],
     }),
     append: { identifier: [...own, ...others].map(({ identifier }) => identifier) },
+    whole: [],
   });
 }
 
@@ -109,6 +110,7 @@ export function obrSpecimen(
         text,
       })),
     }),
+    whole: [],
   });
 }
 

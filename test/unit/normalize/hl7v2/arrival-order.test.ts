@@ -204,3 +204,124 @@ describe('trap: microbiology in any order of arrival', () => {
     expect(organisms).toHaveLength(2);
   });
 });
+
+/** Orders, what is carried out of them, and their ends: in each story every order of arrival ends in the same state. */
+describe('trap: orders, prescriptions and vaccinations in any order of arrival', () => {
+  const at = (n: number): string => `2026030110${String(10 + n)}00+0100`;
+  const message = (type: string, n: number, ...segments: string[]): string =>
+    [
+      `MSH|^~\\&|EHR|HOSP|GW|HOSP|${at(n)}||${type}|M${n}|P|2.5.1`,
+      'PID|1||123^^^HOSP^MR||Doe^Jane||19800704|F',
+      ...segments,
+      '',
+    ].join('\r');
+  const orc = (control: string, status = ''): string =>
+    segment('ORC', { 1: control, 2: 'P1^EHR', 5: status, 12: 'D1^Ho^Ann^^^^^^HOSP' });
+  const asked = (priority = ''): string => segment('OBR', { 1: '1', 2: 'P1^EHR', 4: '57021-8^CBC^LN', 5: priority });
+  const report = (n: number, status: string, value: string, extra: readonly string[] = []): string =>
+    message(
+      'ORU^R01',
+      n,
+      ...extra,
+      orc('RE'),
+      segment('OBR', { 1: '1', 2: 'P1^EHR', 3: 'F1^LAB', 4: '57021-8^CBC^LN', 22: at(n), 25: status }),
+      segment('OBX', {
+        1: '1',
+        2: 'NM',
+        3: '718-7^Hb^LN',
+        5: value,
+        11: status,
+        16: n === 3 ? 'D2^Lab^Lea^^^^^^HOSP' : '',
+      }),
+    );
+  const rxe = (dose: string): string => segment('RXE', { 2: '2^prednisone^L', 3: dose, 5: 'mg', 6: 'TAB^Tablet^L' });
+  const rxa = (count: string, action = ''): string =>
+    segment('RXA', {
+      1: '0',
+      2: count,
+      3: `2026030111${count}000+0100`,
+      5: '2^prednisone^L',
+      6: '20',
+      7: 'mg',
+      20: 'CP',
+      21: action,
+    });
+  const vaccine = (n: number, lot: string, action: string): string =>
+    message(
+      'VXU^V04',
+      n,
+      'ORC|RE||I1^IIS',
+      segment('RXA', {
+        1: '0',
+        2: '1',
+        3: '20260301',
+        5: '140^Influenza^CVX',
+        6: '0.5',
+        15: lot,
+        20: 'CP',
+        21: action,
+      }),
+    );
+
+  const stories: Readonly<Record<string, readonly string[]>> = {
+    'an order, its acceptance and its results': [
+      message('ORM^O01', 1, orc('NW'), asked('S'), 'NTE|1||fasting'),
+      message('ORM^O01', 2, orc('SC', 'IP'), asked()),
+      report(3, 'P', '8.1', ['PV1|1|I|W1||||||||||||||||V1^^^HOSP^VN']),
+      report(4, 'F', '8.2'),
+    ],
+    'an order that is changed and cancelled': [
+      message('OML^O21', 1, orc('NW'), 'TQ1|1||BID', asked('S')),
+      message('OML^O21', 2, orc('XO'), 'TQ1|1||TID', asked('R')),
+      message('OML^O21', 3, orc('CA'), asked()),
+      message('OML^O21', 4, orc('OC', 'CA'), asked()),
+    ],
+    'an order that is cancelled and has a result all the same': [
+      message('ORM^O01', 1, orc('NW'), asked('S')),
+      message('ORM^O01', 2, orc('OC', 'CA'), asked()),
+      report(4, 'F', '8.2'),
+    ],
+    'a prescription, its dispense and its administrations': [
+      message('RDE^O11', 1, orc('NW'), rxe('20'), 'TQ1|1||BID', 'RXR|PO^Oral^HL70162'),
+      message(
+        'RDS^O13',
+        2,
+        orc('RE'),
+        segment('RXD', { 1: '1', 2: '2^prednisone^L', 3: '20260301', 4: '30', 7: 'RX9' }),
+      ),
+      message('RAS^O17', 3, orc('RE'), rxa('1')),
+      message('RAS^O17', 4, orc('RE'), rxa('2')),
+    ],
+    'a prescription that is changed and stopped, and an administration that is taken back': [
+      message('RDE^O11', 1, orc('NW'), rxe('20'), 'TQ1|1||BID'),
+      message('RDE^O11', 2, orc('XO'), rxe('40'), 'TQ1|1||QD'),
+      message('RDE^O11', 3, orc('DC'), rxe('40')),
+      message('RAS^O17', 4, orc('RE'), rxa('1')),
+      message('RAS^O17', 5, orc('RE'), rxa('1', 'D')),
+    ],
+    'a vaccination, its correction and its deletion': [
+      vaccine(1, 'L1', 'A'),
+      vaccine(2, 'L2', 'U'),
+      vaccine(3, 'L2', 'D'),
+    ],
+  };
+
+  it.each(Object.entries(stories))('%s', (_, messages) => {
+    const want = stateOf(messages);
+    for (const order of permutations(messages)) expect(stateOf(order)).toEqual(want);
+  });
+
+  it('a prescription that arrives after its dispense has its dose', () => {
+    const [prescribed, dispensed] = stories['a prescription, its dispense and its administrations'];
+    expect(new MemoryRecord(dispensed, prescribed).one('MedicationRequest')).toMatchObject({
+      dosageInstruction: [{ timing: { repeat: { frequency: 2 } }, doseAndRate: [{ doseQuantity: { unit: 'mg' } }] }],
+    });
+  });
+});
+
+function permutations<T>(list: readonly T[]): T[][] {
+  if (list.length < 2) return [[...list]];
+  return list.flatMap((first, i) =>
+    permutations([...list.slice(0, i), ...list.slice(i + 1)]).map((rest) => [first, ...rest]),
+  );
+}
