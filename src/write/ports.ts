@@ -151,6 +151,11 @@ export interface CommitItem {
   readonly tokens: readonly TokenRow[];
   /** Resources of which the source said again what stands: no version, but older statements of its that come later are late. */
   readonly restated?: readonly { resource: ResourceKey; version: number; source: number; sourceTime: number }[];
+  /**
+   * True: the item is prepared against what stood a moment ago, and the commit must look whether what it only read still stands
+   * (`restated` at those versions; no later statement of the source about what has a next version). Absent: derived from the log.
+   */
+  readonly prepared?: true;
   readonly message: MessageKey | undefined;
   /** New statements about pairs of patients, each from one side; the other side's row follows from it. */
   readonly links?: readonly PatientLink[];
@@ -241,6 +246,8 @@ export interface PackedItem {
   readonly consentPatients: readonly ResourceKey[];
   readonly rewraps: NonNullable<CommitItem['rewraps']>;
   readonly fingerprint: string | undefined;
+  /** Versions of `restated`, in order; absent where the commit has nothing to look at besides unique keys. */
+  readonly restatedVersions?: readonly number[];
 }
 
 /** Rows of the log for one group, made from the locked head. */

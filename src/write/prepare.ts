@@ -164,6 +164,7 @@ export async function prepare(deps: PrepareDeps, submission: Submission): Promis
   const manifest: ManifestContent = { ...content, lockboxes: draft.lockboxes, ...(more.length > 0 && { more }) };
   draft.item.message = message;
   draft.item.restated = restated;
+  draft.item.prepared = true;
   draft.item.links = links;
   draft.item.withdrawn = withdrawn;
   draft.item.moves = moves;

@@ -280,7 +280,8 @@ function applyTo(target: Target, change: Change, receivedAt: number): void {
     return;
   }
   target.next = next;
-  target.sourceTime = Math.max(target.sourceTime, sourceTime);
+  // A source never goes back, also where its clock does: the commit takes an earlier time for that of a statement that came late.
+  target.sourceTime = Math.max(target.sourceTime, sourceTime, target.ownSourceTime ?? sourceTime);
   target.outcome = change.mode === 'delete' ? 'deleted' : before === undefined ? 'created' : 'updated';
 }
 

@@ -9,6 +9,8 @@ import { openLog } from '../../src/storage/pg/open-log.ts';
 import { openPool, type Pool } from '../../src/storage/pg/pool.ts';
 import { keyStore, prepareStore } from '../../src/storage/pg/prepare-store.ts';
 import { openWriter, type OpenedWriter } from '../../src/write/open-writer.ts';
+import { itemPacker } from '../../src/storage/pg/packed-item.ts';
+import type { CommitStore } from '../../src/write/ports.ts';
 import { createTestDatabase, type TestDatabase } from './postgres.ts';
 
 export const ORIGIN = 'hospital.example/anamnesis';
@@ -20,8 +22,26 @@ export interface TestWriter extends OpenedWriter {
   close(): Promise<void>;
 }
 
-/** Opens a writer on `database` (a new one by default) with `keys` (new ones by default). */
-export async function openTestWriter(options: { database?: TestDatabase; keys?: KeySet } = {}): Promise<TestWriter> {
+/** Commits items in the form in which those of other threads come. */
+function packing(store: CommitStore): CommitStore {
+  const pack = itemPacker();
+  return {
+    ...store,
+    commit: (items, append) =>
+      store.commit(
+        items.map((item) => ('layout' in item ? item : pack(item))),
+        append,
+      ),
+  };
+}
+
+/**
+ * Opens a writer on `database` (a new one by default) with `keys` (new ones by default). `packed`: its items are committed like
+ * those of an intake thread.
+ */
+export async function openTestWriter(
+  options: { database?: TestDatabase; keys?: KeySet; packed?: boolean } = {},
+): Promise<TestWriter> {
   const database = options.database ?? (await createTestDatabase());
   const keys = options.keys ?? generateKeySet(systemRandom);
   const pool = openPool(database.config, { max: 8, statementTimeoutMs: 0 }, () => {});
@@ -34,7 +54,7 @@ export async function openTestWriter(options: { database?: TestDatabase; keys?: 
     log: silentLog,
     prepareStore: prepareStore(pool),
     keyStore: keyStore(pool),
-    commitStore: commitStore(pool),
+    commitStore: options.packed === true ? packing(commitStore(pool)) : commitStore(pool),
     sealedSecret: opened.secret,
     onCommitted: () => {},
   });

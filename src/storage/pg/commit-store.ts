@@ -4,7 +4,8 @@
  * read the head; the rows by binary COPY, while the tree is computed here; tiles, block, the head moved, COMMIT.
  *
  * That what each item was prepared against still stands is checked by unique keys: whoever loses a race would write a key
- * that is there already. Then nothing is written, and `find-losers` says whose it was.
+ * that is there already. Then nothing is written, and `find-losers` says whose it was. What an item only read is looked at by
+ * `find-overtaken`, in the same transaction.
  */
 import type pg from 'pg';
 import { GatewayError } from '../../core/errors.ts';
@@ -21,6 +22,7 @@ import { copyBatch, type CopyPart } from './copy-batch.ts';
 import { CopyRows } from './copy-binary.ts';
 import { storeError } from './errors.ts';
 import { findLosers } from './find-losers.ts';
+import { findOvertaken } from './find-overtaken.ts';
 import { claimsOf, documentsOf, placeItems } from './packed-item.ts';
 import type { Client, Pool } from './pool.ts';
 import { statement } from './statement.ts';
@@ -54,13 +56,17 @@ export function commitStore(pool: Pool, fence?: KeyFence): CommitStore {
         const head = await lockHead(client, fence);
         const copying = copyBatch(client, placeItems(items, head.size), []);
         const [copied, grown] = await Promise.allSettled([
-          copying,
+          copying.then(() => findOvertaken(client, items)),
           (async () => append(head, logReader(client, copying)))(),
         ]);
         // A refusal of ours first; else the rows: what failed there made the reads of the log fail too.
         if (grown.status === 'rejected' && grown.reason instanceof GatewayError) throw grown.reason;
         if (copied.status === 'rejected') throw copied.reason;
         if (grown.status === 'rejected') throw grown.reason;
+        if (copied.value.size > 0) {
+          await client.query('rollback');
+          return { kind: 'conflict', losers: copied.value };
+        }
         appended = grown.value.sign();
         await copyBatch(client, ...headRows(appended, endingOf(items, head.size)));
         return { kind: 'committed', firstLeaf: appended.firstLeaf };
