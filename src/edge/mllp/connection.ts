@@ -96,6 +96,7 @@ export function serveConnection(deps: MllpDeps, settings: MllpSettings, socket: 
       socket.resume();
     }
     watchFrame();
+    awaitEnd();
   }
 
   /** The time of a frame runs only while we read. */
@@ -111,14 +112,16 @@ export function serveConnection(deps: MllpDeps, settings: MllpSettings, socket: 
     }
   }
 
-  /** A sender that leaves the CR out of its frames waits for the answer: nothing more comes. */
+  /** A sender that leaves the CR out of its frames waits for the answer: nothing more comes. The time runs only while we read. */
   function awaitEnd(): void {
     clearTimeout(endTimer);
-    if (!decoder.isEnding) return;
-    endTimer = setTimeout(() => {
+    if (!decoder.isEnding || running) return;
+    const settle = (): void => {
       enqueue(decoder.settle());
       if (queue.length > 0) void pump();
-    }, MLLP_FRAME_END_MS);
+    };
+    // When the process was held up, more may have come that is not read yet: before a second timer fires, it is.
+    endTimer = setTimeout(() => (endTimer = setTimeout(settle, 0)), MLLP_FRAME_END_MS);
   }
 
   function end(): void {
@@ -174,6 +177,7 @@ export function serveConnection(deps: MllpDeps, settings: MllpSettings, socket: 
     if (running) return;
     running = true;
     watchFrame();
+    clearTimeout(endTimer);
     socket.pause();
     // A message that has begun is answered even when the peer has gone: what it caused is durable either way.
     try {
@@ -202,7 +206,6 @@ export function serveConnection(deps: MllpDeps, settings: MllpSettings, socket: 
 
   socket.on('data', (chunk: Buffer) => {
     enqueue(decoder.push(chunk));
-    awaitEnd();
     if (budget.isHopeless(counted)) {
       warn('buffers-full');
       socket.destroy();

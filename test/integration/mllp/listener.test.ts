@@ -1,6 +1,8 @@
 import { connect, type Socket } from 'node:net';
 import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
+import { MLLP_FRAME_END_MS } from '../../../src/core/limits.ts';
 import { silentLog } from '../../../src/core/log.ts';
 import { connectMllp, type MllpClient } from '../../../src/clients/mllp.ts';
 import { expectedAnswers, parseAck } from '../../../src/formats/hl7v2/ack.ts';
@@ -59,7 +61,8 @@ async function raw(
   return {
     socket,
     answers,
-    closed: once(socket, 'close'),
+    // `once` would reject where the listener resets the connection.
+    closed: new Promise((resolve) => socket.once('close', resolve)),
     async next(count) {
       while (answers.length < count) await once(socket, 'answer');
     },
@@ -110,6 +113,32 @@ describe('MLLP listener', () => {
     expect(codes(answers)).toEqual(['AA F', 'AA F']);
     // The second is known as a resend: it was as whole as the first.
     expect(writer.submissions.map(({ raw: kept }) => kept?.bytes.equals(bytes))).toEqual([true]);
+  });
+
+  it('trap: a message with an FS inside is taken whole when it waits for the one before it', async () => {
+    const writer = fakeWriter();
+    let release: () => void = () => {};
+    const begun = new Promise<void>((resolve) => {
+      writer.behave = () => {
+        resolve();
+        return new Promise((done) => (release = done));
+      };
+    });
+    const { listener } = await start({}, writer);
+    const { socket, answers, next } = await raw(listener);
+    const bytes = Buffer.from(oru({ controlId: 'F', obx: ['OBX|1|ST|1^A^L||a\u001cb||||||F'] }));
+    const frame = Buffer.concat([Buffer.of(0x0b), bytes, Buffer.of(0x1c, 0x0d)]);
+    const cut = frame.indexOf(0x1c) + 1;
+    socket.write(Buffer.concat([encodeFrame(message('A')), frame.subarray(0, cut)]));
+    await begun;
+    socket.write(frame.subarray(cut));
+    // Longer than the listener waits for more behind an FS: the rest is there all the time, only not read.
+    await sleep(3 * MLLP_FRAME_END_MS);
+    writer.behave = undefined;
+    release();
+    await next(2);
+    expect(codes(answers)).toEqual(['AA A', 'AA F']);
+    expect(writer.submissions[1]?.raw?.bytes.equals(bytes)).toBe(true);
   });
 
   it('trap: partial frames, NULs and line ends between, doubled VT, FS without CR', async () => {
@@ -216,7 +245,7 @@ describe('MLLP listener', () => {
     release();
     await next(many);
     expect(codes(answers)).toEqual(Array.from({ length: many }, (_, i) => `AA X${i}`));
-  }, 30_000);
+  });
 
   it('a thousand connections: all are answered, and greedy ones take the memory that there is, not more', async () => {
     const room = 4 * 1024 * 1024;
@@ -299,7 +328,7 @@ describe('MLLP listener', () => {
     await closed;
     expect(codes(answers)).toEqual(['AA 1']);
     expect(writer.submissions).toHaveLength(1);
-    await expect(connectMllp({ host: '127.0.0.1', port: listener.port, timeoutMs: 1000 })).rejects.toMatchObject({
+    await expect(connectMllp({ host: '127.0.0.1', port: listener.port, timeoutMs: 10_000 })).rejects.toMatchObject({
       code: 'unavailable',
     });
   });
@@ -409,14 +438,14 @@ describe('MLLP sender', () => {
   });
 
   it('says when nobody listens and when no answer comes', async () => {
-    await expect(connectMllp({ host: '127.0.0.1', port: 1, timeoutMs: 1000 })).rejects.toMatchObject({
+    await expect(connectMllp({ host: '127.0.0.1', port: 1, timeoutMs: 10_000 })).rejects.toMatchObject({
       code: 'unavailable',
     });
     const writer = fakeWriter();
     let release: () => void = () => {};
     writer.behave = () => new Promise((done) => (release = done));
     const { listener } = await start({}, writer);
-    const sender = await connectMllp({ host: '127.0.0.1', port: listener.port, timeoutMs: 30 });
+    const sender = await connectMllp({ host: '127.0.0.1', port: listener.port, timeoutMs: 1_000 });
     await expect(sender.send(message('T'))).rejects.toMatchObject({ code: 'timeout' });
     await expect(sender.send(message('T'))).rejects.toMatchObject({ code: 'unavailable' });
     release();

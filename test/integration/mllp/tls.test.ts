@@ -63,7 +63,7 @@ describe.skipIf(!hasOpenssl)('MLLP over TLS', () => {
     await listener.close();
     await rm(folder, { recursive: true, force: true });
   });
-  const peer = () => ({ host: '127.0.0.1', port: listener.port, timeoutMs: 5_000 });
+  const peer = () => ({ host: '127.0.0.1', port: listener.port, timeoutMs: 20_000 });
   const message = Buffer.from(oru({ obx: [] }));
 
   it('answers who shows a certificate of the authority', async () => {
