@@ -396,13 +396,13 @@ describe('a sender that misbehaves', () => {
   });
 
   it('is cut off when it is silent: before its request, in the association, and after its release', async () => {
-    const gateway = await start({ artimMs: 40, idleMs: 80 });
-    const mute = rawPeer(gateway.port);
+    const mute = rawPeer((await start({ artimMs: 40 })).port);
     await mute.closed;
-    const idle = await associated(gateway);
+    // The timer of the end bounds how long an association may take to begin, too.
+    const idle = await associated(await start({ idleMs: 80, artimMs: 1_000 }));
     expect(await idle.next()).toEqual({ type: 'A-ABORT', source: 0, reason: 0 });
     expect(await idle.next()).toBeUndefined();
-    const lingering = await associated(gateway);
+    const lingering = await associated(await start({ artimMs: 1_000 }));
     lingering.send({ type: 'A-RELEASE-RQ' });
     expect(await lingering.next()).toEqual({ type: 'A-RELEASE-RP' });
     expect(await lingering.next()).toBeUndefined();

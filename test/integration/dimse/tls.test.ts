@@ -39,7 +39,6 @@ describe.skipIf(!hasOpenssl)('DICOM over TLS', () => {
     ]);
     [key, cert] = await Promise.all([readFile(keyPath), readFile(certPath)]);
     gateway = await startDicomGateway({
-      artimMs: 200,
       tls: { key, cert, ca: cert, requestCert: true, rejectUnauthorized: true, minVersion: 'TLSv1.2' },
     });
   });
@@ -47,7 +46,7 @@ describe.skipIf(!hasOpenssl)('DICOM over TLS', () => {
     await gateway.close();
     await rm(folder, { recursive: true, force: true });
   });
-  const peer = () => ({ host: '127.0.0.1', port: gateway.port, calledAe: 'A', callingAe: 'B', timeoutMs: 5_000 });
+  const peer = () => ({ host: '127.0.0.1', port: gateway.port, calledAe: 'A', callingAe: 'B', timeoutMs: 20_000 });
 
   it('lets in who shows a certificate of the authority', async () => {
     const association = await openAssociation({ ...peer(), tls: { ca: cert, cert, key } }, []);

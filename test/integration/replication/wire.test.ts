@@ -67,7 +67,7 @@ describe('add-checkpoint', () => {
     const lines = strange.map((name) => formatSignatureLine({ name, id: 7, signature: Buffer.alloc(72) }));
     // The name of the log with another id, and its id with another name.
     const half = [
-      formatSignatureLine({ ...log.key, id: log.key.id ^ 1, signature: Buffer.alloc(64) }),
+      formatSignatureLine({ ...log.key, id: (log.key.id ^ 1) >>> 0, signature: Buffer.alloc(64) }),
       formatSignatureLine({ ...log.key, name: 'x', signature: Buffer.alloc(64) }),
     ];
     const answer = await send('witness/add-checkpoint', (await log.addCheckpoint(3, 5)) + [...lines, ...half].join(''));
