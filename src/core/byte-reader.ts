@@ -27,6 +27,11 @@ export class ByteReader {
     return have >= length;
   }
 
+  /** The next bytes without taking them; undefined when so many are not held. */
+  peek(length: number): Buffer | undefined {
+    return this.#held.length - this.#at < length ? undefined : this.#held.subarray(this.#at, this.#at + length);
+  }
+
   /** The next bytes, a view valid for ever (pieces are never reused); undefined when so many are not held: `fill` first. */
   take(length: number): Buffer | undefined {
     if (this.#held.length - this.#at < length) return undefined;

@@ -65,22 +65,29 @@ export async function readTile(
 
 /**
  * Reads complete subtrees of a tree of `size` leaves from its tiles: `fetch` returns the tile at (level, index) as wide as
- * it is at that size. Each tile is fetched once for the life of the reader.
+ * it is at that size. Each tile is fetched once for the life of the reader, however many ask for it at one time.
  */
 export function tileHashReader(
   size: number,
   fetch: (level: number, index: number, width: number) => Promise<Buffer>,
 ): HashReader {
-  const tiles = new Map<string, Buffer>();
-  const tileAt = async (level: number, index: number): Promise<Buffer> => {
-    const key = `${level}/${index}`;
-    const known = tiles.get(key);
-    if (known !== undefined) return known;
+  const tiles = new Map<string, Promise<Buffer>>();
+  const read = async (level: number, index: number): Promise<Buffer> => {
     const width = widthAt(level, index, size);
     const tile = await fetch(level, index, width);
     if (width === 0 || tile.length !== width * HASH_BYTES)
       throw new RangeError('a tile is not as wide as the tree says');
-    tiles.set(key, tile);
+    return tile;
+  };
+  const tileAt = (level: number, index: number): Promise<Buffer> => {
+    const key = `${level}/${index}`;
+    let tile = tiles.get(key);
+    if (tile === undefined) {
+      tile = read(level, index);
+      tiles.set(key, tile);
+      // A fetch that failed may be made again.
+      tile.catch(() => tiles.delete(key));
+    }
     return tile;
   };
   return async (nodes) => {

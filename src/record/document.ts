@@ -67,12 +67,22 @@ export function documentSigner(key: KeyPair): (body: DocumentBody) => SignedDocu
   };
 }
 
+/** What stands between the parts of a compact JWS. */
+const DOT = 0x2e;
+
 /** Reads a document's body without checking its signature (its digest was checked, or it is our own). Throws `integrity`. */
 export function parseDocument(bytes: Buffer): DocumentBody {
-  const parts = bytes.toString('ascii').split('.');
+  // Only the middle of the three parts is decoded: half the time, where a restore reads every document there is.
+  const [from, to] = [bytes.indexOf(DOT) + 1, bytes.lastIndexOf(DOT)];
   try {
-    const body = JSON.parse(Buffer.from(parts[1] ?? '', 'base64url').toString()) as DocumentBody;
-    if (parts.length === 3 && body.v === 1 && Array.isArray(body.payloads) && typeof body.sealed === 'string')
+    const body = JSON.parse(Buffer.from(bytes.toString('ascii', from, to), 'base64url').toString()) as DocumentBody;
+    if (
+      from > 0 &&
+      bytes.indexOf(DOT, from) === to &&
+      body.v === 1 &&
+      Array.isArray(body.payloads) &&
+      typeof body.sealed === 'string'
+    )
       return body;
   } catch {
     // falls through to the one error below

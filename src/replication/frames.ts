@@ -4,7 +4,6 @@
  * block behind its last leaf. Nothing in it is trusted: the receiver checks everything against entries and signatures.
  */
 import type { ByteReader } from '../core/byte-reader.ts';
-import { u32be, u64be } from '../core/bytes.ts';
 import { PAYLOADS_PER_MANIFEST } from '../core/ids.ts';
 import type { Block } from '../ledger/block.ts';
 import { parseCheckpoint } from '../ledger/checkpoint.ts';
@@ -26,20 +25,36 @@ export type Frame =
   | { readonly kind: 'payload'; readonly packed: Buffer }
   | { readonly kind: 'block'; readonly block: Block };
 
-function frame(kind: number, ...parts: readonly Uint8Array[]): Buffer {
-  const length = parts.reduce((sum, part) => sum + part.length, 0);
-  return Buffer.concat([Buffer.from([kind]), u32be(length), ...parts]);
+/** Bytes of kind and length. */
+const HEAD_BYTES = 5;
+
+/** A frame of one kind with room for its bytes, filled as far as the counts go; where the rest begins. */
+function begun(kind: number, length: number, ...counts: readonly number[]): { frame: Buffer; at: number } {
+  const frame = Buffer.allocUnsafe(HEAD_BYTES + length);
+  frame[0] = kind;
+  let at = frame.writeUInt32BE(length, 1);
+  for (const count of counts) at = frame.writeBigUInt64BE(BigInt(count), at);
+  return { frame, at };
 }
 
 export function encodeFrame(value: Frame): Buffer {
   switch (value.kind) {
-    case 'document':
-      return frame(KIND.document, u64be(value.leaf), value.bytes);
-    case 'payload':
-      return frame(KIND.payload, value.packed);
+    case 'document': {
+      const { frame, at } = begun(KIND.document, 8 + value.bytes.length, value.leaf);
+      frame.set(value.bytes, at);
+      return frame;
+    }
+    case 'payload': {
+      const { frame, at } = begun(KIND.payload, value.packed.length);
+      frame.set(value.packed, at);
+      return frame;
+    }
     case 'block': {
       const { number, firstLeaf, prev, checkpoint } = value.block;
-      return frame(KIND.block, u64be(number), u64be(firstLeaf), prev, Buffer.from(checkpoint));
+      const { frame, at } = begun(KIND.block, 48 + Buffer.byteLength(checkpoint), number, firstLeaf);
+      frame.set(prev, at);
+      frame.write(checkpoint, at + prev.length);
+      return frame;
     }
   }
 }
@@ -47,12 +62,23 @@ export function encodeFrame(value: Frame): Buffer {
 /** The next frame; `end` where the stream ends between two frames, `cut` where it ends inside one, `malformed`. */
 export async function readFrame(reader: ByteReader): Promise<Frame | 'end' | 'cut' | 'malformed'> {
   if (await reader.ended()) return 'end';
-  const head = await reader.read(5);
-  if (head === undefined) return 'cut';
+  if (!(await reader.fill(HEAD_BYTES))) return 'cut';
+  const length = reader.peek(HEAD_BYTES)?.readUInt32BE(1) ?? 0;
+  if (length > FRAME_MAX_BYTES) return 'malformed';
+  return (await reader.fill(HEAD_BYTES + length)) ? (heldFrame(reader) ?? 'malformed') : 'cut';
+}
+
+/**
+ * The next frame if all of it is in memory: most are, and waiting for each costs more than reading it. Undefined otherwise:
+ * `readFrame` then waits, or says what is wrong.
+ */
+export function heldFrame(reader: ByteReader): Frame | 'malformed' | undefined {
+  const head = reader.peek(HEAD_BYTES);
+  if (head === undefined) return undefined;
   const length = head.readUInt32BE(1);
   if (length > FRAME_MAX_BYTES) return 'malformed';
-  const bytes = await reader.read(length);
-  return bytes === undefined ? 'cut' : (decodeFrame(head[0], bytes) ?? 'malformed');
+  const bytes = reader.take(HEAD_BYTES + length);
+  return bytes === undefined ? undefined : (decodeFrame(bytes[0], bytes.subarray(HEAD_BYTES)) ?? 'malformed');
 }
 
 function decodeFrame(kind: number, bytes: Buffer): Frame | undefined {

@@ -24,7 +24,7 @@ import { verifyNote, type VerifierKey } from '../ledger/note.ts';
 import { TILE_WIDTH } from '../ledger/tile.ts';
 import { parseDocument, type PayloadEntry } from '../record/document.ts';
 import { compactOf } from '../record/sealed-group.ts';
-import { readFrame } from './frames.ts';
+import { heldFrame, readFrame, type Frame } from './frames.ts';
 import type { MirrorBatch, MirrorData, MirrorEntries, MirrorPayload, MirrorState } from './mirror-ports.ts';
 
 /** A batch is stored when it has so many documents or bytes. */
@@ -90,7 +90,7 @@ class DataIntake {
   #bundle: { readonly index: number; readonly digests: Buffer } | undefined;
   #documents: { leaf: number; bytes: Buffer }[] = [];
   #payloads: MirrorPayload[] = [];
-  #missing: MirrorPayload[] = [];
+  #missingBlobs: MirrorPayload[] = [];
   #blocks: Block[] = [];
   #bytes = 0;
   /** The batch on its way: false when another upload was faster. */
@@ -113,17 +113,16 @@ class DataIntake {
   async run(reader: ByteReader): Promise<DataOutcome> {
     try {
       for (;;) {
-        const frame = await readFrame(reader);
+        const frame = heldFrame(reader) ?? (await readFrame(reader));
         if (frame === 'malformed') throw new Refusal('a frame is malformed');
         if (frame === 'end' || frame === 'cut') break;
-        if (frame.kind === 'document') await this.#document(frame.leaf, frame.bytes);
-        else if (frame.kind === 'payload') this.#payload(frame.packed);
-        else await this.#block(frame.block);
+        const waiting = this.#take(frame);
+        if (waiting !== undefined) await waiting;
         if (this.#documents.length >= BATCH_DOCUMENTS || this.#bytes >= BATCH_BYTES) {
           if (!(await this.#flush())) return this.#elsewhere();
         }
       }
-      await this.#close();
+      this.#close(await this.#missing());
       return (await this.#settle()) ? { kind: 'stored', held: this.#stored.held } : await this.#elsewhere();
     } catch (thrown) {
       if (!(thrown instanceof Refusal)) {
@@ -140,11 +139,36 @@ class DataIntake {
     return { kind: 'elsewhere', held: (await this.#deps.store.load(this.#origin)).held };
   }
 
-  async #document(leaf: number, bytes: Buffer): Promise<void> {
-    await this.#close();
+  /** Undefined when the frame is taken already: nearly all need nothing of a store, and would wait for nothing. */
+  #take(frame: Frame): Promise<void> | undefined {
+    if (frame.kind === 'payload') this.#payload(frame.packed);
+    else if (this.#namesBlobs() || (frame.kind === 'document' && this.#digestAt(frame.leaf) === undefined)) {
+      return this.#takeWithStore(frame);
+    } else this.#takeNext(frame, []);
+    return undefined;
+  }
+
+  async #takeWithStore(frame: Exclude<Frame, { kind: 'payload' }>): Promise<void> {
+    const missing = await this.#missing();
+    if (frame.kind === 'document' && this.#digestAt(frame.leaf) === undefined) {
+      const index = Math.floor(frame.leaf / TILE_WIDTH);
+      this.#bundle = { index, digests: await this.#deps.store.bundle(this.#log, index) };
+    }
+    this.#takeNext(frame, missing);
+  }
+
+  #takeNext(frame: Exclude<Frame, { kind: 'payload' }>, missing: readonly MirrorPayload[]): void {
+    this.#close(missing);
+    if (frame.kind === 'document') this.#document(frame.leaf, frame.bytes);
+    else this.#block(frame.block);
+  }
+
+  #document(leaf: number, bytes: Buffer): void {
     if (leaf !== this.#next) throw new Refusal('a document is not the next one');
     const digest = hash('sha256', bytes, 'buffer');
-    if (!equalBytes(digest, await this.#digestAt(leaf))) throw new Refusal('a document is not the one in the log');
+    const entry = this.#digestAt(leaf);
+    if (entry === undefined) throw new Refusal('the entry of a document is not here yet');
+    if (!equalBytes(digest, entry)) throw new Refusal('a document is not the one in the log');
     this.#open = { leaf, bytes, hash: leafHash(leafEntry(digest)), entries: payloadsOf(bytes), payloads: [] };
     this.#skipBlobs();
   }
@@ -186,12 +210,13 @@ class DataIntake {
     }
   }
 
-  /** The document in hand is complete when the next one or a block begins, or the stream ends. */
-  async #close(): Promise<void> {
+  /**
+   * The document in hand is complete when the next one or a block begins, or the stream ends. `missing`: which blobs of it are
+   * not here, asked before anything of the document counts: where the blob store fails, what was complete before is kept.
+   */
+  #close(missing: readonly MirrorPayload[]): void {
     const open = this.#open;
     if (open === undefined || open.payloads.length < open.entries.length) return this.#incomplete();
-    // Before anything of the document counts: where the blob store fails here, what was complete before is kept without it.
-    const missing = await this.#missingOf(open.payloads);
     this.#open = undefined;
     this.#next = open.leaf + 1;
     this.#hashes.push(open.hash);
@@ -201,12 +226,17 @@ class DataIntake {
       this.#payloads.push(payload);
       this.#bytes += payload.packed?.length ?? 0;
     }
-    this.#missing.push(...missing);
+    this.#missingBlobs.push(...missing);
   }
 
-  async #missingOf(payloads: readonly MirrorPayload[]): Promise<MirrorPayload[]> {
+  #namesBlobs(): boolean {
+    return this.#open?.payloads.some(({ packed }) => packed === undefined) === true;
+  }
+
+  /** Blobs of the document in hand that are not here. */
+  async #missing(): Promise<MirrorPayload[]> {
     const missing: MirrorPayload[] = [];
-    for (const payload of payloads) {
+    for (const payload of this.#open?.payloads ?? []) {
       if (payload.packed === undefined && !(await this.#deps.hasBlob(payload.digest, payload.size)))
         missing.push(payload);
     }
@@ -218,8 +248,7 @@ class DataIntake {
     this.#open = undefined;
   }
 
-  async #block(block: Block): Promise<void> {
-    await this.#close();
+  #block(block: Block): void {
     this.#grow();
     const root = foldRange(this.#range);
     if (block.number !== this.#nextBlock || block.size !== this.#next || !equalBytes(block.prev, this.#prev)) {
@@ -241,13 +270,10 @@ class DataIntake {
     this.#hashes = [];
   }
 
-  async #digestAt(leaf: number): Promise<Buffer> {
-    const index = Math.floor(leaf / TILE_WIDTH);
+  /** The digest in the entry of a leaf, from the bundle in hand; undefined where that one does not have it. */
+  #digestAt(leaf: number): Buffer | undefined {
     const at = (leaf % TILE_WIDTH) * HASH_BYTES;
-    if (this.#bundle?.index !== index || this.#bundle.digests.length <= at) {
-      this.#bundle = { index, digests: await this.#deps.store.bundle(this.#log, index) };
-    }
-    if (this.#bundle.digests.length <= at) throw new Refusal('the entry of a document is not here yet');
+    if (this.#bundle?.index !== Math.floor(leaf / TILE_WIDTH) || this.#bundle.digests.length <= at) return undefined;
     return this.#bundle.digests.subarray(at, at + HASH_BYTES);
   }
 
@@ -273,7 +299,7 @@ class DataIntake {
       to,
       documents: this.#documents,
       payloads: this.#payloads,
-      missing: this.#missing,
+      missing: this.#missingBlobs,
       blocks: this.#blocks,
       bytes: this.#bytes,
     };
@@ -284,7 +310,7 @@ class DataIntake {
     this.#total += this.#bytes;
     this.#documents = [];
     this.#payloads = [];
-    this.#missing = [];
+    this.#missingBlobs = [];
     this.#blocks = [];
     this.#bytes = 0;
     return true;

@@ -101,24 +101,26 @@ async function fetchTile(deps: PullDeps, level: number | 'entries', index: numbe
 }
 
 async function pullEntries(deps: PullDeps, hashes: HashReader, size: number): Promise<void> {
-  for (;;) {
-    const { next } = await deps.mirror.status(deps.origin);
-    report(deps, { size, entries: Math.min(next, size), documents: 0, blobs: 0 });
-    const ranges: PackageRange[] = [];
-    for (const range of packageRanges(Math.min(next, size), size)) {
-      if (ranges.push(range) === PACKAGES_PER_REQUEST) break;
-    }
-    const packages = await Promise.all(ranges.map((range) => fetchPackage(deps, hashes, range, size)));
-    const header = { origin: deps.origin, start: Math.min(next, size), end: size, ticket: Buffer.alloc(0) };
-    const answer = await deps.mirror.addEntries(inOne([encodeAddEntriesHeader(header), ...packages]));
-    if (answer.status === 200) return;
-    if (answer.status === 409) throw ahead();
-    if (answer.status !== 202) throw wrong('the entries of a peer are not those of its checkpoint');
-  }
+  const start = Math.min((await deps.mirror.status(deps.origin)).next, size);
+  const answer = await deps.mirror.addEntries(packagesOf(deps, hashes, start, size));
+  if (answer.status === 409 || answer.status === 202) throw ahead();
+  if (answer.status !== 200) throw wrong('the entries of a peer are not those of its checkpoint');
 }
 
-async function* inOne(parts: readonly Buffer[]): AsyncGenerator<Buffer> {
-  yield Buffer.concat(parts);
+/** One upload to the own mirror, which stores it package by package; the next packages are fetched while one is taken. */
+async function* packagesOf(deps: PullDeps, hashes: HashReader, start: number, end: number): AsyncGenerator<Buffer> {
+  yield encodeAddEntriesHeader({ origin: deps.origin, start, end, ticket: Buffer.alloc(0) });
+  const fetching: Promise<Buffer>[] = [];
+  for (const range of packageRanges(start, end)) {
+    const fetched = fetchPackage(deps, hashes, range, end);
+    // Taken later: until then nobody hears of its failure.
+    fetched.catch(() => {});
+    fetching.push(fetched);
+    if (fetching.length < PACKAGES_PER_REQUEST) continue;
+    report(deps, { size: end, entries: range.start, documents: 0, blobs: 0 });
+    yield await (fetching.shift() ?? fetched);
+  }
+  for (const fetched of fetching) yield await fetched;
 }
 
 async function fetchPackage(deps: PullDeps, hashes: HashReader, range: PackageRange, size: number): Promise<Buffer> {
