@@ -643,6 +643,38 @@ describe('trap: consent and confidentiality before encryption', () => {
     expect(security(new MemoryRecord(segments.join('\r')).one(type))).toContain(code);
   });
 
+  it.each([
+    ['R', ['R']],
+    ['hiv', ['HIV']],
+    ['R~HIV', ['R', 'HIV']],
+    ['HIV, PSY', ['HIV', 'PSY']],
+    ['ETH^substance abuse^HL70177', ['ETH']],
+    ['aid', ['AID']],
+    ['normal', []],
+    ['very secret', ['R']],
+    ['""', []],
+  ])('trap: MSH-8 %j in its own words', (text, codes) => {
+    const message = adt('A01', [PID, PV1]).replace('||ADT^', `|${text}|ADT^`);
+    expect(security(new MemoryRecord(message).one('Patient'))).toEqual(codes);
+  });
+
+  it('trap: marks in small letters, with a text, of drugs', () => {
+    const marked = (segment: string): string[] =>
+      security(
+        new MemoryRecord(oru({ obx: ['OBX|1|NM|1^A^L||1||||||F'] }).replace('OBR|', `${segment}\rOBR|`)).one(
+          'Observation',
+        ),
+      );
+    expect(marked('ARV|1|A|hiv')).toEqual(['HIV']);
+    expect(marked('ARV|1|A|DRG^Drug related^HL70717')).toEqual(['SUD']);
+    expect(marked('ARV|1|X^Delete^HL70206|HIV')).toEqual([]);
+    const code = (obx13: string): string[] =>
+      security(new MemoryRecord(oru({ obx: [`OBX|1|NM|1^A^L||1||||||F||${obx13}`] })).one('Observation'));
+    expect(code('psy')).toEqual(['PSY']);
+    expect(code('r')).toEqual(['R']);
+    expect(code('aid^^HL70177')).toEqual(['AID']);
+  });
+
   it('OBX-13 marks its result alone, ORC-28 the whole order', () => {
     const record = new MemoryRecord(oru({ obx: ['OBX|1|NM|1^A^L||1||||||F||PSY', 'OBX|2|NM|2^B^L||1||||||F'] }));
     expect(record.all('Observation').map(security)).toEqual([['PSY'], []]);
