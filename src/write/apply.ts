@@ -88,6 +88,7 @@ function merge(current: Resource | undefined, change: MergeChange): Resource {
     const entries = union(Array.isArray(next[name]) ? next[name] : [], added);
     if (entries.length > 0) next[name] = entries;
   }
+  if (change.revive === true) next.identifier = revived(next.identifier, change.append?.identifier ?? []);
   if (change.retire !== undefined) next.identifier = retired(next.identifier, change.retire);
   return { ...next, resourceType: change.type };
 }
@@ -100,6 +101,16 @@ function isAbsence(companion: unknown): boolean {
 
 function isEntry(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null;
+}
+
+/** Identifiers of which those that are current again are no longer marked `use: old`. */
+function revived(identifiers: unknown, current: readonly unknown[]): unknown {
+  if (!Array.isArray(identifiers)) return identifiers;
+  return identifiers.map((entry: unknown) => {
+    if (!isEntry(entry) || entry.use !== 'old') return entry;
+    const again = current.find((one) => isEntry(one) && one.system === entry.system && one.value === entry.value);
+    return again ?? entry;
+  });
 }
 
 /** Identifiers with those that the resource no longer has marked `use: old`. */

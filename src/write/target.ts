@@ -9,7 +9,7 @@ import { groupBy } from '../core/group-by.ts';
 import type { AliasHash, ResourceKey } from '../core/ids.ts';
 import { pace } from '../core/next-turn.ts';
 import { randomUuid, type Random } from '../core/random.ts';
-import { parseChangeReference, type Change, type MergeChange } from '../formats/fhir/change.ts';
+import { parseChangeReference, type BusinessKey, type Change, type MergeChange } from '../formats/fhir/change.ts';
 import { mapReferences, subjectOf } from '../formats/fhir/references.ts';
 import { isTombstone, type Resource, type StoredResource } from '../formats/fhir/resource.ts';
 import { aliasHash, resourceKey } from '../keys/index-secret.ts';
@@ -51,8 +51,10 @@ interface Identified {
   /** Set when the resource is new here. */
   readonly id: string | undefined;
   readonly newAliases: AliasHash[];
-  /** Other resources that the keys of the change mean. */
-  readonly rivals?: readonly ResourceKey[];
+  /** Other resources that the keys of the change mean, by their key. */
+  readonly rivals?: ReadonlyMap<BusinessKey, ResourceKey>;
+  /** Keys of the change that are another patient's, who is not linked with this one. */
+  readonly foreign?: readonly BusinessKey[];
 }
 
 export interface TargetDeps {
@@ -126,7 +128,7 @@ export async function findTargets(
   const rest = pace();
   for (const [i, change] of changes.entries()) {
     const silent = change.mode === 'merge' && change.unless !== undefined && targets[change.unless] === targets[i];
-    if (!silent) applyTo(targets[i], linked(change, references), receivedAt);
+    if (!silent) applyTo(targets[i], linked(ownNumbers(change, identified[i].foreign), references), receivedAt);
     if (change.mode === 'replace' && change.moved === true) targets[i].moved = true;
     const wait = rest();
     if (wait !== undefined) await wait;
@@ -136,15 +138,16 @@ export async function findTargets(
 
 /**
  * Which of several resources a change means whose keys are known as more than one. Of patients that were merged it is the survivor, in
- * whatever order the numbers are sent; else the first. Throws `conflict` for a `sole` change, unless they are merged patients: then
- * the numbers are of one person already.
+ * whatever order the numbers are sent; else the first, and the others' numbers are not its own. Throws `conflict` for a `sole` change, unless
+ * they are merged patients: then the numbers are of one person already.
  */
 async function settleRivals(
   store: Pick<PrepareStore, 'links'>,
   change: Change,
   one: Identified,
-  rivals: readonly ResourceKey[],
+  rivalKeys: ReadonlyMap<BusinessKey, ResourceKey>,
 ): Promise<Identified> {
+  const rivals = [...new Set(rivalKeys.values())];
   const links = change.type === 'Patient' ? await store.links([one.key]) : [];
   if (change.mode === 'merge' && change.sole === true) {
     if (rivals.every((rival) => isLinked(links, one.key, rival))) return one;
@@ -157,7 +160,21 @@ async function settleRivals(
       ({ patient, kind, other }) => patient === key && kind === 'replaced-by' && rivals.concat(one.key).includes(other),
     );
   const survivor = [one.key, ...rivals].find((key) => !isReplaced(key) && isLinked(links, one.key, key));
-  return survivor === undefined ? one : { ...one, key: survivor };
+  const foreign = [...rivalKeys].flatMap(([key, rival]) => (isLinked(links, one.key, rival) ? [] : [key]));
+  return { ...one, ...(survivor !== undefined && { key: survivor }), ...(foreign.length > 0 && { foreign }) };
+}
+
+/** The change without identifiers by which another patient is known: a search by them must not find this one. */
+function ownNumbers(change: Change, foreign: readonly BusinessKey[] | undefined): Change {
+  if (foreign === undefined || change.mode !== 'merge') return change;
+  const isForeign = (entry: unknown): boolean =>
+    typeof entry === 'object' &&
+    entry !== null &&
+    'system' in entry &&
+    'value' in entry &&
+    foreign.some((key) => key.at(-2) === entry.system && key.at(-1) === entry.value);
+  const identifier = change.append?.identifier?.filter((entry) => !isForeign(entry)) ?? [];
+  return { ...change, append: { ...change.append, identifier } };
 }
 
 /** Other resources that the keys of a change mean, where that matters: for numbers that change, and for patients. */
@@ -169,8 +186,11 @@ function rivalsOf(
   // A change that says how the patient stands to another means the one of its first number.
   const matters = change.sole === true || (change.type === 'Patient' && change.relation === undefined && !change.apart);
   if (!matters) return {};
-  const rivals = owners.filter((key) => key !== undefined).filter((key) => key !== known);
-  return rivals.length === 0 ? {} : { rivals: [...new Set(rivals)] };
+  const rivals = new Map<BusinessKey, ResourceKey>();
+  owners.forEach((owner, i) => {
+    if (owner !== undefined && owner !== known) rivals.set(change.keys[i], owner);
+  });
+  return rivals.size === 0 ? {} : { rivals };
 }
 
 function lost(): never {

@@ -61,6 +61,8 @@ export interface MergeChange extends ChangeBase {
   readonly parts?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   /** Identifiers that the resource had: entries of `identifier` with this system and value stay, as `use: old`. */
   readonly retire?: readonly { readonly system: string; readonly value: string }[];
+  /** True: identifiers of `append` that stand as old ones are current again. */
+  readonly revive?: boolean;
   /** Position of a Change: where both mean one resource, this one says nothing. */
   readonly unless?: number;
   /** True: keys that are known as several resources refuse the message (`conflict`), instead of the first one deciding. */

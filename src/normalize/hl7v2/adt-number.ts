@@ -24,7 +24,7 @@ export function adtPatientNumber(conversion: Conversion): void {
     const prior = priorsOf(group).flatMap(({ mrg }) => priorPatient(context, mrg, identifiers));
     const patient = survivorChange(conversion, group, prior, marks);
     const keys = [...patient.keys, ...patientKeys(context, prior)];
-    list.amend(patient.index, { keys, sole: true, retire: without(prior, identifiers) });
+    list.amend(patient.index, { keys, sole: true, retire: without(prior, identifiers), revive: true });
   }
 }
 
@@ -37,7 +37,7 @@ export function adtAlternateNumber(conversion: Conversion): void {
     requireKey(identifiers);
     const patient = survivorChange(conversion, group, [], marks);
     const prior = priorsOf(group).flatMap(({ mrg }) => alternateNumbers(context, mrg));
-    list.amend(patient.index, { retire: without(prior, identifiers) });
+    list.amend(patient.index, { retire: without(prior, identifiers), revive: true });
   }
 }
 
@@ -51,7 +51,7 @@ export function adtAccountNumber(conversion: Conversion): void {
     const prior = priorsOf(group).map(({ mrg }) => priorAccount(context, mrg));
     const account = requiredAccount(conversion, group.pid, patient, marks);
     const keys = [...list.changes[account].keys, ...prior.map((one) => accountKey(patient, one))];
-    list.amend(account, { keys, sole: true, retire: prior });
+    list.amend(account, { keys, sole: true, retire: prior, revive: true });
   }
 }
 
@@ -67,7 +67,7 @@ export function adtVisitNumber(event: 'A50' | 'A51'): Structure {
         const prior = priorVisit(context, mrg, event === 'A50' ? 5 : 6);
         const visit = requiredVisit(conversion, pv1 ?? group.pv1, patient, event, marks);
         const keys = [...list.changes[visit].keys, facilityKey(context, 'visit', prior)];
-        list.amend(visit, { keys, sole: true, retire: [prior] });
+        list.amend(visit, { keys, sole: true, retire: [prior], revive: true });
       }
     }
   };

@@ -38,7 +38,9 @@ export class ChangeList {
   /** Changes parts of a Change that is there already: its keys, and what it says of its numbers. */
   amend(
     index: number,
-    parts: Partial<Pick<MergeParts, 'keys' | 'sole' | 'apart' | 'retire' | 'relation' | 'patient' | 'movedFrom'>>,
+    parts: Partial<
+      Pick<MergeParts, 'keys' | 'sole' | 'apart' | 'retire' | 'revive' | 'relation' | 'patient' | 'movedFrom'>
+    >,
   ): void {
     const change = this.changes[index];
     if (change.mode === 'merge') this.changes[index] = { ...change, ...parts };
@@ -52,13 +54,14 @@ export class ChangeList {
 
   /**
    * A reference to the practitioner of an XCN. Known by identifier: a resource of its own, which this source only fills
-   * where it is empty (messages repeat directories, they do not keep them). A name alone is a reference by display.
+   * where it is empty (messages repeat directories, they do not keep them). A name alone is a reference by display. `elements`: what
+   * else the message says of them.
    */
-  practitioner(context: Context, raw: string): Element | undefined {
+  practitioner(context: Context, raw: string, elements?: Element): Element | undefined {
     if (raw === '' || raw === '""') return undefined;
     const parts = components(raw, context.by);
     const check = parts.length > 10 && parts[10] !== '' ? parts.slice(10, 12) : undefined;
-    return this.#person(context, raw, parts[0], parts[8], parts[12], xcnName(context, parts), check);
+    return this.#person(context, raw, parts[0], parts[8], parts[12], xcnName(context, parts), check, elements);
   }
 
   /** A reference to the practitioner of CNN subcomponents (the first component of NDL). */
@@ -83,6 +86,7 @@ export class ChangeList {
     type: string | undefined,
     name: Element | undefined,
     check?: readonly string[],
+    elements: Element = {},
   ): Element | undefined {
     const display = nameText(name);
     const known = this.#directory.get(`Practitioner ${raw}`);
@@ -94,7 +98,10 @@ export class ChangeList {
     const code = codeOf(context, type) ?? (hd.namespace === 'NPI' ? 'NPI' : '');
     const identifier = identified(context, value, hd, code === '' ? 'PRN' : code, undefined);
     const checked = check === undefined ? identifier : withCheckDigit(context, identifier, check[0], check[1]);
-    return this.entry('Practitioner', raw, checked, display, { name: name === undefined ? undefined : [name] });
+    return this.entry('Practitioner', raw, checked, display, {
+      name: name === undefined ? undefined : [name],
+      ...elements,
+    });
   }
 
   /** A reference to the organisation of an XON, as `practitioner`. `elements`: what else the message says of it. */

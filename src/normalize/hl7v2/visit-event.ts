@@ -72,7 +72,8 @@ export const VISIT_RULES = {
   A32: SAYS_NOTHING,
   A33: SAYS_NOTHING,
   A38: CANCELS_PLAN,
-  A42: SAYS_NOTHING,
+  // The visit that survives is one, also where an earlier merge had ended it.
+  A42: { status: 'class', keeps: [...BEGUN, 'planned', 'unknown'].filter((status) => status !== 'entered-in-error') },
   A45: SAYS_NOTHING,
   A50: SAYS_NOTHING,
   A51: SAYS_NOTHING,

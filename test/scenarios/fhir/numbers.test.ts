@@ -32,6 +32,28 @@ describe('a number that is another from here on', () => {
     expect(numbers(await feed.patient('101'))).toEqual(['old 100', '101']);
   });
 
+  it('A47: a change that is taken back makes the first number current again; of visits too (A50)', async () => {
+    await feed.register('105');
+    await feed.send('ADT^A47', [pid('106'), mrg('105')]);
+    await feed.send('ADT^A47', [pid('105'), mrg('106')]);
+    expect(numbers(await feed.patient('106'))).toEqual(['105', 'old 106']);
+    const renumber = (to: string, from: string): Promise<string> =>
+      feed.send('ADT^A50', [pid('105'), `MRG|105^^^HOSP^MR||||${from}^^^HOSP^VN`, pv1(to)]);
+    await renumber('V106', 'V105');
+    await renumber('V105', 'V106');
+    expect(numbers((await found('Encounter', 'V106'))[0])).toEqual(['V105', 'old V106']);
+  });
+
+  it('numbers of two patients in one message: none of them is found by the number of the other', async () => {
+    await feed.register('107');
+    await feed.register('108');
+    await feed.send('ADT^A08', ['PID|1||107^^^HOSP^MR~108^^^HOSP^MR~X107^^^HOSP^XX||Roe^Ann', pv1('V107')]);
+    expect(numbers(await feed.patient('107'))).toEqual(['107', 'X107']);
+    expect(await found('Patient', '108')).toHaveLength(1);
+    expect((await feed.patient('107')).name[0].family).toBe('Roe');
+    expect((await feed.patient('108')).name[0].family).toBe('Doe');
+  });
+
   it('A47: numbers that PID-3 keeps are not old', async () => {
     await feed.send('ADT^A28', ['PID|1||110^^^HOSP^MR~P110^^^HOSP^PT||Doe^Jane']);
     await feed.send('ADT^A47', ['PID|1||111^^^HOSP^MR~P110^^^HOSP^PT||Doe^Jane', 'MRG|110^^^HOSP^MR~P110^^^HOSP^PT']);
@@ -98,6 +120,19 @@ describe('accounts and visits that are one', () => {
     expect(await feed.values(`encounter=Encounter/${merged.id}`)).toEqual([200]);
     await feed.send('ADT^A08', [pid('200'), pv1('V200-2')]);
     expect((await gateway.practitioner('GET', `/Encounter/${merged.id}`)).body.status).toBe('entered-in-error');
+  });
+
+  it('A42 turned round: the visit that survives is one again', async () => {
+    await feed.register('205');
+    await feed.send('ADT^A04', [pid('205'), pv1('V205-2')]);
+    const merge = (surviving: string, merged: string): Promise<string> =>
+      feed.send('ADT^A42', [pid('205'), `MRG|205^^^HOSP^MR||||${merged}^^^HOSP^VN`, pv1(surviving)]);
+    await merge('V205', 'V205-2');
+    await merge('V205-2', 'V205');
+    const statuses = Object.fromEntries(
+      (await found('Encounter', 'V205')).map(({ status, identifier }) => [identifier[0].value, status]),
+    );
+    expect(statuses).toEqual({ V205: 'entered-in-error', 'V205-2': 'in-progress' });
   });
 
   it('A41: the merged account is inactive; a repeated one changes nothing', async () => {
