@@ -9,6 +9,7 @@ import { type Log } from './core/log.ts';
 import { systemRandom } from './core/random.ts';
 import { messageRoutes } from './edge/http/admin/messages.ts';
 import { sourceRoutes } from './edge/http/admin/sources.ts';
+import { healthMetrics } from './edge/http/health-metrics.ts';
 import { createMetrics } from './edge/http/metrics.ts';
 import { movesMetrics } from './edge/http/moves-metrics.ts';
 import { renewalMetrics } from './edge/http/renewal-metrics.ts';
@@ -28,6 +29,8 @@ import { startRenewal, watchKeys } from './app/renew-keys.ts';
 import { watchProtections } from './app/protections.ts';
 import { openSources, sourceKeeper } from './app/sources.ts';
 import { Teardown } from './app/teardown.ts';
+import { watchDatabase } from './app/watch-database.ts';
+import { readVersion } from './config/version.ts';
 
 export interface Gateway {
   readonly addresses: { readonly http: string; readonly mllp: string; readonly dicom: string };
@@ -61,6 +64,7 @@ async function start(config: Config, log: Log, teardown: Teardown): Promise<Gate
   const blobs = await openFileBlobStore(join(config.dataDir, 'blobs'));
   const metrics = createMetrics();
   const unprotected = await watchProtections(database, metrics, log, teardown);
+  const watched = watchDatabase(database, log, teardown);
   const disk = await watchDisk(config, teardown);
   const network = await openNetwork({ config, keys, pool, blobs, hasRoom: disk.hasRoom, metrics, log, teardown });
   let fence = (): void => {};
@@ -79,7 +83,19 @@ async function start(config: Config, log: Log, teardown: Teardown): Promise<Gate
   await watchQuarantine(pool, metrics, log, teardown);
 
   const refresh = (): Promise<void> => sources.refresh();
-  let stopping = false;
+  let listening = false;
+  const checks = (): Readonly<Record<string, boolean>> => ({
+    database: database.isUp() && watched.answers(),
+    disk: disk.hasRoom(),
+    listeners: listening,
+    history: network.gate.state() !== 'rolled-back',
+  });
+  healthMetrics(metrics.registry, {
+    checks,
+    freeBytes: disk.freeBytes,
+    certificates: certificatesOf(config),
+    version: readVersion(),
+  });
   const http = await startHttp({
     config,
     log,
@@ -94,12 +110,7 @@ async function start(config: Config, log: Log, teardown: Teardown): Promise<Gate
       ...messageRoutes({ ...care, levelOf: (leaf) => network.peers.levels.of(leaf) }),
       ...sourceRoutes({ ...sourceKeeper(config, { pool, keys, ...opened }), refresh }),
     ],
-    ready: () => ({
-      database: database.isUp(),
-      disk: disk.hasRoom(),
-      listeners: !stopping,
-      history: network.gate.state() !== 'rolled-back',
-    }),
+    ready: checks,
   });
   teardown.add('http', () => http.close(config.limits.shutdownMs));
   const threads = await startIntakeThreads({
@@ -122,8 +133,9 @@ async function start(config: Config, log: Log, teardown: Teardown): Promise<Gate
   const sweep = startSweep({ blobs, isBlobNamed: isNamed, clock: systemClock, log }, SWEEP_DEFAULTS);
   teardown.add('sweep', () => sweep.close());
   teardown.add('readiness', async () => {
-    stopping = true;
+    listening = false;
   });
+  listening = true;
   return {
     addresses: {
       http: config.publicUrl ?? http.url,
@@ -135,4 +147,14 @@ async function start(config: Config, log: Log, teardown: Teardown): Promise<Gate
     fenced,
     close: () => teardown.close(),
   };
+}
+
+/** Of the listeners that have one. */
+function certificatesOf(config: Config): Readonly<Record<string, Buffer>> {
+  const found: Record<string, Buffer> = {};
+  for (const name of ['http', 'mllp', 'dicom'] as const) {
+    const { tls } = config[name];
+    if (tls !== undefined) found[name] = tls.cert;
+  }
+  return found;
 }

@@ -44,6 +44,7 @@ export interface Database {
   /** How further pools are opened: survives structured cloning, for threads with a pool of their own. */
   readonly access: { readonly login: pg.PoolConfig; readonly pool: PoolSettings };
   readonly description: string;
+  /** Whether the server runs, as far as this process runs it. */
   readonly isUp: () => boolean;
   /** The database account whose rights count for `inspectProtections`. */
   readonly login: string;
@@ -116,14 +117,17 @@ export async function openWriting(
 }
 
 /** Knows from memory whether the data directory has more free space than the floor. */
-export async function watchDisk(config: Config, teardown: Teardown): Promise<{ readonly hasRoom: () => boolean }> {
-  let room = true;
+export async function watchDisk(
+  config: Config,
+  teardown: Teardown,
+): Promise<{ readonly hasRoom: () => boolean; readonly freeBytes: () => number }> {
+  let free = 0;
   const look = async (): Promise<void> => {
     const { bavail, bsize } = await statfs(config.dataDir);
-    room = bavail * bsize >= config.limits.freeDiskBytes;
+    free = bavail * bsize;
   };
   await look();
   const timer = setInterval(() => void look().catch(() => {}), DISK_CHECK_MS).unref();
   teardown.add('disk', async () => clearInterval(timer));
-  return { hasRoom: () => room };
+  return { hasRoom: () => free >= config.limits.freeDiskBytes, freeBytes: () => free };
 }
