@@ -52,6 +52,12 @@ const COMMANDS: Readonly<Record<string, Entry>> = codeTable({
     does: 'print a bearer token of the built-in issuer (needs the key file)',
     load: async () => (await import('./token.ts')).token,
   },
+  health: {
+    onlyPrints: true,
+    usage: 'health [--cert FILE --key FILE]',
+    does: 'ask the running gateway of these settings whether it is ready; exit code 0 only then',
+    load: async () => (await import('./health.ts')).health,
+  },
   messages: {
     onlyPrints: true,
     usage:

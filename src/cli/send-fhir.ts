@@ -1,5 +1,6 @@
 /** Sends FHIR JSON files: transactions and batches to the base, a resource with an id by PUT, one without by POST. */
 import { readFile } from 'node:fs/promises';
+import type { ConnectionOptions } from 'node:tls';
 import { httpRequest } from '../clients/http-request.ts';
 import { asGatewayError } from '../core/errors.ts';
 import type { Sent } from './sent.ts';
@@ -48,8 +49,8 @@ export interface FhirPeer {
   /** Without a trailing slash. */
   readonly base: string;
   readonly token: string;
-  /** PEM of the authorities to trust instead of the system's. */
-  readonly ca?: Buffer;
+  /** What to trust and show where the base is https. */
+  readonly tls?: ConnectionOptions;
 }
 
 /** Sends the files in order and yields each answer. */
@@ -57,7 +58,7 @@ export async function* sendFhir(peer: FhirPeer, paths: readonly string[]): Async
   for (const path of paths) yield await sendOne(peer, path);
 }
 
-async function sendOne({ base, token, ca }: FhirPeer, path: string): Promise<Sent> {
+async function sendOne({ base, token, tls }: FhirPeer, path: string): Promise<Sent> {
   const text = await readFile(path, 'utf8');
   const parsed = parse(text.replace(/^\uFEFF/, ''));
   if (parsed === undefined) {
@@ -65,7 +66,7 @@ async function sendOne({ base, token, ca }: FhirPeer, path: string): Promise<Sen
   }
   const { method, path: target } = interactionOf(parsed);
   const headers = { 'content-type': FHIR_JSON, accept: FHIR_JSON, authorization: `Bearer ${token}` };
-  const bounds = { timeoutMs: DEADLINE_MS, maxBytes: ANSWER_MAX_BYTES, ...(ca === undefined ? {} : { ca }) };
+  const bounds = { timeoutMs: DEADLINE_MS, maxBytes: ANSWER_MAX_BYTES, ...(tls && { tls }) };
   try {
     const { status, body } = await httpRequest(base + target, { method, headers, body: text, ...bounds });
     const accepted = status >= 200 && status < 300;

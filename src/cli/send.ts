@@ -2,18 +2,18 @@
  * `anamnesis send`: what a source would send, to the configured gateway or another: `.hl7` by MLLP, DICOM files and folders by
  * C-STORE, FHIR JSON by HTTP. A bar while it works, a summary of the acknowledgements, exit code 1 if any was refused.
  */
-import { readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
 import type { ConnectionOptions } from 'node:tls';
 import { parseArgs } from 'node:util';
-import type { Config, ListenerConfig, TlsMaterial } from '../config/config.ts';
+import type { Config, ListenerConfig } from '../config/config.ts';
 import { systemClock } from '../core/clock.ts';
 import { systemRandom } from '../core/random.ts';
 import { issueToken } from '../identity/sign-token.ts';
+import { clientCertificate } from './client-certificate.ts';
 import { EXIT, UsageError, type CliContext, type Command } from './command.ts';
 import { openHl7Files } from './hl7v2-files.ts';
 import { findInputFiles } from './input-files.ts';
 import { keyProvider } from './keys.ts';
+import { httpBase, listenerAddress, type Address, type ClientCertificate } from './own-listeners.ts';
 import { progressBar } from './progress.ts';
 import { sendDicom } from './send-dicom.ts';
 import { sendFhir } from './send-fhir.ts';
@@ -33,7 +33,7 @@ interface Options {
   readonly mllp: string | undefined;
   readonly dicom: string | undefined;
   /** What the sender shows where clients must show a certificate. */
-  readonly client: { readonly cert: Buffer; readonly key: Buffer } | undefined;
+  readonly client: ClientCertificate | undefined;
 }
 
 export const send: Command = async (args, context) => {
@@ -51,7 +51,7 @@ export const send: Command = async (args, context) => {
   });
   if (positionals.length === 0) throw new UsageError('send needs files or folders');
   const { token, fhir, mllp, dicom } = values;
-  const options: Options = { token, fhir, mllp, dicom, client: clientOf(values.cert, values.key, context) };
+  const options: Options = { token, fhir, mllp, dicom, client: clientCertificate(values, context.cwd) };
   const config = readSettings(context);
   const files = findInputFiles(positionals);
   let refused = 0;
@@ -78,7 +78,7 @@ export const send: Command = async (args, context) => {
   }
   if (files.fhir.length > 0) {
     const token = options.token ?? (await ownToken(config, context));
-    const peer = { ...fhirAddress(options.fhir, config), token };
+    const peer = { ...fhirAddress(options.fhir, config, options.client), token };
     await run('FHIR', files.fhir.length, sendFhir(peer, files.fhir));
   }
   if (files.skipped.length > 0)
@@ -102,29 +102,12 @@ async function collect(protocol: string, total: number, sending: AsyncIterable<S
   return sent;
 }
 
-interface Address {
-  readonly host: string;
-  readonly port: number;
-  readonly tls?: ConnectionOptions;
-}
-
-/** Throws a UsageError for one without the other, and for files that cannot be read. */
-function clientOf(cert: string | undefined, key: string | undefined, { cwd }: CliContext): Options['client'] {
-  if (cert === undefined && key === undefined) return undefined;
-  if (cert === undefined || key === undefined) throw new UsageError('--cert and --key go together');
-  try {
-    return { cert: readFileSync(resolve(cwd, cert)), key: readFileSync(resolve(cwd, key)) };
-  } catch {
-    throw new UsageError('the files of --cert and --key cannot be read');
-  }
-}
-
 /** Where to send: `host:port` of the option (TLS where there is a certificate to show), else the configured listener. */
 function addressOf(
   option: string | undefined,
   listener: ListenerConfig,
   name: string,
-  client?: Options['client'],
+  client?: ClientCertificate,
 ): Address {
   if (option !== undefined) {
     const match = /^(.+):(\d{1,5})$/.exec(option);
@@ -132,31 +115,20 @@ function addressOf(
     const tls = client === undefined ? {} : { tls: client };
     return { host: match[1].replace(/^\[|\]$/g, ''), port: Number(match[2]), ...tls };
   }
-  if (listener.port === 0)
-    throw new UsageError(`the configured port is 0 (any free one): say which by ${name} host:port`);
-  const { tls, port } = listener;
-  const host = reachable(listener.host);
-  return { host, port, ...(tls === undefined ? {} : { tls: { ca: trusted(tls), ...client } }) };
-}
-
-/** The certificate that the listener shows, which need not be a public one, and its clients' authorities. */
-function trusted({ cert, ca }: TlsMaterial): Buffer[] {
-  return ca === undefined ? [cert] : [cert, ca];
-}
-
-/** An address that listens on all interfaces is reached on the loopback. */
-function reachable(host: string): string {
-  return host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
+  return listenerAddress(listener, `${name} host:port`, client);
 }
 
 /** The FHIR base, and for a configured TLS listener the certificate that it shows, which need not be a public one. */
-function fhirAddress(option: string | undefined, config: Config): { readonly base: string; readonly ca?: Buffer } {
-  if (option !== undefined) return { base: option.replace(/\/+$/, '') };
-  if (config.publicUrl !== undefined) return { base: `${config.publicUrl}/fhir` };
-  const { host, port } = addressOf(undefined, config.http, '--fhir');
-  const { tls } = config.http;
-  const base = `${tls === undefined ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${port}/fhir`;
-  return { base, ...(tls === undefined ? {} : { ca: tls.cert }) };
+function fhirAddress(
+  option: string | undefined,
+  config: Config,
+  client: ClientCertificate | undefined,
+): { readonly base: string; readonly tls?: ConnectionOptions } {
+  const shown = client === undefined ? {} : { tls: client };
+  if (option !== undefined) return { base: option.replace(/\/+$/, ''), ...shown };
+  if (config.publicUrl !== undefined) return { base: `${config.publicUrl}/fhir`, ...shown };
+  const { base, tls } = httpBase(config, '--fhir URL', client);
+  return { base: `${base}/fhir`, ...(tls && { tls }) };
 }
 
 /** A token of the built-in issuer for the role `system`; needs the key file. */

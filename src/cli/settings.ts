@@ -2,12 +2,13 @@
 import type { Config } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
 import { parsePolicy } from '../ledger/policy.ts';
+import { tlsErrors } from './tls-errors.ts';
 import { EXIT, UsageError, type CliContext } from './command.ts';
 
 /** Throws a UsageError that lists every wrong setting. */
 export function readSettings(context: CliContext): Config {
   const loaded = loadConfig(context.env, context.cwd);
-  const errors = 'config' in loaded ? policyErrors(loaded.config) : loaded.errors;
+  const errors = 'config' in loaded ? [...policyErrors(loaded.config), ...tlsErrors(loaded.config)] : loaded.errors;
   if ('config' in loaded && errors.length === 0) return loaded.config;
   const head = `${errors.length} wrong ${errors.length === 1 ? 'setting' : 'settings'}:`;
   const tail = '`npx anamnesis help settings` explains them all';

@@ -4,14 +4,15 @@
  */
 import { request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
+import type { ConnectionOptions } from 'node:tls';
 import { GatewayError } from '../core/errors.ts';
 
 export interface OutgoingRequest {
   readonly method: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string;
-  /** PEM of the authorities to trust instead of the system's. */
-  readonly ca?: Buffer;
+  /** For https: what to trust instead of the system's authorities, and what to show. */
+  readonly tls?: ConnectionOptions;
   /** Milliseconds for the whole exchange. */
   readonly timeoutMs: number;
   /** Bytes of the answer's body at most. */
@@ -25,12 +26,12 @@ export interface HttpAnswer {
 
 /** Throws `unavailable` when there is no answer, `timeout`, `too-large`; any status is an answer. */
 export function httpRequest(url: string, outgoing: OutgoingRequest): Promise<HttpAnswer> {
-  const { method, headers, body, ca, timeoutMs, maxBytes } = outgoing;
+  const { method, headers, body, tls, timeoutMs, maxBytes } = outgoing;
   const send = url.startsWith('https:') ? requestHttps : requestHttp;
   return new Promise((resolve, reject) => {
     const signal = AbortSignal.timeout(timeoutMs);
     const options = { method, headers: { ...headers, 'content-length': Buffer.byteLength(body ?? '') }, signal };
-    const request = send(url, { ...options, ...(ca === undefined ? {} : { ca }) }, (response) => {
+    const request = send(url, { ...options, ...tls }, (response) => {
       const chunks: Buffer[] = [];
       let bytes = 0;
       response.on('data', (chunk: Buffer) => {
