@@ -64,7 +64,7 @@ export function claimSegments({ context, unmapped }: Conversion, rules: Readonly
       const roles = owner === undefined ? rolesOf[anchor] : owner.rule.roles === true ? owner.roles : undefined;
       if (roles !== undefined) roles.push(segment);
       // Behind an order or a result it is read with it.
-      else if (id === 'PRT' && owner === undefined) rest.push(segment);
+      else if (owner === undefined) rest.push(segment);
       else countUnmapped(unmapped, id);
     } else if (id === 'NTE' && owner !== undefined) {
       if (owner.rule.notes === true) owner.notes.push(segment);

@@ -45,6 +45,7 @@ interface Cursor {
 
 interface OpenSpecimen extends SpecimenGroup {
   readonly notes: Segment[];
+  containers?: Segment[];
 }
 
 interface OpenOrder extends OrderGroup {
@@ -140,6 +141,7 @@ function place(
     case 'NTE':
       at.notes?.push(segment);
       return at.notes !== undefined;
+    case 'ROL':
     case 'PRT': {
       const owner = at.observation ?? at.order;
       if (owner === undefined) return false;
@@ -156,6 +158,10 @@ function place(
       at.notes = specimen.notes;
       return patient !== undefined;
     }
+    case 'SAC':
+      if (at.specimen === undefined) return false;
+      (at.specimen.containers ??= []).push(segment);
+      return true;
     default:
       if (at.order === undefined || !ORDER_DETAILS.has(segment.id)) return false;
       at.order.details.push(segment);

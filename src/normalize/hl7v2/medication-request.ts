@@ -18,7 +18,7 @@ import type { OrderGroup } from './order-group.ts';
 import { orderNumbers, requestKeys } from './order-numbers.ts';
 import { pharmacySections, sectionOf, type PharmacySection } from './pharmacy-sections.ts';
 import { metaOf } from './security.ts';
-import { courseOf, filledSince, type OrderFrame } from './service-request.ts';
+import { courseOf, filledSince, groupNumbers, type OrderFrame } from './service-request.ts';
 import { PRIORITY } from './tables.ts';
 
 /** What the caller knows of the order. */
@@ -145,7 +145,7 @@ function requestElements(
     encounter: frame.encounter === undefined ? undefined : { reference: changeReference(frame.encounter) },
     authoredOn: dateTimeOf(context, orc?.field(9), 'ORC-9'),
     requester: present(people)[0],
-    groupIdentifier: eiIdentifier(context, components(orc?.field(4) ?? '', by)[0] ?? '', 'PGN')?.identifier,
+    groupIdentifier: eiIdentifier(context, groupNumbers(context, orc)[0], 'PGN')?.identifier,
     statusReason: conceptOf(context, orc?.field(16)),
     reasonCode: present(repetitions(pick(27, 20), by).map((raw) => conceptOf(context, raw))),
     dosageInstruction: dosagesOf(context, given, timings),

@@ -2,10 +2,12 @@
 import type { Segment } from '../../formats/hl7v2/message.ts';
 import type { ObservationGroup } from './observation.ts';
 
-/** SPM with the notes behind it. */
+/** SPM with the notes and containers behind it. */
 export interface SpecimenGroup {
   readonly spm: Segment;
   readonly notes: readonly Segment[];
+  /** SAC. */
+  readonly containers?: readonly Segment[];
   /** Number of the SPM in the message, from 1. */
   readonly number: number;
 }
@@ -18,7 +20,7 @@ export interface OrderGroup {
   readonly notes: readonly Segment[];
   /** TQ1, RXO, RXR, RXC, RXE, RXD, RXG, RXA, ODS, RQD, IPC as they come. */
   readonly details: readonly Segment[];
-  /** PRT behind ORC or OBR. */
+  /** PRT and ROL behind ORC or OBR. */
   readonly roles?: readonly Segment[];
   readonly specimens: readonly SpecimenGroup[];
   readonly observations: readonly ObservationGroup[];

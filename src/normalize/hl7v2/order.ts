@@ -25,7 +25,15 @@ import type { ServiceOrder } from './order-group.ts';
 import { orderNumbers, reportKey } from './order-numbers.ts';
 import { parentElsewhere, parentResult, resultName, type ResultName } from './parent.ts';
 import { namedResults } from './panels.ts';
-import { participants, performerAs, performingOrganization, TECHNICIAN, TRANSCRIPTIONIST } from './performer.ts';
+import {
+  participants,
+  performerAs,
+  performingOrganization,
+  rolesAs,
+  TECHNICIAN,
+  TRANSCRIPTIONIST,
+} from './performer.ts';
+import { rolesOf } from './role.ts';
 import { codedMarks, metaOf } from './security.ts';
 import { requestChange, type OrderFrame } from './service-request.ts';
 import { obrSpecimen, specimenChange, type SpecimenFrame } from './specimen.ts';
@@ -126,9 +134,12 @@ export function orderChanges(context: Context, list: ChangeList, group: ServiceO
         ...effective,
         issued,
         performer: performersOf(context, list, group),
-        resultsInterpreter: present(
-          [obr.field(32), ...repetitions(obr.field(33), context.by)].map((raw) => interpreterOf(context, list, raw)),
-        ),
+        resultsInterpreter: [
+          ...present(
+            [obr.field(32), ...repetitions(obr.field(33), context.by)].map((raw) => interpreterOf(context, list, raw)),
+          ),
+          ...interpretersOf(context, list, group),
+        ],
         extension: present([
           statusReason === undefined ? undefined : { url: EVENT_REASON, valueCodeableConcept: statusReason },
           ...(notes ?? []).map((valueAnnotation) => ({ url: REPORT_NOTE, valueAnnotation })),
@@ -152,7 +163,9 @@ export function orderChanges(context: Context, list: ChangeList, group: ServiceO
 /** Positions of the specimens of an order: its SPM, else what OBR tells of one. */
 export function specimensOf(context: Context, list: ChangeList, group: ServiceOrder, frame: SpecimenFrame): number[] {
   if (group.specimens.length > 0)
-    return group.specimens.map((specimen) => specimenChange(context, list, specimen, frame));
+    return group.specimens.map((specimen) =>
+      specimenChange(context, list, specimen, { ...frame, order: group.specimens.length === 1 ? group : undefined }),
+    );
   return present([obrSpecimen(context, list, group.obr, frame)]);
 }
 
@@ -231,8 +244,14 @@ function performersOf(context: Context, list: ChangeList, group: ServiceOrder): 
             performerAs(interpreterOf(context, list, raw), coding),
           ),
     ),
-    ...participants(context, list, group.roles ?? []),
+    ...participants(context, list, rolesAs(context, group.roles, 'other')),
   ]);
+}
+
+/** PRT and ROL that name who interpreted. */
+function interpretersOf(context: Context, list: ChangeList, { roles }: ServiceOrder): Element[] {
+  if (roles === undefined) return [];
+  return rolesOf(context, list, rolesAs(context, roles, 'interpreter')).map(({ member }) => member);
 }
 
 /** NDL: the first component holds a CNN as subcomponents. */

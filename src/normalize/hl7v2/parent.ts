@@ -5,7 +5,7 @@
 import { components, repetitions, subcomponents } from '../../formats/hl7v2/delimiters.ts';
 import type { BusinessKey } from '../../formats/fhir/change.ts';
 import type { Segment } from '../../formats/hl7v2/message.ts';
-import { present, textOf, type Context, type Element } from './context.ts';
+import { compact, present, textOf, type Context, type Element } from './context.ts';
 import { codingsOf, codingText } from './datatypes/codeable-concept.ts';
 import { eiIdentifier, type Identified } from './datatypes/identifier.ts';
 
@@ -23,7 +23,8 @@ export function parentReferences(
 
 function parentNumbers(context: Context, orc: Segment | undefined, obr: Segment | undefined): Identified[] {
   const { by } = context;
-  const raw = repetitions(obr?.field(29) || (orc?.field(8) ?? ''), by)[0] ?? '';
+  // OBR-54 names the parent order since 2.8.2, where OBR-29 is of its results.
+  const raw = repetitions(obr?.field(54) || obr?.field(29) || (orc?.field(8) ?? ''), by)[0] ?? '';
   if (raw === '') return [];
   const [placer = '', filler = ''] = components(raw, by);
   // OBR-29 is an EIP; senders put the parent's filler number there as a plain EI too.
@@ -39,6 +40,18 @@ export function parentResult(context: Context, obr: Segment): ResultName | undef
   if (code === '' || code === '""') return undefined;
   const [coding] = codingsOf(context, subcomponents(code, context.by).join(context.by.component));
   return coding === undefined ? undefined : resultName(coding, textOf(context, subId));
+}
+
+/**
+ * OBR-26 as the reason of a reflex test: what was found, and the words for it (OBR-26.3). The parent's result is linked where it is
+ * known; a susceptibility that comes alone still says of which organism it is. Undefined without OBR-26.
+ */
+export function reflexReason(context: Context, obr: Segment): Element | undefined {
+  const [code = '', subId, words] = components(obr.field(26), context.by);
+  const coding = codingsOf(context, subcomponents(code, context.by).join(context.by.component));
+  if (coding.length === 0) return undefined;
+  const about = [textOf(context, subId), textOf(context, words)].filter((text) => text !== undefined).join(': ');
+  return compact({ coding, text: about === '' ? undefined : about });
 }
 
 /** A result of another message, by the key that it has there. */

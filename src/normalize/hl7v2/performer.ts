@@ -2,11 +2,12 @@
  * Who made a result or report (maps OBX[Observation], OBR[DiagnosticReport]): people and organisations, with what they did beside
  * the reference where it is not simply that they observed. Roles that say nothing but who it is become no PractitionerRole.
  */
+import { codeTable } from '../../core/code-table.ts';
 import { repetitions } from '../../formats/hl7v2/delimiters.ts';
 import type { Segment } from '../../formats/hl7v2/message.ts';
 import type { ChangeList } from './change-list.ts';
 import { rolesOf } from './role.ts';
-import { compact, present, type Context, type Element } from './context.ts';
+import { compact, firstOf, present, type Context, type Element } from './context.ts';
 import { xadAddress } from './datatypes/address.ts';
 import { codingsOf } from './datatypes/codeable-concept.ts';
 
@@ -29,7 +30,25 @@ export function performerAs(performer: Element | undefined, coding: Element): El
     : { extension: [{ url: FUNCTION, valueCodeableConcept: { coding: [coding] } }], ...performer };
 }
 
-/** PRT behind an order or result: who took part, and as what. */
+/** What the roles of an order are for; tables 0443 and 0912 share these codes. */
+const PARTS: Readonly<Record<string, RolePart>> = codeTable<RolePart>({
+  OP: 'orderer',
+  SC: 'collector',
+  PRI: 'interpreter',
+  PI: 'interpreter',
+});
+
+/** Who ordered, collected the specimen, interpreted the result, or did something else. */
+export type RolePart = 'orderer' | 'collector' | 'interpreter' | 'other';
+
+/** Those of PRT and ROL that name somebody who took this part. */
+export function rolesAs(context: Context, roles: readonly Segment[] | undefined, part: RolePart): Segment[] {
+  return (roles ?? []).filter(
+    (segment) => (PARTS[firstOf(context, segment.field(segment.id === 'ROL' ? 3 : 4)) ?? ''] ?? 'other') === part,
+  );
+}
+
+/** PRT and ROL behind an order or result: who took part, and as what. */
 export function participants(context: Context, list: ChangeList, segments: readonly Segment[]): Element[] {
   if (segments.length === 0) return [];
   const performers = rolesOf(context, list, segments).map(({ concept, member }) => {

@@ -1,21 +1,25 @@
 /** ORC, OBR and TQ1 to ServiceRequest (maps ORC[ServiceRequest], OBR[ServiceRequest], TQ1[ServiceRequest], NTE[ServiceRequest]). */
 import { changeReference, type BusinessKey, type MergeChange } from '../../formats/fhir/change.ts';
+import { codeTable } from '../../core/code-table.ts';
 import { components, repetitions } from '../../formats/hl7v2/delimiters.ts';
+import type { Segment } from '../../formats/hl7v2/message.ts';
 import type { ChangeList } from './change-list.ts';
-import { codeOf, compact, dateTimeOf, extension, firstOf, present, type Context, type Element } from './context.ts';
-import { conceptOf } from './datatypes/codeable-concept.ts';
+import { codeOf, compact, dateTimeOf, firstOf, present, type Context, type Element } from './context.ts';
+import { xadAddress } from './datatypes/address.ts';
+import { conceptOf, tableConcept } from './datatypes/codeable-concept.ts';
+import { xtnContactPoint } from './datatypes/contact-point.ts';
 import { eiIdentifier, type Identified } from './datatypes/identifier.ts';
 import { notesOf } from './observation.ts';
 import type { OrderGroup } from './order-group.ts';
 import { requestKeys, type OrderNumbers } from './order-numbers.ts';
-import { parentReferences } from './parent.ts';
-import { participants } from './performer.ts';
+import { parentReferences, reflexReason } from './parent.ts';
+import { participants, rolesAs } from './performer.ts';
+import { requestExtensions } from './request-extensions.ts';
+import { rolesOf } from './role.ts';
 import type { PatientResult } from './patient.ts';
 import { metaOf, type Marks } from './security.ts';
 import { ORDER_CONTROL_STATUS, ORDER_RANK, ORDER_STATUS, PRIORITY } from './tables.ts';
 import { timingsOf, type OrderTiming } from './timing.ts';
-
-const STATUS_REASON = 'http://hl7.org/fhir/StructureDefinition/request-statusReason';
 
 /** What surrounds the orders of one patient. */
 export interface OrderFrame {
@@ -42,6 +46,14 @@ export interface RequestParts {
   /** An order states itself; a result only fills in what nobody has said of its order. */
   readonly stated: boolean;
 }
+
+const ROLE = 'http://terminology.hl7.org/CodeSystem/v3-RoleCode';
+
+/** Table 0482, order type, as places (map OrderType). */
+const ORDER_TYPE: Readonly<Record<string, Element>> = codeTable({
+  I: { system: ROLE, code: 'HOSP', display: 'Hospital' },
+  O: { system: ROLE, code: 'OF', display: 'Outpatient facility' },
+});
 
 /** The ends of a request in the order in which they follow each other, and what comes before any of them. */
 const COURSE = ['completed', 'revoked', 'entered-in-error'];
@@ -104,7 +116,11 @@ export function requestChange(
     },
     ...courseOf(status, COURSE),
     append: {
-      identifier: [...numbers.all, ...studyNumbers(context, group)].map(({ identifier }) => identifier),
+      identifier: [
+        ...numbers.all,
+        ...present([eiIdentifier(context, groupNumbers(context, orc)[1], 'FGN')]),
+        ...studyNumbers(context, group),
+      ].map(({ identifier }) => identifier),
       extension: Array.isArray(extensions) ? extensions : [],
     },
     initial: { status: control ?? 'active', intent: 'order', ...(isFilled && elements) },
@@ -144,14 +160,11 @@ function requestElements(
   const { orc, obr } = group;
   const timings = timingsOf(context, group);
   const [timing] = timings;
-  const requester = present(
-    repetitions(orc?.field(12) || (obr?.field(16) ?? ''), context.by).map((raw) => list.practitioner(context, raw)),
-  )[0];
+  const requester = requesterOf(context, list, group);
   const reason = present(repetitions(obr?.field(31) ?? '', context.by).map((raw) => conceptOf(context, raw)));
   const details = [46, 47].flatMap((field) =>
     present(repetitions(obr?.field(field) ?? '', context.by).map((raw) => conceptOf(context, raw))),
   );
-  const why = firstOf(context, orc?.field(5)) === undefined ? conceptOf(context, orc?.field(16)) : undefined;
   return compact({
     // A status message says nothing of what was ordered: then nothing of it is changed.
     ...(obr !== undefined && { intent: firstOf(context, obr.field(11)) === 'G' ? 'reflex-order' : 'order' }),
@@ -164,15 +177,42 @@ function requestElements(
     ...occurrence(timings, dateTimeOf(context, obr?.field(6), 'OBR-6')),
     asNeededBoolean: timing?.asNeeded,
     authoredOn: codeOf(context, orc?.field(1)) === 'NW' ? dateTimeOf(context, orc?.field(9), 'ORC-9') : undefined,
-    requester: requester ?? list.organization(context, repetitions(orc?.field(21) ?? '', context.by)[0] ?? ''),
-    performer: parts.stated ? participants(context, list, group.roles ?? []) : undefined,
-    requisition: eiIdentifier(context, components(orc?.field(4) ?? '', context.by)[0] ?? '', 'PGN')?.identifier,
+    requester,
+    performer: parts.stated ? participants(context, list, rolesAs(context, group.roles, 'other')) : undefined,
+    requisition: eiIdentifier(context, groupNumbers(context, orc)[0], 'PGN')?.identifier,
     basedOn: parentReferences(context, orc, obr),
-    locationCode: present([conceptOf(context, orc?.field(29), 'http://terminology.hl7.org/CodeSystem/v2-0482')]),
-    reasonCode: reason,
+    locationCode: present([tableConcept(context, orc?.field(29), '0482', ORDER_TYPE)]),
+    reasonCode: [...reason, ...present([obr === undefined ? undefined : reflexReason(context, obr)])],
     note: parts.stated ? [...(notesOf(context, group.notes, list) ?? []), ...(timing?.notes ?? [])] : timing?.notes,
-    extension: present([parts.stated ? extension(STATUS_REASON, 'valueCodeableConcept', why) : undefined]),
+    extension: requestExtensions(context, group, parts.stated),
   });
+}
+
+/** ORC-12, else OBR-16, else the orderer of PRT or ROL; without a person the organisation of ORC-21. */
+function requesterOf(context: Context, list: ChangeList, { orc, obr, roles }: OrderGroup): Element | undefined {
+  const { by } = context;
+  const each = (field: number): readonly string[] => repetitions(orc?.field(field) ?? '', by);
+  const address = present(each(24).map((raw) => xadAddress(context, raw, 'ORC-24')));
+  const people = repetitions(orc?.field(12) || (obr?.field(16) ?? ''), by);
+  const [person] = present(people.map((raw) => list.practitioner(context, raw, { address })));
+  if (person !== undefined) return person;
+  const [orderer] = rolesOf(context, list, rolesAs(context, roles, 'orderer'));
+  return (
+    orderer?.member ??
+    list.organization(context, each(21)[0] ?? '', {
+      address: present(each(22).map((raw) => xadAddress(context, raw, 'ORC-22'))),
+      telecom: present(each(23).map((raw) => xtnContactPoint(context, raw, 'work', 'ORC-23'))),
+    })
+  );
+}
+
+/** ORC-4: the placer's group number and, where the field is an EIP (2.8.2), the filler's, each as a raw EI. */
+export function groupNumbers(context: Context, orc: Segment | undefined): readonly [placer: string, filler: string] {
+  const raw = orc?.field(4) ?? '';
+  const own = orc?.field(38) ?? '';
+  if (!raw.includes(context.by.subcomponent)) return [raw, own];
+  const [placer = '', filler = ''] = components(raw, context.by);
+  return [placer, own || filler];
 }
 
 /** A pattern or duration needs a Timing; one moment is a dateTime, two are a period, several TQ1 of one moment each are events. */

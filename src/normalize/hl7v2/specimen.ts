@@ -7,9 +7,12 @@ import type { ChangeList } from './change-list.ts';
 import { compact, dateTimeOf, firstOf, periodOf, present, textOf, type Context, type Element } from './context.ts';
 import { conceptOf, V2_TABLE } from './datatypes/codeable-concept.ts';
 import { cxIdentifier, eiIdentifier, type Identified } from './datatypes/identifier.ts';
-import { cqQuantity } from './datatypes/quantity.ts';
+import { cqQuantity, quantityOf } from './datatypes/quantity.ts';
 import { notesOf } from './observation.ts';
-import type { SpecimenGroup } from './order-group.ts';
+import type { OrderGroup, SpecimenGroup } from './order-group.ts';
+import { rolesAs } from './performer.ts';
+import { fastingStatus } from './request-extensions.ts';
+import { rolesOf } from './role.ts';
 import { metaOf, type Marks } from './security.ts';
 
 /** What surrounds the specimens: their patient and order. */
@@ -24,6 +27,8 @@ export interface SpecimenFrame {
   readonly orderMarks: readonly Element[];
   /** See `OrderFrame`. */
   readonly firsts: Map<string, string>;
+  /** Its order where it is the only specimen of it: OBR and roles fill in what SPM leaves out. */
+  readonly order?: OrderGroup | undefined;
 }
 
 /** Table 0136 to Specimen.status (SPM-20). */
@@ -45,30 +50,90 @@ export function specimenChange(context: Context, list: ChangeList, group: Specim
     .map(({ identifier }) => ({ type: 'Specimen', identifier }));
   const concepts = (field: number, table: string): Element[] =>
     present(repetitions(spm.field(field), by).map((raw) => conceptOf(context, raw, `${V2_TABLE}${table}`)));
-  const description = present(repetitions(spm.field(14), by).map((raw) => textOf(context, raw)));
+  const texts = [
+    ...present(repetitions(spm.field(14), by).map((raw) => textOf(context, raw))),
+    // Which side, which part: R4 has no modifiers of type and site.
+    ...present([...concepts(5, '0541'), ...concepts(9, '0542')].map(conceptText)),
+  ];
   const [start, end] = components(spm.field(17), by);
+  const { order, ...ofOrder } = orderedSpecimen(context, list, frame);
   return list.add({
     type: 'Specimen',
     keys: keysOf(own, frame, group.number),
     set: specimen(frame, {
       type: conceptOf(context, spm.field(4), `${V2_TABLE}0487`),
       status: AVAILABILITY[firstOf(context, spm.field(20)) ?? ''],
-      accessionIdentifier: cxIdentifier(context, repetitions(spm.field(30), by)[0] ?? '', 'ACSN', `${location}-30`)
-        ?.identifier,
+      accessionIdentifier: accessionOf(context, group, location),
       parent,
-      receivedTime: dateTimeOf(context, spm.field(18), `${location}-18`),
+      receivedTime: dateTimeOf(context, spm.field(18), `${location}-18`) ?? ofOrder.receivedTime,
       collection: optional({
-        ...collected(context, start, end, `${location}-17`),
+        collector: ofOrder.collector,
+        ...(start === undefined || firstOf(context, start) === undefined
+          ? ofOrder.collected
+          : collected(context, start, end, `${location}-17`)),
         method: concepts(7, '0488')[0],
         bodySite: concepts(8, '0163')[0],
-        quantity: cqQuantity(context, spm.field(12)),
+        quantity: cqQuantity(context, spm.field(12)) ?? ofOrder.quantity,
+        fastingStatusCodeableConcept: fastingStatus(context, order?.obr),
       }),
-      container: containers(concepts(6, '0371'), conceptOf(context, spm.field(27))),
-      condition: concepts(24, '0493'),
-      note: [...description.map((text) => ({ text })), ...(notesOf(context, group.notes, list) ?? [])],
+      container: containersOf(context, group, concepts(6, '0371')),
+      // SPM-21: why it was rejected. It may do for other orders, so that its status is not touched.
+      condition: [...concepts(24, '0493'), ...concepts(21, '0490')],
+      note: [...texts.map((text) => ({ text })), ...(notesOf(context, group.notes, list) ?? [])],
     }),
     append: { identifier: [...own, ...others].map(({ identifier }) => identifier) },
     whole: [],
+  });
+}
+
+interface OrderedSpecimen {
+  readonly order: OrderGroup | undefined;
+  readonly collector?: Element | undefined;
+  readonly collected?: Element;
+  readonly quantity?: Element | undefined;
+  readonly receivedTime?: string | undefined;
+}
+
+/** What the order tells of its only specimen: OBR-7 to 10 and 14 (map OBR[Specimen]), the collector of PRT or ROL. */
+function orderedSpecimen(context: Context, list: ChangeList, { order }: SpecimenFrame): OrderedSpecimen {
+  if (order === undefined) return { order };
+  const { obr, roles } = order;
+  const field = (n: number): string => obr?.field(n) ?? '';
+  const people = present(repetitions(field(10), context.by).map((raw) => list.practitioner(context, raw)));
+  const [collector] = roles === undefined ? [] : rolesOf(context, list, rolesAs(context, roles, 'collector'));
+  return {
+    order,
+    collector: people[0] ?? collector?.member,
+    collected: collected(context, field(7), field(8), 'OBR-7'),
+    quantity: cqQuantity(context, field(9)),
+    receivedTime: dateTimeOf(context, field(14), 'OBR-14'),
+  };
+}
+
+/** SPM-30, else SAC-2. */
+function accessionOf(context: Context, { spm, containers }: SpecimenGroup, location: string): unknown {
+  const [own = ''] = repetitions(spm.field(30), context.by);
+  const found =
+    cxIdentifier(context, own, 'ACSN', `${location}-30`) ??
+    eiIdentifier(context, containers?.find((sac) => sac.field(2) !== '')?.field(2) ?? '', 'ACSN');
+  return found?.identifier;
+}
+
+/** SAC: each container with its number, volume and what is in it; without SAC the additives and type of SPM. */
+function containersOf(context: Context, group: SpecimenGroup, additives: readonly Element[]): Element[] | undefined {
+  const type = conceptOf(context, group.spm.field(27));
+  const sacs = group.containers ?? [];
+  if (sacs.length === 0) return containers(additives, type);
+  return sacs.map((sac) => {
+    const unit = sac.field(24);
+    const [added] = repetitions(sac.field(27), context.by);
+    return compact({
+      identifier: present([eiIdentifier(context, sac.field(3), '')?.identifier]),
+      type,
+      capacity: quantityOf(context, sac.field(21), unit),
+      specimenQuantity: quantityOf(context, sac.field(22), unit) ?? quantityOf(context, sac.field(23), unit),
+      additiveCodeableConcept: conceptOf(context, added, `${V2_TABLE}0371`) ?? additives[0],
+    });
   });
 }
 
@@ -79,7 +144,8 @@ export function obrSpecimen(
   obr: Segment,
   frame: SpecimenFrame,
 ): number | undefined {
-  if ([9, 10, 14, 15].every((field) => obr.field(field) === '')) return undefined;
+  const fasting = fastingStatus(context, obr);
+  if (fasting === undefined && [9, 10, 14, 15].every((field) => obr.field(field) === '')) return undefined;
   const [code = '', additive = '', freetext, site = '', modifier = '', condition = ''] = components(
     obr.field(15),
     context.by,
@@ -90,7 +156,7 @@ export function obrSpecimen(
   const received = dateTimeOf(context, obr.field(14), 'OBR-14');
   const quantity = cqQuantity(context, obr.field(9));
   const collector = present(repetitions(obr.field(10), context.by).map((raw) => list.practitioner(context, raw)))[0];
-  if ([type, received, quantity, collector].every((part) => part === undefined)) return undefined;
+  if ([type, received, quantity, collector, fasting].every((part) => part === undefined)) return undefined;
   const comment = present(repetitions(obr.field(39), context.by).map((raw) => conceptText(conceptOf(context, raw))));
   return list.add({
     type: 'Specimen',
@@ -103,6 +169,7 @@ export function obrSpecimen(
         ...collected(context, obr.field(7), obr.field(8), 'OBR-7'),
         quantity,
         bodySite: coded(site, '0163'),
+        fastingStatusCodeableConcept: fasting,
       }),
       container: containers(present([coded(additive, '0371')]), undefined),
       condition: present([coded(condition, '0493')]),
