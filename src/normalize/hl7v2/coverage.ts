@@ -52,12 +52,20 @@ export function coverageChange(frame: ClinicalFrame, { segment: in1, number, bel
     'MB',
     'IN2-61',
   );
+  const group = cxIdentifier(context, repetitions(in1.field(10), context.by)[0] ?? '', 'XX', `${location}-10`);
+  const subscriber = number49 ?? (group?.type === 'SN' ? group : undefined);
   const order = textOf(context, in1.field(22));
   const plan = firstOf(context, in1.field(2)) ?? '';
   return list.add({
     type: 'Coverage',
     keys: [
-      ofPatient(frame, 'coverage', payor.name, plan, policy ?? number49?.value ?? textOf(context, in1.field(8)) ?? ''),
+      ofPatient(
+        frame,
+        'coverage',
+        payor.name,
+        plan,
+        policy ?? subscriber?.value ?? textOf(context, in1.field(8)) ?? '',
+      ),
     ],
     set: {
       resourceType: 'Coverage',
@@ -66,7 +74,7 @@ export function coverageChange(frame: ClinicalFrame, { segment: in1, number, bel
         status: firstOf(context, in1.field(55)) === 'D' ? 'cancelled' : 'active',
         type: conceptOf(context, in1.field(15), `${V2_TABLE}0086`),
         subscriber: subscriberOf(frame, in1, location, relationship),
-        subscriberId: policy ?? number49?.value,
+        subscriberId: policy ?? subscriber?.value,
         beneficiary: subjectOf(frame),
         relationship: relationship.concept,
         period: periodOf(context, in1.field(12), in1.field(13), `${location}-12`),
@@ -74,7 +82,8 @@ export function coverageChange(frame: ClinicalFrame, { segment: in1, number, bel
         policyHolder: policyHolderOf(frame, in1, location),
         class: classes(context, in1),
         order: order !== undefined && /^[1-9]\d?$/.test(order) ? Number(order) : undefined,
-        extension: number49 === undefined ? undefined : [{ url: SUBSCRIBER_ID, valueIdentifier: number49.identifier }],
+        extension:
+          subscriber === undefined ? undefined : [{ url: SUBSCRIBER_ID, valueIdentifier: subscriber.identifier }],
       }),
     },
     append: { identifier: present([member]).map(({ identifier }) => identifier) },

@@ -55,6 +55,8 @@ const LOCATIONS: readonly (readonly [field: number, status: string])[] = [
   [3, 'active'],
   [6, 'completed'],
   [11, 'active'],
+  // Ours: the guide keeps it in a history of visits, which R4 has none of.
+  [43, 'completed'],
   [42, 'reserved'],
 ];
 
@@ -192,7 +194,11 @@ function visitElements(
   });
   const participant = [...named, ...source, ...roleParticipants(rolesOf(context, list, roles ?? []))];
   const admissionType = conceptOf(context, pv1.field(4), `${V2_TABLE}0007`);
-  const reason = conceptOf(context, pv2?.field(3));
+  const described = textOf(context, pv2?.field(12));
+  const reasons = present([
+    conceptOf(context, pv2?.field(3)),
+    described === undefined ? undefined : { text: described },
+  ]);
   return compact({
     class:
       patientClass === undefined
@@ -202,7 +208,7 @@ function visitElements(
     serviceType: tableConcept(context, pv1.field(10), '0069', HOSPITAL_SERVICE),
     priority: tableConcept(context, pv2?.field(25), '0217', ENCOUNTER_PRIORITY),
     participant,
-    reasonCode: reason === undefined ? undefined : [reason],
+    reasonCode: reasons,
     location,
     length: lengthOfStay(context, pv2),
     extension: plans(context, pv2),

@@ -21,7 +21,7 @@ import {
 import { xadAddress } from './datatypes/address.ts';
 import { conceptOf, tableConcept, V2_TABLE } from './datatypes/codeable-concept.ts';
 import { xtnContactPoint } from './datatypes/contact-point.ts';
-import { xpnName } from './datatypes/human-name.ts';
+import { xpnName, xpnNames } from './datatypes/human-name.ts';
 import { cxIdentifier, IDENTIFIER_TYPE, type Identified } from './datatypes/identifier.ts';
 import { languageOf } from './language.ts';
 import { patientExtensions } from './patient-extensions.ts';
@@ -176,7 +176,7 @@ function demographics(context: Context, pid: Segment): Element {
   const birthOrder = textOf(context, pid.field(25));
   return {
     name: present([
-      ...repetitions(pid.field(5), context.by).map((raw) => xpnName(context, raw, 'PID-5')),
+      ...repetitions(pid.field(5), context.by).flatMap((raw) => xpnNames(context, raw, 'PID-5')),
       ...repetitions(pid.field(9), context.by).map((raw) => alias(xpnName(context, raw, 'PID-9'))),
     ]),
     telecom: present([
@@ -221,15 +221,27 @@ function maritalStatus(context: Context, raw: string): Element | undefined {
   return tableConcept(context, raw, '0002', MARITAL_STATUS, 'instead');
 }
 
+/** NK1 fields of the telephone of a contact person, with their use. */
+const ASKED_AT: readonly (readonly [field: number, use: string])[] = [
+  [31, 'work'],
+  [41, 'work'],
+];
+
 /** One NK1 as Patient.contact; undefined when it names nobody. R4 rule pat-1: a name, address, telecom or organisation. */
 function contact(context: Context, list: ChangeList, nk1: Segment): Element | undefined {
-  const name = xpnName(context, repetitions(nk1.field(2), context.by)[0] ?? '', 'NK1-2');
-  const address = xadAddress(context, repetitions(nk1.field(4), context.by)[0] ?? '', 'NK1-4');
-  const telecom = present([
-    ...repetitions(nk1.field(5), context.by).map((raw) => xtnContactPoint(context, raw, undefined, 'NK1-5')),
-    ...repetitions(nk1.field(6), context.by).map((raw) => xtnContactPoint(context, raw, 'work', 'NK1-6')),
-    ...repetitions(nk1.field(40), context.by).map((raw) => xtnContactPoint(context, raw, undefined, 'NK1-40')),
-  ]);
+  const own = xpnName(context, repetitions(nk1.field(2), context.by)[0] ?? '', 'NK1-2');
+  // Of an organisation, NK1-30 to 32 name whom to ask there; beside a person they are somebody else.
+  const asked = own === undefined;
+  const name = own ?? xpnName(context, repetitions(nk1.field(30), context.by)[0] ?? '', 'NK1-30');
+  const address =
+    xadAddress(context, repetitions(nk1.field(4), context.by)[0] ?? '', 'NK1-4') ??
+    (asked ? xadAddress(context, repetitions(nk1.field(32), context.by)[0] ?? '', 'NK1-32') : undefined);
+  const numbers = [[5, undefined], [6, 'work'], [40, undefined], ...(asked ? ASKED_AT : [])] as const;
+  const telecom = present(
+    numbers.flatMap(([field, use]) =>
+      repetitions(nk1.field(field), context.by).map((raw) => xtnContactPoint(context, raw, use, `NK1-${field}`)),
+    ),
+  );
   const organization = list.organization(context, repetitions(nk1.field(13), context.by)[0] ?? '');
   if (name === undefined && address === undefined && telecom.length === 0 && organization === undefined)
     return undefined;

@@ -1,6 +1,7 @@
 /** PR1 with its ROL and PRT to Procedure (map PR1[Procedure]). */
 import { repetitions } from '../../formats/hl7v2/delimiters.ts';
 import { toFhirDateTime, toMillis } from '../../formats/hl7v2/dtm.ts';
+import type { Segment } from '../../formats/hl7v2/message.ts';
 import type { Claimed } from './claim.ts';
 import {
   clinicalMeta,
@@ -12,12 +13,11 @@ import {
   type ClinicalFrame,
 } from './clinical.ts';
 import { describedConcept } from './coded.ts';
-import { compact, dtmOf, firstOf, type Element } from './context.ts';
+import { compact, dtmOf, firstOf, present, type Context, type Element } from './context.ts';
 import { conceptOf, V2_TABLE } from './datatypes/codeable-concept.ts';
 import { eiIdentifier } from './datatypes/identifier.ts';
 import { locationOf } from './location.ts';
 import { notesOf } from './observation.ts';
-
 import { rolesOf } from './role.ts';
 
 const SNOMED = 'http://snomed.info/sct';
@@ -34,7 +34,8 @@ export function procedureChange(frame: ClinicalFrame, claimed: Claimed): number 
   const { context, list } = frame;
   const { segment: pr1, number } = claimed;
   const location = `PR1[${number}]`;
-  const code = describedConcept(context, pr1);
+  const plain = describedConcept(context, pr1);
+  const code = plain && withModifiers(context, plain, pr1);
   if (code === undefined) {
     context.omissions.push({ location: `${location}-3`, reason: 'no-code' });
     return undefined;
@@ -82,6 +83,15 @@ export function procedureChange(frame: ClinicalFrame, claimed: Claimed): number 
     },
     append: { identifier: identifier === undefined ? [] : [identifier.identifier] },
   });
+}
+
+/** PR1-16: the code with its modifiers as the guide joins them, behind the code by which the procedure is found. */
+function withModifiers(context: Context, code: Element, pr1: Segment): Element {
+  const modifiers = present(repetitions(pr1.field(16), context.by).map((raw) => firstOf(context, raw)));
+  const [first, ...others]: Element[] = Array.isArray(code.coding) ? code.coding : [];
+  if (modifiers.length === 0 || first === undefined) return code;
+  const modified = compact({ system: first.system, code: [first.code, ...modifiers].join(':') });
+  return { ...code, coding: [first, ...others, modified] };
 }
 
 function performersOf(frame: ClinicalFrame, { segment: pr1, roles }: Claimed): Element[] {

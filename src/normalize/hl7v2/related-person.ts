@@ -7,7 +7,7 @@ import { compact, dtmOf, firstOf, periodOf, present, type Context, type Element 
 import { xadAddress } from './datatypes/address.ts';
 import { tableConcept } from './datatypes/codeable-concept.ts';
 import { xtnContactPoint } from './datatypes/contact-point.ts';
-import { nameText, xpnName } from './datatypes/human-name.ts';
+import { nameText, xpnNames } from './datatypes/human-name.ts';
 import { cxIdentifier } from './datatypes/identifier.ts';
 import { languageOf } from './language.ts';
 import { GENDER, RELATIONSHIP } from './tables.ts';
@@ -43,7 +43,7 @@ export function relatedPerson(
   const { segment, location } = fields;
   const rawOf = (n: number | undefined): string => (n === undefined ? '' : segment.field(n));
   const each = (n: number | undefined): readonly string[] => repetitions(rawOf(n), context.by);
-  const name = present(each(fields.name).map((raw) => xpnName(context, raw, `${location}-${fields.name}`)));
+  const name = each(fields.name).flatMap((raw) => xpnNames(context, raw, `${location}-${fields.name}`));
   const display = nameText(name[0]);
   if (display === undefined) return undefined;
   const identifiers = present(

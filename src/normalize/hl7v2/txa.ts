@@ -91,7 +91,8 @@ export function documentParts(frame: ClinicalFrame, txa: Segment, event: string)
       type,
       subject: subjectOf(frame),
       date: originated === undefined ? undefined : toFhirInstant(originated, context.zone),
-      author: people(9),
+      // Ours: who is no originator by name did the work that the document is about.
+      author: people(9).length > 0 ? people(9) : people(5),
       authenticator: people(22)[0] ?? people(10)[0],
       relatesTo: relatesTo(frame, txa, event),
       description:

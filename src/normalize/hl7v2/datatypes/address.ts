@@ -1,7 +1,11 @@
 /** XAD to Address (maps XAD[Address], SAD[Address], tables AddressType). */
 import { codeTable } from '../../../core/code-table.ts';
 import { components, subcomponents } from '../../../formats/hl7v2/delimiters.ts';
-import { compact, periodOf, present, textOf, type Context, type Element } from '../context.ts';
+import { codeOf, compact, extension, periodOf, present, textOf, type Context, type Element } from '../context.ts';
+import { V2_TABLE } from './codeable-concept.ts';
+
+const ISO21090 = 'http://hl7.org/fhir/StructureDefinition/iso21090-';
+const ALTERNATE_CODES = 'http://hl7.org/fhir/StructureDefinition/alternate-codes';
 
 /** Table 0190 to Address.use. */
 const ADDRESS_USE: Readonly<Record<string, string>> = codeTable({
@@ -38,6 +42,23 @@ export function xadAddress(context: Context, raw: string, location: string): Ele
   if (Object.keys(place).length === 0) return undefined;
   const [from, to] = subcomponents(parts[11] ?? '', context.by);
   const period = periodOf(context, parts[12], parts[13], location) ?? periodOf(context, from, to, location);
-  const type = text(7) ?? '';
-  return compact({ use: ADDRESS_USE[type], type: ADDRESS_TYPE[type], ...place, period });
+  const type = codeOf(context, parts[6]) ?? '';
+  const [tract] = subcomponents(parts[9] ?? '', context.by);
+  const known = ADDRESS_USE[type] ?? ADDRESS_TYPE[type];
+  return compact({
+    extension: present([
+      extension(`${ISO21090}AD-use`, 'valueCode', type === 'HV' ? type : undefined),
+      extension(`${ISO21090}ADXP-censusTract`, 'valueString', textOf(context, tract)),
+    ]),
+    use: ADDRESS_USE[type],
+    // Permanent, legal, birth ...: FHIR has no code for them.
+    _use: type === '' || type === 'HV' || known !== undefined ? undefined : { extension: [asSent(type)] },
+    type: ADDRESS_TYPE[type],
+    ...place,
+    period,
+  });
+}
+
+function asSent(code: string): Element {
+  return { url: ALTERNATE_CODES, valueCodeableConcept: { coding: [{ system: `${V2_TABLE}0190`, code }] } };
 }

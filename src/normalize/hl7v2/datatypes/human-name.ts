@@ -39,6 +39,15 @@ export function xpnName(context: Context, raw: string, location: string): Elemen
   });
 }
 
+/** XPN with XPN.15, by which the person is called, as a name of its own: for elements that have several names. */
+export function xpnNames(context: Context, raw: string, location: string): Element[] {
+  const called = textOf(context, components(raw, context.by)[14]);
+  return present([
+    xpnName(context, raw, location),
+    called === undefined ? undefined : { use: 'nickname', given: [called] },
+  ]);
+}
+
 /** Name of XCN components (XCN.2 to XCN.7, XCN.10, XCN.17 to XCN.21). */
 export function xcnName(context: Context, parts: readonly string[]): Element | undefined {
   return nameFrom(context, {

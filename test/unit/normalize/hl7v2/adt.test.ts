@@ -254,6 +254,61 @@ describe('trap: segments beside the visit', () => {
     expect(allergy.clinicalStatus).toBeUndefined();
   });
 
+  it('addresses keep what FHIR has no code for: permanent, vacation home, census tract', () => {
+    const [permanent, vacation, home] = take(
+      segment('NK1', { 1: '1', 2: 'Doe^John', 4: '1 Main^^Town^^^^P~2 Sea^^Bay^^^^HV~3 Hill^^Town^^^^H^^^T12' }),
+    ).one('RelatedPerson').address;
+    expect(permanent._use.extension[0].valueCodeableConcept.coding[0].code).toBe('P');
+    expect(vacation.extension).toMatchObject([{ valueCode: 'HV' }]);
+    expect([home.use, home.extension[0].valueString, home._use]).toEqual(['home', 'T12', undefined]);
+  });
+
+  it('by what name a patient is called (XPN.15) is a nickname', () => {
+    const record = new MemoryRecord(adt('A04', [PID.replace('Doe^Jane', 'Doe^Jane^^^^^L^^^^^^^^Jenny'), PV1]));
+    valid(record);
+    expect(record.one('Patient').name).toMatchObject([{ use: 'official' }, { use: 'nickname', given: ['Jenny'] }]);
+  });
+
+  it('whom to ask at an organisation that is a contact (NK1-30 to 32) is the name of the contact', () => {
+    const fields = { 1: '1', 7: 'E^Employer', 13: 'ACME', 30: 'Boss^Ann', 31: '555-7', 32: '9 Work^^Town' };
+    const record = take(segment('NK1', fields));
+    valid(record);
+    expect(record.all('RelatedPerson')).toEqual([]);
+    expect(record.one('Patient').contact).toMatchObject([
+      { name: { family: 'Boss' }, telecom: [{ value: '555-7', use: 'work' }], organization: { display: 'ACME' } },
+    ]);
+    const person = take(segment('NK1', { ...fields, 2: 'Doe^John', 7: '' })).one('Patient').contact[0];
+    expect([person.name.family, person.telecom, person.address]).toEqual(['Doe', undefined, undefined]);
+  });
+
+  it('a visit keeps its description (PV2-12) and the prior temporary place (PV1-43)', () => {
+    const record = new MemoryRecord(
+      adt('A01', [
+        PID,
+        segment('PV1', { 2: 'I', 19: 'V1', 43: 'ER^1' }),
+        segment('PV2', { 3: 'R1', 12: 'Chest pain' }),
+      ]),
+    );
+    valid(record);
+    const { reasonCode, location } = record.one('Encounter');
+    expect(reasonCode).toMatchObject([{ coding: [{ code: 'R1' }] }, { text: 'Chest pain' }]);
+    expect(location).toMatchObject([{ status: 'completed' }]);
+  });
+
+  it('modifiers of a procedure stand behind the code by which it is found', () => {
+    const { code } = take(segment('PR1', { 1: '1', 3: '44950^Appendectomy^C4', 5: '20240101', 16: '22~51' })).one(
+      'Procedure',
+    );
+    expect(code.coding.map((coding: any) => coding.code)).toEqual(['44950', '44950:22:51']);
+  });
+
+  it('a subscriber number in IN1-10 is one of the subscriber, not of the employer', () => {
+    const record = take(segment('IN1', { 2: 'PPO^Gold', 4: 'Aetna', 10: 'S1^^^PAYERS^SN' }));
+    valid(record);
+    const { subscriberId, extension, policyHolder } = record.one('Coverage');
+    expect([subscriberId, extension[0].valueIdentifier.value, policyHolder]).toEqual(['S1', 'S1', undefined]);
+  });
+
   it('coverage of the patient herself, of a husband, and of an insurer without number', () => {
     const record = take(
       segment('IN1', {
