@@ -137,7 +137,7 @@ export function productOf({
   const receivedAt = Date.parse('2026-06-01T12:00:00Z');
   return {
     normalize(text, onRead) {
-      const message = parseHl7v2(Buffer.from(text), source.charset);
+      const message = parseHl7v2(Buffer.from(text), source);
       const segments =
         onRead === undefined ? message.segments : message.segments.map((segment, i) => watched(segment, i, onRead));
       return normalizeHl7v2({ ...message, segments, msh: segments[0] }, source, receivedAt);

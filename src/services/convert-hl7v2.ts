@@ -34,7 +34,7 @@ interface Draft {
 
 /** Converts a message. `receivedAt`: milliseconds since 1970. Throws GatewayError where the gateway would refuse it. */
 export function convertHl7v2(bytes: Buffer, profile: SourceProfile, receivedAt: number): ConvertedMessage {
-  const { changes, details } = normalizeHl7v2(parseHl7v2(bytes, profile.charset), profile, receivedAt);
+  const { changes, details } = normalizeHl7v2(parseHl7v2(bytes, profile), profile, receivedAt);
   const drafts = draftsOf(changes, `${profile.name}\u0000${details.controlId}`);
   const link = (reference: string): string => drafts[parseChangeReference(reference) ?? -1]?.fullUrl ?? reference;
   changes.forEach((change, i) => {

@@ -53,7 +53,7 @@ export function isForSender({ code, form, expression }: GatewayError): boolean {
 /** Durable on return. Throws GatewayError for what is not kept. */
 export async function submitHl7v2(deps: SubmitHl7v2Deps, incoming: IncomingHl7v2): Promise<SubmittedHl7v2> {
   const { bytes, profile, receivedAt } = incoming;
-  const message = parseHl7v2(bytes, profile.charset);
+  const message = parseHl7v2(bytes, profile);
   const converted = convert(deps, message, profile, receivedAt);
   if (converted instanceof GatewayError) return keep(deps, incoming, message, converted);
   try {
@@ -77,7 +77,7 @@ export async function quarantineHl7v2(
   incoming: IncomingHl7v2,
   reason: GatewayError,
 ): Promise<SubmittedHl7v2> {
-  return keep(deps, incoming, parseHl7v2(incoming.bytes, incoming.profile.charset), reason);
+  return keep(deps, incoming, parseHl7v2(incoming.bytes, incoming.profile), reason);
 }
 
 /** A message in quarantine that is tried again. */
@@ -101,7 +101,7 @@ export interface KeptHl7v2 {
 export async function resubmitHl7v2(deps: SubmitHl7v2Deps, kept: KeptHl7v2): Promise<Accepted | GatewayError> {
   const { bytes, profile, receivedAt, leaf, now } = kept;
   try {
-    const converted = convert(deps, parseHl7v2(bytes, profile.charset), profile, receivedAt);
+    const converted = convert(deps, parseHl7v2(bytes, profile), profile, receivedAt);
     if (converted instanceof GatewayError) return converted;
     const submission = submissionOf(converted, profile, now);
     const details = { ...submission.details, ...kept.details };

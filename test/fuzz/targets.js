@@ -63,7 +63,7 @@ export function createTargets(product) {
 
   const convert = (bytes) => {
     acknowledge(bytes);
-    const parsed = unlessRefused(() => product.message.parseHl7v2(bytes, profile.charset));
+    const parsed = unlessRefused(() => product.message.parseHl7v2(bytes, profile));
     if (parsed === undefined) return 'refused';
     checkRoundTrip(parsed.value);
     unlessRefused(() => product.normalize.outlineHl7v2(parsed.value, profile, RECEIVED_AT));

@@ -28,7 +28,7 @@ export function profile(settings: Partial<SourceProfileSettings> = {}): SourcePr
 export function normalize(message: string | Buffer, settings: Partial<SourceProfileSettings> = {}): Normalized {
   const bytes = Buffer.isBuffer(message) ? message : Buffer.from(message);
   const source = profile(settings);
-  return normalizeHl7v2(parseHl7v2(bytes, source.charset), source, RECEIVED_AT);
+  return normalizeHl7v2(parseHl7v2(bytes, source), source, RECEIVED_AT);
 }
 
 interface Entry {

@@ -71,14 +71,22 @@ const SEGMENT_ID = /^[A-Z][A-Z0-9]{2}$/;
 // oxlint-disable-next-line no-control-regex -- controls are what it leaves out
 const NOT_BLANK = /[^\u0000-\u0020]/;
 
+/** How the messages of a source are decoded. */
+export interface CharsetRule {
+  /** Where MSH-18 is empty. */
+  readonly charset: Charset;
+  /** What the source means by what it writes in MSH-18, where that is not what the standard means by it. */
+  readonly charsets?: Readonly<Record<string, Charset>>;
+}
+
 /**
- * Parses one message. `defaultCharset` reads what MSH-18 does not name. Throws `invalid-syntax` (no MSH, bad delimiters,
+ * Parses one message. Throws `invalid-syntax` (no MSH, bad delimiters,
  * a line that is not a segment) and `invalid-charset`. The bytes are kept, not copied: the caller must not change them.
  */
-export function parseHl7v2(bytes: Buffer, defaultCharset: Charset): Hl7Message {
+export function parseHl7v2(bytes: Buffer, rule: CharsetRule): Hl7Message {
   const mark = byteOrderMark(bytes);
   const body = mark === undefined ? bytes : bytes.subarray(mark.length);
-  const { text, charset } = decodeOrThrow(body, mark ? [mark.charset] : declaredCharsets(body, defaultCharset));
+  const { text, charset } = decodeOrThrow(body, mark ? [mark.charset] : declaredCharsets(body, rule));
   return parseText(text, bytes, charset);
 }
 
@@ -157,18 +165,18 @@ function beginsSegment(text: string, at: number, separator: string): boolean {
  * MSH-18, read from the bytes before they can be decoded: the first set reads them, another where it cannot (senders that write
  * `ASCII~8859/1` rarely switch). Sets that only follow, and that we do not know, are passed over.
  */
-function declaredCharsets(bytes: Buffer, defaultCharset: Charset): readonly Charset[] {
+function declaredCharsets(bytes: Buffer, { charset, charsets = {} }: CharsetRule): readonly Charset[] {
   const fields = rawHeader(bytes)?.fields;
   const codes = (fields?.[17] ?? '')
     .split(fields?.[1]?.[1] ?? '~')
     .map((repetition) => repetition.trim())
     .filter((code) => code !== '' && code !== '""');
-  if (codes.length === 0) return [defaultCharset];
-  const [first, ...others] = codes.map(charsetOf);
+  if (codes.length === 0) return [charset];
+  const [first, ...others] = codes.map((code) => (Object.hasOwn(charsets, code) ? charsets[code] : charsetOf(code)));
   if (first === undefined) {
     throw new GatewayError(
       'invalid-charset',
-      'MSH-18 names a character set that cannot be decoded here; UNICODE UTF-8 can in any case',
+      'MSH-18 names a character set that cannot be decoded here; UNICODE UTF-8 can, and a source may say what it means (charsets)',
       { expression: 'MSH-18' },
     );
   }

@@ -3,7 +3,7 @@
  * may do. Checked as a whole: every fault is found, each with its place, and a member that is not known is one.
  */
 import { isAcknowledgementCondition, type AcknowledgementMode } from '../../formats/hl7v2/ack.ts';
-import { charsetOf } from '../../formats/hl7v2/charset.ts';
+import { charsetOf, type Charset } from '../../formats/hl7v2/charset.ts';
 import { isTimeZone } from '../../formats/hl7v2/dtm.ts';
 import { makeSourceProfile, type MappedCode, type SourceProfile } from './source-profile.ts';
 
@@ -111,6 +111,7 @@ export const SOURCE_MEMBERS = [
   'clients',
   'timeZone',
   'charset',
+  'charsets',
   'assigner',
   'namespaces',
   'assigners',
@@ -140,6 +141,7 @@ export function parseSourceDefinition(name: string, value: unknown, version: num
   const charset = read.text(json.charset, 'charset', /^[\x20-\x7e]{1,40}$/, 'a name of HL7 table 0211');
   if (charset !== undefined && charsetOf(charset) === undefined)
     read.fail('charset', 'must be a name of HL7 table 0211 that can be decoded, such as 8859/1');
+  const charsets = read.table(json.charsets, 'charsets', (one, place) => meantCharset(read, one, place));
   const assigner = read.uri(json.assigner, 'assigner');
   if (json.assigner === undefined) read.fail('assigner', 'is required: the system of numbers that name no assigner');
   const assigners = read.list(json.assigners, 'assigners', (one, place) => read.uri(one ?? null, place));
@@ -163,6 +165,7 @@ export function parseSourceDefinition(name: string, value: unknown, version: num
     name,
     version,
     charset: charset ?? 'UNICODE UTF-8',
+    charsets,
     assigner: assigner ?? '',
     namespaces,
     codeSystems,
@@ -174,6 +177,11 @@ export function parseSourceDefinition(name: string, value: unknown, version: num
   return {
     definition: { profile, match, facilities, clients, acknowledgement, processingIds: processingIds ?? ['P'] },
   };
+}
+
+function meantCharset(read: Reader, value: unknown, place: string): Charset | undefined {
+  const meant = typeof value === 'string' ? charsetOf(value) : undefined;
+  return meant ?? read.fail(place, 'must be a name of HL7 table 0211 that can be decoded, such as 8859/1');
 }
 
 function senderPattern(read: Reader, value: unknown, place: string): SenderPattern | undefined {

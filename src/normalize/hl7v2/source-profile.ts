@@ -15,6 +15,8 @@ export interface SourceProfile {
   readonly zone: string | undefined;
   /** Charset of messages with an empty MSH-18. */
   readonly charset: Charset;
+  /** What the source means by what it writes in MSH-18, where that is not what the standard means by it. */
+  readonly charsets: Readonly<Record<string, Charset>>;
   /** System of identifiers that name no assigner; systems of unknown namespaces and local codes are made from it. */
   readonly assigner: string;
   /** Namespace (HD.1) to system, for assigners that send no OID. */
@@ -43,6 +45,7 @@ export interface SourceProfileSettings {
   readonly name: string;
   readonly timeZone?: string;
   readonly charset: string;
+  readonly charsets?: SourceProfile['charsets'];
   readonly assigner: string;
   readonly namespaces?: Readonly<Record<string, string>>;
   readonly codeSystems?: Readonly<Record<string, string>>;
@@ -64,6 +67,7 @@ export function makeSourceProfile(settings: SourceProfileSettings): SourceProfil
     name: settings.name,
     zone: settings.timeZone,
     charset,
+    charsets: settings.charsets ?? {},
     assigner: settings.assigner,
     namespaces: settings.namespaces ?? {},
     codeSystems: settings.codeSystems ?? {},

@@ -34,7 +34,7 @@ function rebuild(message: Hl7Message): string {
     .reduce((text, segment) => text + segment, message.lead);
 }
 
-const parse = (text: string): Hl7Message => parseHl7v2(Buffer.from(text), 'utf-8');
+const parse = (text: string): Hl7Message => parseHl7v2(Buffer.from(text), { charset: 'utf-8' });
 
 describe('tokenizer', () => {
   it('reads fields, repetitions, components and subcomponents', () => {
@@ -137,7 +137,7 @@ describe('tokenizer', () => {
       fc.property(fc.uint8Array({ maxLength: 200 }), (noise) => {
         const bytes = Buffer.concat([Buffer.from('MSH|^~\\&|A\r'), noise]);
         try {
-          parseHl7v2(bytes, 'windows-1252');
+          parseHl7v2(bytes, { charset: 'windows-1252' });
         } catch (thrown) {
           expect(thrown).toBeInstanceOf(GatewayError);
         }
@@ -158,7 +158,7 @@ describe('trap: charset', () => {
       name,
       Buffer.from('\r'),
     ]);
-  const name = (bytes: Buffer): string => parseHl7v2(bytes, 'utf-8').segments[1].field(5);
+  const name = (bytes: Buffer): string => parseHl7v2(bytes, { charset: 'utf-8' }).segments[1].field(5);
 
   it.each([
     ['8859/1', [0xd6], 'Ö'],
@@ -209,7 +209,7 @@ describe('trap: charset', () => {
   it('a delimiter among the bytes of a set that was switched to does not split; the end of a segment switches back', () => {
     // 3C 7C is one character of JIS X 0208.
     const bytes = message('ASCII~ISO IR87', Buffer.from('\u001b$B<|\rPV1|1|I', 'latin1'));
-    const { segments } = parseHl7v2(bytes, 'utf-8');
+    const { segments } = parseHl7v2(bytes, { charset: 'utf-8' });
     expect(segments[1].field(5)).toHaveLength(1);
     expect(segments[2].field(2)).toBe('I');
   });
@@ -258,12 +258,14 @@ describe('trap: charset', () => {
         `${mark}MSH|^~\\&|A|B|C|D|2026||ADT^A01|1|P|2.5||||||UNICODE UTF-16\rPID|1||1||Ł𝔄\r`,
         encoding,
       );
-      const parsed = parseHl7v2(bytes, 'utf-8');
+      const parsed = parseHl7v2(bytes, { charset: 'utf-8' });
       expect(parsed.charset).toBe(encoding);
       expect(parsed.segments[1].field(5)).toBe('Ł𝔄');
       expect(rawHeader(bytes)?.fields[9]).toBe('1');
     }
-    expect(() => parseHl7v2(wide('\ufeffMSH|^~\\&|A', encoding).subarray(0, -1), 'utf-8')).toThrow(GatewayError);
+    expect(() => parseHl7v2(wide('\ufeffMSH|^~\\&|A', encoding).subarray(0, -1), { charset: 'utf-8' })).toThrow(
+      GatewayError,
+    );
   });
 
   it('invalid bytes are an error, never U+FFFD', () => {
@@ -278,7 +280,7 @@ describe('trap: charset', () => {
       ['ASCII~ISO IR87', [0x1b, 0x24, 0x42, 0x7e, 0x7e]],
       ['ASCII~KS X 1001', [0x1b, 0x24, 0x29, 0x43, 0xff, 0x41]],
     ] as const) {
-      expect(() => parseHl7v2(message(charset, Buffer.from(bytes)), 'utf-8')).toThrow(
+      expect(() => parseHl7v2(message(charset, Buffer.from(bytes)), { charset: 'utf-8' })).toThrow(
         expect.objectContaining({ code: 'invalid-charset' }),
       );
     }
@@ -286,7 +288,7 @@ describe('trap: charset', () => {
 
   it('a set that this platform cannot decode is an error', () => {
     for (const charset of ['CNS 11643-1992', 'KLINGON']) {
-      expect(() => parseHl7v2(message(charset, Buffer.from('A')), 'utf-8')).toThrow(
+      expect(() => parseHl7v2(message(charset, Buffer.from('A')), { charset: 'utf-8' })).toThrow(
         expect.objectContaining({ code: 'invalid-charset' }),
       );
     }
@@ -294,7 +296,7 @@ describe('trap: charset', () => {
 
   it('a delimiter in the second byte of a character does not split', () => {
     // 0x81 0x7C is one character of GB 18030.
-    const parsed = parseHl7v2(message('GB 18030-2000', Buffer.from([0x81, 0x7c])), 'utf-8');
+    const parsed = parseHl7v2(message('GB 18030-2000', Buffer.from([0x81, 0x7c])), { charset: 'utf-8' });
     expect(parsed.segments[1].field(5)).toHaveLength(1);
   });
 });
@@ -340,7 +342,7 @@ describe.skipIf(corpora === undefined)('corpora', () => {
     expect(files.length).toBeGreaterThan(200);
     for (const file of files) {
       const bytes = readFileSync(file);
-      const message = parseHl7v2(bytes, 'windows-1252');
+      const message = parseHl7v2(bytes, { charset: 'windows-1252' });
       const bom = bytes[0] === 0xef ? '\ufeff' : '';
       expect(message.charset === 'windows-1252' ? message.text : bom + rebuild(message), file).toBe(
         message.charset === 'windows-1252' ? rebuild(message) : bytes.toString('utf8'),

@@ -13,7 +13,7 @@ function walks(patients: number): number {
       `OBR|1|P${i}|F${i}|1^a^L||||||||||||||||||F`,
     ]).flat(),
   );
-  const message = parseHl7v2(Buffer.from(text), 'utf-8');
+  const message = parseHl7v2(Buffer.from(text), { charset: 'utf-8' });
   let count = 0;
   const segments: readonly Segment[] = new Proxy(message.segments, {
     get(target, name) {

@@ -16,6 +16,7 @@ const FULL = {
   clients: [{ fingerprint: 'AA:'.repeat(31) + 'bb' }, { subject: 'O=St Mary,CN=lab' }],
   timeZone: 'Europe/Berlin',
   charset: '8859/1',
+  charsets: { ASCII: '8859/1' },
   assigner: 'https://stmary.example/mrn',
   namespaces: { HOSP: 'urn:oid:2.999.1' },
   assigners: ['urn:oid:2.999.1', 'urn:oid:2.999.2'],
@@ -68,6 +69,7 @@ describe('a source as an administrator writes it', () => {
         clients: [{ fingerprint: 'zz' }, {}],
         timeZone: 'Mars/Olympus',
         charset: 'EBCDIC',
+        charsets: { ANSI: 'EBCDIC', IBM: 8859 },
         assigners: ['x'],
         primaryAssigner: 'urn:oid:2.999.9',
         codes: { L: { GLU: { system: 'loinc', code: ' ' } } },
@@ -84,6 +86,8 @@ describe('a source as an administrator writes it', () => {
         'assigner',
         'assigners[0]',
         'charset',
+        'charsets.ANSI',
+        'charsets.IBM',
         'clients[0].fingerprint',
         'clients[1]',
         'codes.L.GLU.code',
@@ -107,13 +111,29 @@ describe('a source as an administrator writes it', () => {
     expect(members.toSorted()).toEqual([...SOURCE_MEMBERS].toSorted());
   });
 
+  it('says what the source means in MSH-18', () => {
+    const { charsets } = profileOf({ charsets: { ASCII: '8859/1', constructor: 'GB2312' } });
+    expect(charsets).toEqual({ ASCII: 'windows-1252', constructor: 'gbk' });
+    const named = (msh18: string, settings: object): string => {
+      const head = `MSH|^~\\&|A|B|C|D|2026||ADT^A01|1|P|2.5||||||${msh18}\rPID|1||1||`;
+      const bytes = Buffer.concat([Buffer.from(head), Buffer.from([0xe4]), Buffer.from('\r')]);
+      return parseHl7v2(bytes, profileOf(settings)).segments[1].field(5);
+    };
+    expect(named('ASCII', { charsets: { ASCII: '8859/1' } })).toBe('ä');
+    expect(named('~ANSI', { charsets: { ANSI: '8859/5' } })).toBe('ф');
+    for (const msh18 of ['ASCII', 'ANSI', ''])
+      expect(() => named(msh18, { charsets: { OTHER: '8859/1' } })).toThrow(
+        expect.objectContaining({ code: 'invalid-charset' }),
+      );
+  });
+
   it('names of every kind are names', () => {
     const codes = JSON.parse('{"__proto__": {"constructor": {"system": "urn:x:y", "code": "1"}}}');
     const profile = profileOf({ codes });
     expect(Object.hasOwn(profile.codes, '__proto__')).toBe(true);
     expect(({} as any).constructor).toBe(Object);
     const message = oru({ obx: ['OBX|1|NM|constructor^x^__proto__||1||||||F', 'OBX|2|NM|toString^x^L||1||||||F'] });
-    const changes = normalizeHl7v2(parseHl7v2(Buffer.from(message), profile.charset), profile, RECEIVED_AT).changes;
+    const changes = normalizeHl7v2(parseHl7v2(Buffer.from(message), profile), profile, RECEIVED_AT).changes;
     const codings = changes.flatMap(({ type, ...change }: any) =>
       type === 'Observation' ? [change.set.code.coding.map(({ code }: any) => code)] : [],
     );
@@ -134,7 +154,7 @@ describe('a source as an administrator writes it', () => {
 
 describe('what a source says of its codes and numbers', () => {
   const changesOf = (message: string, profile: SourceProfile): readonly unknown[] =>
-    normalizeHl7v2(parseHl7v2(Buffer.from(message), profile.charset), profile, RECEIVED_AT).changes;
+    normalizeHl7v2(parseHl7v2(Buffer.from(message), profile), profile, RECEIVED_AT).changes;
 
   it('a local code that means a sensitive one makes its record sensitive', () => {
     const message = Buffer.from(oru({ obx: ['OBX|1|CWE|S17^Serology 17^L||N^negative^L||||||F'] }));
