@@ -21,7 +21,10 @@ export function chargeChange(frame: ClinicalFrame, claimed: Claimed, procedures:
     context.omissions.push({ location: `${location}-6`, reason: 'not-a-charge' });
     return false;
   }
-  const code = conceptOf(context, ft1.field(7), `${V2_TABLE}0132`) ?? conceptOf(context, ft1.field(25));
+  const code = withProcedure(
+    conceptOf(context, ft1.field(7), `${V2_TABLE}0132`),
+    conceptOf(context, ft1.field(25), `${V2_TABLE}0088`),
+  );
   if (code === undefined) {
     context.omissions.push({ location: `${location}-7`, reason: 'no-code' });
     return false;
@@ -71,6 +74,16 @@ export function chargeChange(frame: ClinicalFrame, claimed: Claimed, procedures:
     append: { identifier: identifier === undefined ? [] : [identifier.identifier] },
   });
   return true;
+}
+
+/** FT1-7 of the charge master and FT1-25 of the payers are two codes for one thing. */
+function withProcedure(charge: Element | undefined, procedure: Element | undefined): Element | undefined {
+  if (charge === undefined || procedure === undefined) return charge ?? procedure;
+  const codings = [charge, procedure].flatMap(({ coding }): Element[] => (Array.isArray(coding) ? coding : []));
+  const coding = codings.filter(
+    (one, i) => codings.findIndex(({ system, code }) => system === one.system && code === one.code) === i,
+  );
+  return { ...procedure, ...charge, ...(coding.length > 0 && { coding }) };
 }
 
 /** FT1-4 is a date, or a range of dates. */

@@ -6,8 +6,8 @@ import { clinicalMeta, encounterOf, nameOfConcept, ofPatient, subjectOf, type Cl
 import { compact, dateTimeOf, dtmOf, firstOf, type Element } from './context.ts';
 import { conceptOf } from './datatypes/codeable-concept.ts';
 import { eiIdentifier } from './datatypes/identifier.ts';
-import { notesOf } from './observation.ts';
 import { conditionReferences, wordOf } from './prb.ts';
+import { planNotes } from './variance.ts';
 
 /** GOL-18 by the words in use. */
 const GOAL_STATUS: Readonly<Record<string, string>> = codeTable({
@@ -31,11 +31,12 @@ const PLAN_STATUS: Readonly<Record<string, string>> = codeTable({
 /** Adds the Goal of one GOL; `problems`: positions of the Conditions it is for. */
 export function goalChange(
   frame: ClinicalFrame,
-  { segment: gol, number, notes }: Claimed,
+  claimed: Claimed,
   deletes: boolean,
   problems: readonly number[],
 ): number | undefined {
   const { context } = frame;
+  const { segment: gol, number } = claimed;
   const location = `GOL[${number}]`;
   const description = conceptOf(context, gol.field(3));
   if (description === undefined) {
@@ -54,7 +55,7 @@ export function goalChange(
       startDate: starts && toFhirDate(starts),
       target: due === undefined ? undefined : [{ dueDate: toFhirDate(due) }],
       addresses: conditionReferences(problems),
-      note: notesOf(context, notes),
+      note: planNotes(frame, claimed),
     }),
   });
 }
@@ -62,11 +63,12 @@ export function goalChange(
 /** Adds the CarePlan of one PTH. */
 export function pathwayChange(
   frame: ClinicalFrame,
-  { segment: pth, number, notes }: Claimed,
+  claimed: Claimed,
   deletes: boolean,
   problems: readonly number[],
 ): number | undefined {
   const { context } = frame;
+  const { segment: pth, number } = claimed;
   const location = `PTH[${number}]`;
   const pathway = conceptOf(context, pth.field(2));
   if (pathway === undefined) {
@@ -85,7 +87,7 @@ export function pathwayChange(
       encounter,
       period: start === undefined ? undefined : { start },
       addresses: conditionReferences(problems),
-      note: notesOf(context, notes),
+      note: planNotes(frame, claimed),
     }),
   });
 }

@@ -28,6 +28,9 @@ export type OrderStart = 'ORC' | 'OBR' | 'SPM ORC' | 'SPM OBR';
 /** Segments that say more of an order: timing, medication, diet, supply. Kept in their order, which tells them apart. */
 const ORDER_DETAILS = new Set(['TQ1', 'RXO', 'RXR', 'RXC', 'RXE', 'RXD', 'RXG', 'RXA', 'ODS', 'RQD', 'IPC']);
 
+/** Details that are something of their own, with notes of their own. */
+const NOTED_DETAILS = new Set(['RXD', 'RXG', 'RXA']);
+
 /** Read elsewhere (`marksOf`, the header), or without content of its own. */
 const READ_ELSEWHERE = new Set(['MSH', 'EVN', 'ARV', 'CON', 'SFT', 'DSC']);
 
@@ -54,6 +57,7 @@ interface OpenOrder extends OrderGroup {
   number: number;
   readonly notes: Segment[];
   readonly details: Segment[];
+  detailNotes?: Map<Segment, Segment[]>;
   roles?: Segment[];
   readonly specimens: SpecimenGroup[];
   readonly observations: ObservationGroup[];
@@ -165,6 +169,10 @@ function place(
     default:
       if (at.order === undefined || !ORDER_DETAILS.has(segment.id)) return false;
       at.order.details.push(segment);
+      if (NOTED_DETAILS.has(segment.id)) {
+        at.notes = [];
+        (at.order.detailNotes ??= new Map()).set(segment, at.notes);
+      }
       return true;
   }
 }

@@ -5,19 +5,21 @@
 import { codeTable } from '../../core/code-table.ts';
 import { changeReference, type BusinessKey } from '../../formats/fhir/change.ts';
 import { parseDtm, toFhirDate } from '../../formats/hl7v2/dtm.ts';
-import { components, repetitions } from '../../formats/hl7v2/delimiters.ts';
+import { repetitions } from '../../formats/hl7v2/delimiters.ts';
 import type { Segment } from '../../formats/hl7v2/message.ts';
 import type { ChangeList } from './change-list.ts';
-import { compact, dateTimeOf, firstOf, present, textOf, type Context, type Element } from './context.ts';
+import { compact, dateTimeOf, firstOf, present, type Context, type Element } from './context.ts';
 import { codingsOf, codingText, conceptOf, V2_TABLE } from './datatypes/codeable-concept.ts';
+import { eiIdentifier } from './datatypes/identifier.ts';
 import { immunizationFacts } from './immunization-facts.ts';
+import { manufacturerOf } from './medication.ts';
 import { notesOf, observationChange } from './observation.ts';
 import type { OrderGroup } from './order-group.ts';
 import { apart, orderNumbers, type OrderNumbers } from './order-numbers.ts';
 import { placeOf } from './place.ts';
 import { rxaAmount, rxaConcepts, rxaPeople, rxaStart, rxaStatus } from './rxa.ts';
 import { codedMarks, metaOf } from './security.ts';
-import type { OrderFrame } from './service-request.ts';
+import { groupNumbers, type OrderFrame } from './service-request.ts';
 
 const FUNCTION = `${V2_TABLE}0443`;
 const ORIGIN = 'http://terminology.hl7.org/CodeSystem/immunization-origin';
@@ -64,6 +66,9 @@ export function immunizationChange(
   const rxr = order.details.find(({ id }) => id === 'RXR');
   const facts = immunizationFacts(context, order.observations);
   const meta = metaOf(frame.marks.all, frame.marks.clinical, orderMarks);
+  // The vaccination has no other place for ORC-4 (map ORC[Immunization]).
+  const [placerGroup, fillerGroup] = groupNumbers(context, orc);
+  const groups = present([eiIdentifier(context, placerGroup, 'PGN'), eiIdentifier(context, fillerGroup, 'FGN')]);
   const ordered = present(repetitions(orc?.field(12) ?? '', by).map((raw) => list.practitioner(context, raw)));
   const set: Element & { resourceType: string } = {
     resourceType: 'Immunization',
@@ -78,7 +83,7 @@ export function immunizationChange(
       recorded: dateTimeOf(context, rxa.field(22) || (orc?.field(9) ?? ''), 'RXA-22'),
       ...originOf(context, rxa),
       location: locationOf(context, rxa),
-      manufacturer: manufacturerOf(context, rxa),
+      manufacturer: manufacturerOf(context, repetitions(rxa.field(17), by)[0] ?? ''),
       lotNumber: firstOf(context, repetitions(rxa.field(15), by)[0]),
       expirationDate: dateOf(context, repetitions(rxa.field(16), by)[0]),
       site: conceptOf(context, rxr?.field(2), `${V2_TABLE}0163`),
@@ -88,7 +93,7 @@ export function immunizationChange(
         ...rxaPeople(context, list, rxa).map((actor) => performer('AP', 'Administering Provider', actor)),
         ...ordered.slice(0, 1).map((actor) => performer('OP', 'Ordering Provider', actor)),
       ],
-      note: notesOf(context, order.notes, list),
+      note: notesOf(context, [...order.notes, ...(order.detailNotes?.get(rxa) ?? [])], list),
       reasonCode: rxaConcepts(context, rxa, 19),
       ...facts.elements,
     }),
@@ -97,7 +102,7 @@ export function immunizationChange(
     type: 'Immunization',
     keys: [key],
     set,
-    append: { identifier: numbers.all.map(({ identifier }) => identifier) },
+    append: { identifier: [...numbers.all, ...groups].map(({ identifier }) => identifier) },
     whole: VACCINATED,
     clear: VACCINATED.filter((name) => set[name] === undefined),
   });
@@ -157,17 +162,6 @@ function originOf(context: Context, rxa: Segment): Element {
 function locationOf(context: Context, rxa: Segment): Element | undefined {
   const place = placeOf(context, rxa.field(27) || rxa.field(11));
   return place === undefined || (place.display === undefined && place.identifier === undefined) ? undefined : place;
-}
-
-/** RXA-17: MVX codes name organisations. */
-function manufacturerOf(context: Context, rxa: Segment): Element | undefined {
-  const raw = repetitions(rxa.field(17), context.by)[0] ?? '';
-  const [coding] = codingsOf(context, raw);
-  if (coding === undefined) {
-    const display = textOf(context, components(raw, context.by)[1]);
-    return display === undefined ? undefined : { display };
-  }
-  return compact({ identifier: compact({ system: coding.system, value: coding.code }), display: coding.display });
 }
 
 function dateOf(context: Context, raw: string | undefined): string | undefined {

@@ -59,6 +59,7 @@ export function administrationChange(
         strengthUnit: rxa.field(14),
         lot: repetitions(rxa.field(15), context.by)[0] ?? '',
         expiration: repetitions(rxa.field(16), context.by)[0] ?? '',
+        manufacturer: repetitions(rxa.field(17), context.by)[0] ?? '',
         location: 'RXA-5',
       }),
       subject: { reference: changeReference(frame.patient.index) },
@@ -67,7 +68,7 @@ export function administrationChange(
       performer: rxaPeople(context, list, rxa).map((actor) => ({ actor })),
       reasonCode: rxaConcepts(context, rxa, 19),
       request: { reference: changeReference(parts.request) },
-      note: [...notes.map((text) => ({ text })), ...(notesOf(context, order.notes, list) ?? [])],
+      note: [...notes.map((text) => ({ text })), ...(notesOf(context, section.notes, list) ?? [])],
       dosage,
     }),
   };

@@ -10,6 +10,7 @@ import { cqQuantity, quantityOf } from './datatypes/quantity.ts';
 import { dosagesOf } from './dosage.ts';
 import { productOf } from './medication.ts';
 import { conceptText } from './medication-request.ts';
+import { notesOf } from './observation.ts';
 import { apart, type OrderNumbers } from './order-numbers.ts';
 import type { PharmacySection } from './pharmacy-sections.ts';
 import { metaOf } from './security.ts';
@@ -51,6 +52,7 @@ export function dispenseChange(
     strengthUnit: field(17),
     lot: repetitions(field(18), by)[0] ?? '',
     expiration: repetitions(field(19), by)[0] ?? '',
+    manufacturer: repetitions(field(20), by)[0] ?? '',
     components: section.rxc,
     location: 'RXD-2',
   });
@@ -75,6 +77,7 @@ export function dispenseChange(
       context: frame.encounter === undefined ? undefined : { reference: changeReference(frame.encounter) },
       authorizingPrescription: [{ reference: changeReference(parts.request) }],
       ...product,
+      type: conceptOf(context, field(33), `${V2_TABLE}0484`),
       quantity: quantityOf(context, field(4), field(5)),
       whenHandedOver: dateTimeOf(context, field(3), 'RXD-3'),
       performer: people.map((actor) => ({ actor })),
@@ -83,7 +86,7 @@ export function dispenseChange(
         substituted === undefined
           ? undefined
           : { wasSubstituted: substituted, type: conceptOf(context, field(11), `${V2_TABLE}0167`) },
-      note: present(notes).map((text) => ({ text })),
+      note: [...present(notes).map((text) => ({ text })), ...(notesOf(context, section.notes, list) ?? [])],
     }),
   };
   return list.add({

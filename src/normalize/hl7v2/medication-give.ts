@@ -39,6 +39,7 @@ export function giveChange(
     volumeUnit: field(24),
     lot: repetitions(field(19), context.by)[0] ?? '',
     expiration: repetitions(field(20), context.by)[0] ?? '',
+    manufacturer: repetitions(field(21), context.by)[0] ?? '',
     components: section.rxc,
     location: 'RXG-4',
   });
@@ -65,7 +66,7 @@ export function giveChange(
       basedOn: [{ reference: changeReference(parts.request) }],
       reasonCode: present(repetitions(field(22), context.by).map((raw) => conceptOf(context, raw))),
       dosageInstruction: dosagesOf(context, given, timings),
-      note: [...present(notes).map((text) => ({ text })), ...(notesOf(context, order.notes, list) ?? [])],
+      note: [...present(notes).map((text) => ({ text })), ...(notesOf(context, section.notes, list) ?? [])],
     }),
   };
   return list.add({

@@ -3,11 +3,12 @@
  * lot and the components of RXC.
  */
 import { GatewayError } from '../../core/errors.ts';
+import { components } from '../../formats/hl7v2/delimiters.ts';
 import { parseNm } from '../../formats/hl7v2/numeric.ts';
 import { parseDtm, toFhirDateTime } from '../../formats/hl7v2/dtm.ts';
 import type { Segment } from '../../formats/hl7v2/message.ts';
 import { compact, firstOf, present, textOf, type Context, type Element } from './context.ts';
-import { conceptOf } from './datatypes/codeable-concept.ts';
+import { codingsOf, conceptOf } from './datatypes/codeable-concept.ts';
 import { quantityOf, unitOf } from './datatypes/quantity.ts';
 
 /** Raw fields of a product; empty where the segment has none. */
@@ -20,6 +21,7 @@ export interface ProductFields {
   readonly volumeUnit?: string;
   readonly lot?: string;
   readonly expiration?: string;
+  readonly manufacturer?: string;
   /** RXC segments. */
   readonly components?: readonly Segment[] | undefined;
   /** Place of the code, for errors: `RXE-2`. */
@@ -35,6 +37,7 @@ export function productOf(context: Context, fields: ProductFields): Element {
     });
   const batch = batchOf(context, fields);
   const medication = compact({
+    manufacturer: manufacturerOf(context, fields.manufacturer ?? ''),
     form: conceptOf(context, fields.form),
     ingredient: ingredients(context, fields, code),
     batch: Object.keys(batch).length === 0 ? undefined : batch,
@@ -44,6 +47,16 @@ export function productOf(context: Context, fields: ProductFields): Element {
     contained: [{ resourceType: 'Medication', id: 'medication', code, ...medication }],
     medicationReference: compact({ reference: '#medication', display: textOfConcept(code) }),
   };
+}
+
+/** A manufacturer (MVX and other codes name organisations) as a reference by its code, else by name. */
+export function manufacturerOf(context: Context, raw: string): Element | undefined {
+  const [coding] = codingsOf(context, raw);
+  if (coding === undefined) {
+    const display = textOf(context, components(raw, context.by)[1]);
+    return display === undefined ? undefined : { display };
+  }
+  return compact({ identifier: compact({ system: coding.system, value: coding.code }), display: coding.display });
 }
 
 /** The code alone, for messages that only repeat what was ordered. */

@@ -295,7 +295,7 @@ export function notesOf(context: Context, notes: readonly Segment[], list?: Chan
 }
 
 /** A practitioner who is known by name only is an author by text. */
-function authorOf(author: Element | undefined): Element {
+export function authorOf(author: Element | undefined): Element {
   if (author === undefined) return {};
   return author.reference === undefined ? { authorString: author.display } : { authorReference: author };
 }

@@ -20,6 +20,8 @@ export interface OrderGroup {
   readonly notes: readonly Segment[];
   /** TQ1, RXO, RXR, RXC, RXE, RXD, RXG, RXA, ODS, RQD, IPC as they come. */
   readonly details: readonly Segment[];
+  /** NTE behind RXD, RXG or RXA, by their segment; those behind others are of the order. */
+  readonly detailNotes?: ReadonlyMap<Segment, readonly Segment[]>;
   /** PRT and ROL behind ORC or OBR. */
   readonly roles?: readonly Segment[];
   readonly specimens: readonly SpecimenGroup[];

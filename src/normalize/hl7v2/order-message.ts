@@ -5,12 +5,13 @@ import { accountChange } from './account.ts';
 import { claimedOf, claimSegments, type Claimed, type ClaimRule, type Claims } from './claim.ts';
 import type { ClinicalFrame } from './clinical.ts';
 import { diagnosisChanges } from './diagnosis.ts';
+import { chargeChange } from './ft1.ts';
 import { groupSegments, type OrderStart, type PatientGroup } from './group.ts';
 import type { OrderGroup } from './order-group.ts';
 import { patientContext } from './patient-context.ts';
 import { patientSegments } from './patient-segments.ts';
 import type { OrderFrame } from './service-request.ts';
-import { restOf, type Conversion } from './structure.ts';
+import { countUnmapped, restOf, type Conversion } from './structure.ts';
 import { visitObservations } from './visit-observations.ts';
 
 const RULES: Readonly<Record<string, ClaimRule>> = codeTable({
@@ -18,6 +19,7 @@ const RULES: Readonly<Record<string, ClaimRule>> = codeTable({
   DG1: { notes: true },
   IN1: { below: ['IN2'] },
   GT1: {},
+  FT1: { notes: true },
 });
 
 /** The orders of one patient. */
@@ -39,7 +41,10 @@ export function orderMessage(conversion: Conversion, start: OrderStart = 'ORC'):
   return groups.map((group, i) => {
     const frame = patientContext(conversion, group);
     const clinical = clinicalFrame(conversion, group, frame);
-    if (i === 0) patientSegments(clinical, group, withoutDiagnoses(claims), conversion.unmapped);
+    if (i === 0) patientSegments(clinical, group, ofPatient(claims), conversion.unmapped);
+    if (i === 0)
+      for (const charge of claimedOf(claims, 'FT1'))
+        if (!chargeChange(clinical, charge, [])) countUnmapped(conversion.unmapped, 'FT1');
     visitObservations(conversion.context, conversion.list, group.observations, {
       ...frame,
       index: frame.patient.index,
@@ -63,8 +68,9 @@ function clinicalFrame(conversion: Conversion, group: PatientGroup, frame: Order
   return { context, list, patient, encounter, account, marks, states: false, sourceTime };
 }
 
-function withoutDiagnoses(claims: Claims): Claims {
-  return { ...claims, all: claims.all.filter(({ segment }) => segment.id !== 'DG1') };
+/** Without what belongs to the orders. */
+function ofPatient(claims: Claims): Claims {
+  return { ...claims, all: claims.all.filter(({ segment }) => segment.id !== 'DG1' && segment.id !== 'FT1') };
 }
 
 /** A DG1 belongs to the order before it. */

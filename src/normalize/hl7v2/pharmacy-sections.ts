@@ -8,12 +8,14 @@ export interface PharmacySection {
   readonly tq1: Segment[];
   readonly rxr: Segment[];
   readonly rxc: Segment[];
+  /** NTE behind RXD, RXG or RXA. */
+  readonly notes: readonly Segment[];
 }
 
 const HEADS = new Set(['RXO', 'RXE', 'RXD', 'RXG', 'RXA']);
 
-function section(head: Segment | undefined): PharmacySection {
-  return { head, tq1: [], rxr: [], rxc: [] };
+function section(head: Segment | undefined, notes: readonly Segment[] = []): PharmacySection {
+  return { head, tq1: [], rxr: [], rxc: [], notes };
 }
 
 /** Sections in their order, the one behind ORC first. */
@@ -21,7 +23,7 @@ export function pharmacySections(order: OrderGroup): readonly PharmacySection[] 
   const sections = [section(undefined)];
   for (const segment of order.details) {
     if (HEADS.has(segment.id)) {
-      sections.push(section(segment));
+      sections.push(section(segment, order.detailNotes?.get(segment)));
       continue;
     }
     const last = sections[sections.length - 1];

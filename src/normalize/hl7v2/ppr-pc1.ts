@@ -7,7 +7,7 @@ import { problemChange } from './prb.ts';
 import { repeatedPatient } from './repeated-patient.ts';
 import { countUnmapped, type Structure } from './structure.ts';
 
-const HANGING: ClaimRule = { notes: true, roles: true };
+const HANGING: ClaimRule = { notes: true, roles: true, below: ['VAR'] };
 const RULES: Readonly<Record<string, ClaimRule>> = codeTable({ PRB: HANGING, GOL: HANGING, PTH: HANGING });
 
 /** `deletes`: the event takes what it names back. Throws `required-missing` without PID. */

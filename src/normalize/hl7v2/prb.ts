@@ -6,9 +6,9 @@ import { clinicalMeta, encounterOf, nameOfConcept, ofPatient, subjectOf, type Cl
 import { compact, dateTimeOf, extension, firstOf, textOf, type Context, type Element } from './context.ts';
 import { conceptOf } from './datatypes/codeable-concept.ts';
 import { eiIdentifier } from './datatypes/identifier.ts';
-import { notesOf } from './observation.ts';
 import { rolesOf } from './role.ts';
 import { codedMarks } from './security.ts';
+import { planNotes } from './variance.ts';
 
 const CLINICAL = 'http://terminology.hl7.org/CodeSystem/condition-clinical';
 const VERIFICATION = 'http://terminology.hl7.org/CodeSystem/condition-ver-status';
@@ -80,7 +80,7 @@ export function problemChange(frame: ClinicalFrame, claimed: Claimed, deletes: b
         abatementDateTime: abated,
         recordedDate: dateTimeOf(context, prb.field(2), `${location}-2`) ?? established,
         asserter: rolesOf(context, list, claimed.roles)[0]?.member,
-        note: notesOf(context, claimed.notes),
+        note: planNotes(frame, claimed),
         extension: established === undefined ? undefined : [extension(ASSERTED, 'valueDateTime', established)],
       }),
     },
