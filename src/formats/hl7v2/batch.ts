@@ -196,7 +196,9 @@ function* lines(
 export type BatchPiece =
   | { readonly kind: 'message'; /** Position of its batch. */ readonly batch: number; readonly bytes: Buffer }
   /** A message of more bytes than `maxBytes`; it is skipped. */
-  | { readonly kind: 'too-large'; readonly batch: number };
+  | { readonly kind: 'too-large'; readonly batch: number }
+  /** Half a message, of a recording. */
+  | { readonly kind: 'cut-off'; readonly batch: number };
 
 /** Reads a file in pieces: memory is that of one message, whatever the size of the file. A class because it holds that message. */
 export class BatchReader {
@@ -241,7 +243,12 @@ export class BatchReader {
     }
   }
 
-  /** The file is over. */
+  /** A message of which the bytes are not to be had. */
+  lost(kind: 'too-large' | 'cut-off'): BatchPiece {
+    return { kind, batch: this.#tally.message() };
+  }
+
+  /** The file, or one frame of it, is over. */
   *end(): Generator<BatchPiece> {
     yield* this.#endLine();
     yield* this.#close();

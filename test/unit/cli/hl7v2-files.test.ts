@@ -51,6 +51,26 @@ test('a file without a message says so, an empty batch does not', async () => {
   expect(await open('BHS|^~\\&\rBTS|0\r')).toEqual({ count: 0, ids: [], paths: [], problems: [] });
 });
 
+test('a recording of MLLP frames, one of them cut off', async () => {
+  const frame = (text: string): string => `\v${text}\u001c\r`;
+  expect(await open(frame(message('1')))).toEqual({ count: 1, ids: ['1'], paths: [''], problems: [] });
+  const batch = `BHS|^~\\&\r${message('3')}${message('4')}BTS|2\r`;
+  const recorded = `\r\n${frame(message('1'))}\n\0${frame(message('2').trimEnd())}\v${message('x')}${frame(batch)}`;
+  expect(await open(recorded)).toEqual({
+    count: 4,
+    ids: ['1', '2', '3', '4'],
+    paths: ['#1', '#2', '#4', '#5'],
+    problems: ['#3: its frame was cut off'],
+  });
+});
+
+test('UTF-16 as Windows saves it', async () => {
+  const path = join(folder, 'wide.hl7');
+  writeFileSync(path, Buffer.from(`\ufeff${message('1')}`, 'utf16le'));
+  const { count, problems } = await openHl7Files([path]);
+  expect({ count, problems }).toEqual({ count: 1, problems: [] });
+});
+
 test('a file much larger than what is kept of it', async () => {
   const many = 40_000;
   const text = Array.from({ length: many }, (_, i) => message(String(i))).join('');
