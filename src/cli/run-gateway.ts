@@ -38,7 +38,24 @@ function warnings(config: Config): readonly string[] {
       `WARNING: the key file ${config.keyFile} is protected by its file mode alone; whoever reads it and the database reads every record. Set KEY_PASSPHRASE_FILE.`,
     );
   }
+  for (const name of ['databaseUrl', 'databaseAdminUrl'] as const) {
+    const url = config[name];
+    if (url !== undefined && isPlainAndRemote(url)) {
+      found.push(
+        `WARNING: ${name === 'databaseUrl' ? 'DATABASE_URL' : 'DATABASE_ADMIN_URL'} reaches another machine without TLS; add ?sslmode=verify-full (and &sslrootcert=FILE).`,
+      );
+    }
+  }
   return found;
+}
+
+/** Whether what goes to the database can be read on the way. A socket's folder stands in place of the host, or in the query. */
+function isPlainAndRemote(databaseUrl: string): boolean {
+  if (!URL.canParse(databaseUrl)) return false;
+  const { hostname, searchParams } = new URL(databaseUrl);
+  const host = decodeURIComponent(searchParams.get('host') ?? hostname);
+  if (['', 'localhost', '127.0.0.1', '[::1]', '::1'].includes(host) || host.startsWith('/')) return false;
+  return [null, 'disable'].includes(searchParams.get('sslmode')) && searchParams.get('ssl') === null;
 }
 
 function table(gateway: RunningGateway, config: Config): readonly string[] {

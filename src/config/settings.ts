@@ -68,7 +68,7 @@ export const SETTINGS = {
     danger: 'Without backups or mirrors its loss is the loss of the record.',
   },
   DATABASE_URL: {
-    doc: 'postgresql:// URL of a Postgres 15 or newer; empty: the embedded one.',
+    doc: 'postgresql:// URL of a Postgres 15 or newer, on another machine with `?sslmode=verify-full` (and `&sslrootcert=FILE`); empty: the embedded one.',
     default: '',
     danger: 'A database whose replicas are asynchronous can roll the ledger back in a fail-over.',
   },
@@ -78,7 +78,10 @@ export const SETTINGS = {
     danger:
       'Without it the account that writes records also owns the tables, and can switch off what keeps the ledger append-only.',
   },
-  DATABASE_CONNECTIONS: { doc: 'Connections of this process to the database at most, 4 to 1000.', default: '16' },
+  DATABASE_CONNECTIONS: {
+    doc: 'Connections of this process to the database at most, 4 to 1000, besides one that watches whether it answers.',
+    default: '16',
+  },
   INTAKE_THREADS: {
     doc: 'Threads that convert, seal and index HL7 v2 messages, 0 to 16; each takes some 150 MB of memory and 4 connections to the database besides DATABASE_CONNECTIONS. Empty: 0 on one or two cores, else one less than the cores, at most 4. 0: the main thread does it. Messages above 256 KiB have a thread of their own in any case, begun with the first.',
     default: '',
@@ -150,7 +153,7 @@ export const SETTINGS = {
       'Everybody of this institution then acts for each of them: a permission or denial to one is one to all staff. Left empty, a denial that names an organisation may reach everybody, and a permission reaches nobody by it.',
   },
   LEDGER_POLICY_FILE: {
-    doc: 'Trust policy (C2SP tlog-policy): the logs, witnesses and mirrors that this gateway knows, and their quorum; docs/replication.md. Empty: it stands alone.',
+    doc: 'Trust policy (C2SP tlog-policy): the logs, witnesses and mirrors that this gateway knows, and their quorum; docs/replication.md. A running gateway follows changes of the file. Empty: it stands alone.',
     default: '',
     danger:
       'Decides alone whose history is believed and who may keep copies. Without mirrors the loss of the site is the loss of the record.',

@@ -1,6 +1,5 @@
 /** The README's commands exist, and its two run. */
-import { readFileSync } from 'node:fs';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
@@ -58,12 +57,36 @@ test('every other npm script of the documents exists', () => {
   expect(scripts.filter((name) => !Object.hasOwn(manifest.scripts, name))).toEqual([]);
 });
 
-test('links between the documents lead somewhere', () => {
-  for (const file of ['README.md', 'CONTRIBUTING.md', 'ARCHITECTURE.md', 'SECURITY/THREATS.md', 'docs/operations.md']) {
+/** The anchor that a heading gets where Markdown is shown. */
+function anchorOf(heading: string): string {
+  return heading
+    .toLowerCase()
+    .replace(/[^\w\- ]/g, '')
+    .replaceAll(' ', '-');
+}
+
+test('links between the documents lead somewhere, to the heading that they name', () => {
+  const docs = readdirSync(join(ROOT, 'docs')).filter((name) => name.endsWith('.md'));
+  const files = ['README.md', 'CONTRIBUTING.md', 'ARCHITECTURE.md', 'CHANGELOG.md', 'SECURITY/THREATS.md'];
+  let seen = 0;
+  for (const file of [...files, ...docs.map((name) => `docs/${name}`)]) {
     const text = readFileSync(join(ROOT, file), 'utf8');
-    const links = [...text.matchAll(/\]\((?!https?:)([^)#]+)[^)]*\)/g)].map(([, link]) => link);
-    for (const link of links) expect(() => readFileSync(join(ROOT, file, '..', link)), link).not.toThrow(/ENOENT/);
+    for (const [, path, anchor] of text.matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)/g)) {
+      seen += 1;
+      const target = path === '' ? join(ROOT, file) : join(ROOT, file, '..', path);
+      expect(existsSync(target), `${file}: ${path}`).toBe(true);
+      if (anchor === undefined) continue;
+      const headings = [...readFileSync(target, 'utf8').matchAll(/^#+ (.+)$/gm)].map(([, heading]) => anchorOf(heading));
+      expect(headings, `${file}: ${path}#${anchor}`).toContain(anchor);
+    }
   }
+  expect(seen).toBeGreaterThan(50);
+});
+
+test('every page of the documentation is in its index', () => {
+  const index = readFileSync(join(ROOT, 'docs', 'README.md'), 'utf8');
+  const pages = readdirSync(join(ROOT, 'docs')).filter((name) => /\.(md|yaml)$/.test(name) && name !== 'README.md');
+  expect(pages.filter((name) => !index.includes(`](${name})`))).toEqual([]);
 });
 
 test.each(['version', 'help', 'help settings'])('`anamnesis %s` prints and ends', async (line) => {
