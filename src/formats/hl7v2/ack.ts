@@ -1,12 +1,13 @@
 /**
  * Acknowledgements (HL7 v2 section 2.9, segments MSH, MSA, ERR): AA, AE, AR in original mode, CA, CE, CR in enhanced mode.
  * Sender and receiver of MSH are swapped, MSA-2 repeats MSH-10 as it came, in its own bytes. Nothing else of the message is
- * repeated, and texts come from GatewayError, which holds no PHI.
+ * repeated but the keys of a master file (MFK), and texts come from GatewayError, which holds no PHI.
  */
 import { codeTable } from '../../core/code-table.ts';
 import type { GatewayError } from '../../core/errors.ts';
 import { formatUuid, type Random } from '../../core/random.ts';
 import { byteOrderMark } from './charset.ts';
+import { masterFileOf, masterFileSegments, masterFileType, type MasterFile } from './master-file-answer.ts';
 import { rawHeader, type RawHeader } from './message.ts';
 import { encodeWide, isWide } from './wide-charset.ts';
 
@@ -31,6 +32,8 @@ export interface AckHeader {
   readonly applicationAck: string;
   /** MSH-18. */
   readonly charset: string;
+  /** Of an MFN: what its answer repeats. */
+  readonly masterFile?: MasterFile;
 }
 
 const UNREADABLE: RawHeader = { separator: '|', fields: ['MSH'] };
@@ -48,6 +51,8 @@ export function ackHeader(bytes: Buffer): AckHeader {
     return /^[ -~\u0080-\u00ff]{0,250}$/.test(raw) && raw !== '""' ? raw : '';
   };
   const component = encoding[0];
+  const messageCode = field(9).split(component)[0];
+  const masterFile = messageCode === 'MFN' ? masterFileOf(bytes, separator) : undefined;
   return {
     separator,
     encoding,
@@ -55,7 +60,7 @@ export function ackHeader(bytes: Buffer): AckHeader {
     sendingFacility: field(4),
     receivingApplication: field(5),
     receivingFacility: field(6),
-    messageCode: field(9).split(component)[0],
+    messageCode,
     trigger: field(9).split(component)[1] ?? '',
     controlId: field(10),
     processingId: field(11) === '' ? 'P' : field(11),
@@ -63,6 +68,7 @@ export function ackHeader(bytes: Buffer): AckHeader {
     acceptAck: field(15),
     applicationAck: field(16),
     charset: field(18),
+    ...(masterFile && { masterFile }),
   };
 }
 
@@ -129,7 +135,7 @@ export function expectedAnswers(message: Buffer): number {
 
 /** True for a message that is itself an acknowledgement: it is never answered, else two systems would thank each other for ever. */
 export function isAcknowledgement(header: AckHeader): boolean {
-  return header.messageCode === 'ACK' || header.messageCode === 'MCF';
+  return ['ACK', 'MCF', 'MFK'].includes(header.messageCode);
 }
 
 export interface AckParts {
@@ -168,7 +174,11 @@ function buildOne(parts: AckParts, kind: AckKind): string {
   const join = (fields: readonly string[]): string =>
     fields.join(header.separator).replace(new RegExp(`\\${header.separator}+$`), '');
   const component = header.encoding[0];
-  const type = ['ACK', header.trigger, atLeast(header.version, 2.4) ? 'ACK' : ''].join(component);
+  const masterFile = kind === 'A' ? header.masterFile : undefined;
+  const type =
+    masterFile === undefined
+      ? ['ACK', header.trigger, atLeast(header.version, 2.4) ? 'ACK' : ''].join(component)
+      : masterFileType(header);
   const lines = [
     `MSH${header.separator}${join([
       header.encoding,
@@ -198,6 +208,8 @@ function buildOne(parts: AckParts, kind: AckKind): string {
   if (error !== undefined) lines.push(join(errSegment(error, header, 'E', text)));
   // Before v2.5 ERR has no severity: whoever reads one takes it for a fault.
   else if (told !== undefined && atLeast(header.version, 2.5)) lines.push(join(errSegment(told, header, 'W', text)));
+  if (masterFile !== undefined)
+    lines.push(...masterFileSegments(masterFile, header.separator, told === undefined, timestamp(parts.now)));
   return lines.map((line) => `${line}\r`).join('');
 }
 
@@ -205,6 +217,7 @@ function buildOne(parts: AckParts, kind: AckKind): string {
 function charsetOfAnswer(header: AckHeader): string {
   const { controlId, sendingApplication, sendingFacility, receivingApplication, receivingFacility } = header;
   const repeated = [controlId, sendingApplication, sendingFacility, receivingApplication, receivingFacility];
+  if (header.masterFile !== undefined) return header.charset;
   return repeated.every((text) => /^[ -~]*$/.test(text)) ? '' : header.charset;
 }
 

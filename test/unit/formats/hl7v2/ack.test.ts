@@ -32,6 +32,30 @@ describe('acknowledgements', () => {
     expect(lines[2]).toBe('');
   });
 
+  it('MFK answers MFN: the file, and one MFA for each entry as MFI-6 asks', () => {
+    const staff = (level: string): string =>
+      [
+        'MSH|^~\\&|HR|HOSP|GW|SITE|20260301||MFN^M02^MFN_M02|C9|P|2.5.1',
+        `MFI|PRA^Practitioner^HL70175|DIR|UPD|20260301|20260301|${level}`,
+        'MFE|MAD|E1||S1^Ho|CE\rSTF|S1|S1^^^HOSP|Ho^Ann',
+        'MFE|MDC|E2||S2\u000b^Al|CE',
+        '',
+      ].join('\r');
+    const lines = (answer(staff('AL')) ?? '').split('\r');
+    expect(lines[0]).toContain('|MFK^M02^MFK_M01|');
+    expect(lines.slice(1, 3)).toEqual(['MSA|AA|C9', 'MFI|PRA^Practitioner^HL70175|DIR|UPD|20260301|20260301|AL']);
+    expect(lines.slice(3)).toEqual([
+      'MFA|MAD|E1|20260301101112.345+0000|S|S1^Ho|CE',
+      'MFA|MDC|E2|20260301101112.345+0000|S||CE',
+      '',
+    ]);
+    expect(answer(staff('NE'))).not.toContain('MFA|');
+    expect(answer(staff('ER'))).not.toContain('MFA|');
+    const fault = new GatewayError('required-missing', 'no STF', { expression: 'STF' });
+    expect(answer(staff('ER'), fault)).toContain('MFA|MAD|E1|20260301101112.345+0000|U|S1^Ho|CE');
+    expect(answer('MSH|^~\\&|HR|HOSP|GW|SITE|2026||MFK^M02^MFK_M01|C9|P|2.5.1\rMSA|AA|C1\r')).toBeDefined();
+  });
+
   it('MSA-2 repeats MSH-10 byte for byte, in whatever character set; MSH-18 then says which', () => {
     for (const encoding of ['latin1', 'utf8'] as const) {
       const bytes = Buffer.from('MSH|^~\\&|LAB|H|GW|S|2026||ORU^R01|Ä1|P|2.5||||||8859/1\r', encoding);
