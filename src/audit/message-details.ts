@@ -11,6 +11,13 @@ export interface SystemName {
   readonly uri?: string;
 }
 
+/** A person by number, or by name alone. */
+export interface OperatorName {
+  readonly system?: string;
+  readonly value?: string;
+  readonly name?: string;
+}
+
 export interface MessageDetails {
   /** MSH-9.1, message code: `ADT`. */
   readonly messageCode: string;
@@ -46,6 +53,16 @@ export interface MessageDetails {
   readonly software?: string;
   /** SFT-2. */
   readonly softwareVersion?: string;
+  /** EVN-6, else PID-33, as a FHIR dateTime. */
+  readonly eventTime?: string;
+  /** EVN-4. */
+  readonly eventReason?: { readonly system: string; readonly code: string };
+  /** EVN-5, else SCH-20. */
+  readonly operator?: OperatorName;
+  /** EVN-7. */
+  readonly eventFacility?: SystemName;
+  /** PID-34. */
+  readonly updateFacility?: SystemName;
 }
 
 type Json = Readonly<Record<string, unknown>>;
@@ -62,6 +79,22 @@ function optional(name: string, value: unknown): Json {
 function systemName<K extends string>(name: K, value: unknown): { readonly [P in K]?: SystemName };
 function systemName(key: string, value: unknown): Json {
   return isObject(value) ? { [key]: { ...optional('name', value.name), ...optional('uri', value.uri) } } : {};
+}
+
+function eventReason(value: unknown): Pick<MessageDetails, 'eventReason'> {
+  if (!isObject(value) || typeof value.system !== 'string' || typeof value.code !== 'string') return {};
+  return { eventReason: { system: value.system, code: value.code } };
+}
+
+function operator(value: unknown): Pick<MessageDetails, 'operator'> {
+  if (!isObject(value)) return {};
+  return {
+    operator: {
+      ...optional('system', value.system),
+      ...optional('value', value.value),
+      ...optional('name', value.name),
+    },
+  };
 }
 
 /** Reads the details back out of a manifest; undefined when the message was not HL7 v2. */
@@ -86,5 +119,10 @@ export function parseMessageDetails(details: Json): MessageDetails | undefined {
     ...optional('language', details.language),
     ...optional('software', details.software),
     ...optional('softwareVersion', details.softwareVersion),
+    ...optional('eventTime', details.eventTime),
+    ...eventReason(details.eventReason),
+    ...operator(details.operator),
+    ...systemName('eventFacility', details.eventFacility),
+    ...systemName('updateFacility', details.updateFacility),
   };
 }

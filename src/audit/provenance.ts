@@ -5,12 +5,14 @@
  */
 import { codeTable } from '../core/code-table.ts';
 import type { StoredResource } from '../formats/fhir/resource.ts';
+import type { OperatorName } from './message-details.ts';
 import { sourceUri, type RenderedMessage } from './rendered.ts';
 import type { Submitter } from './submitter.ts';
 
 const PARTICIPANT = 'http://terminology.hl7.org/CodeSystem/provenance-participant-type';
 const ROLE = 'https://anamnesis.health/fhir/role';
 const URI = 'urn:ietf:rfc:3986';
+const DATA_ABSENT_REASON = 'http://hl7.org/fhir/StructureDefinition/data-absent-reason';
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -82,19 +84,58 @@ function activity({ message, submitter }: RenderedMessage): Json {
   return message === undefined ? received : { ...received, text: `message - ${message.messageCode}^${message.event}` };
 }
 
-/** Where what a message produced came from. `occurred` is when its sender says it was made, `recorded` when it came. */
+/** EVN-5 (SCH-20), who entered it; PID-34, who last changed the patient's data. */
+function participants({ message, source }: RenderedMessage): readonly Json[] {
+  const { operator, updateFacility } = message ?? {};
+  return [
+    ...(operator === undefined ? [] : [agent('enterer', personOf(operator))]),
+    ...(updateFacility?.name === undefined
+      ? []
+      : [agent('performer', identified(updateFacility.uri ?? sourceUri(source), updateFacility.name))]),
+  ];
+}
+
+function personOf({ system, value, name }: OperatorName): Json {
+  return {
+    ...(value === undefined ? {} : { identifier: { ...(system === undefined ? {} : { system }), value } }),
+    ...(name === undefined ? {} : { display: name }),
+  };
+}
+
+/** The purpose of a client, or EVN-4, whose `U` says that the reason is unknown. */
+function reasons({ submitter, message }: RenderedMessage): Json {
+  if (submitter?.purpose !== undefined)
+    return { reason: [coding('http://terminology.hl7.org/CodeSystem/v3-ActReason', submitter.purpose)] };
+  const reason = message?.eventReason;
+  if (reason === undefined) return {};
+  return reason.code === 'U' && reason.system.endsWith('v2-0062')
+    ? { reason: [{ extension: [{ url: DATA_ABSENT_REASON, valueCode: 'unknown' }] }] }
+    : { reason: [coding(reason.system, reason.code)] };
+}
+
+/** EVN-7. */
+function place({ message, source }: RenderedMessage): Json {
+  const facility = message?.eventFacility;
+  if (facility?.name === undefined) return {};
+  return { location: { ...identified(facility.uri ?? sourceUri(source), facility.name), display: facility.name } };
+}
+
+/**
+ * Where what a message produced came from. `occurred` is when it happened (EVN-6), else when its sender says that the message was made,
+ * `recorded` when it came. One for what the guide says in three (MSH[Provenance-Source], EVN[Provenance], PID[Provenance-Patient]).
+ */
 export function renderProvenance(rendered: RenderedMessage): StoredResource {
-  const { message, submitter } = rendered;
+  const { message } = rendered;
+  const occurred = message?.eventTime ?? message?.messageTime;
   const control = message && { role: 'source', what: identified(sourceUri(rendered.source), message.controlId) };
   return {
     resourceType: 'Provenance',
     ...common(rendered, rendered.id),
-    ...(message?.messageTime === undefined ? {} : { occurredDateTime: message.messageTime }),
-    ...(submitter?.purpose === undefined
-      ? {}
-      : { reason: [coding('http://terminology.hl7.org/CodeSystem/v3-ActReason', submitter.purpose)] }),
+    ...(occurred === undefined ? {} : { occurredDateTime: occurred }),
+    ...place(rendered),
+    ...reasons(rendered),
     activity: activity(rendered),
-    agent: [...authors(rendered), gateway(rendered, 'custodian')],
+    agent: [...authors(rendered), ...participants(rendered), gateway(rendered, 'custodian')],
     entity: [...anchors(rendered), ...(control === undefined ? [] : [control])],
   };
 }

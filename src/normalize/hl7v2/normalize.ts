@@ -10,6 +10,7 @@ import { parseDtm, toFhirDateTime, toMillis, type Dtm } from '../../formats/hl7v
 import type { Hl7Message, Segment } from '../../formats/hl7v2/message.ts';
 import { ChangeList } from './change-list.ts';
 import { codeOf, compact, dateTimeOf, firstOf, textOf, type Context, type Omission } from './context.ts';
+import { eventDetails, type EventDetails } from './event-details.ts';
 import { patientKeysOf } from './patient.ts';
 import { universalSystem, type SourceProfile } from './source-profile.ts';
 import { countUnmapped, type Structure } from './structure.ts';
@@ -27,7 +28,7 @@ export interface SystemName {
  * What a message is, apart from its patient: kept sealed in its manifest, read back by `audit/message-details`. No PHI of a
  * patient in it.
  */
-export interface MessageDetails {
+export interface MessageDetails extends EventDetails {
   /** MSH-9.1 and MSH-9.2. */
   readonly messageCode: string;
   readonly event: string;
@@ -48,6 +49,10 @@ export interface MessageDetails {
   /** MSH-24, MSH-25: addresses in the network. */
   readonly sendingNetwork?: SystemName;
   readonly receivingNetwork?: SystemName;
+  /** EVN-7: where it happened. */
+  readonly eventFacility?: SystemName;
+  /** PID-34: who last changed the patient's data. */
+  readonly updateFacility?: SystemName;
   /** MSH-22, MSH-23: names of the organisations that answer for the message. */
   readonly responsible?: string;
   readonly receiver?: string;
@@ -209,6 +214,7 @@ function structureOf(type: string, event: string): Structure {
 function header(context: Context): Omit<MessageDetails, 'messageCode' | 'event' | 'controlId' | 'messageTime'> {
   const { msh, segments } = context.message;
   const sft = segments.find(({ id }) => id === 'SFT');
+  const evn = segments.find(({ id }) => id === 'EVN');
   return compact({
     version: firstOf(context, msh.field(12)),
     processingId: firstOf(context, msh.field(11)),
@@ -223,7 +229,10 @@ function header(context: Context): Omit<MessageDetails, 'messageCode' | 'event' 
     language: languageCode(context, msh.field(19)),
     software: firstOf(context, sft?.field(3)),
     softwareVersion: firstOf(context, sft?.field(2)),
-    recordedTime: dateTimeOf(context, segments.find(({ id }) => id === 'EVN')?.field(2), 'EVN-2'),
+    recordedTime: dateTimeOf(context, evn?.field(2), 'EVN-2'),
+    eventFacility: systemName(context, evn?.field(7) ?? ''),
+    updateFacility: systemName(context, segments.find(({ id }) => id === 'PID')?.field(34) ?? ''),
+    ...eventDetails(context),
   });
 }
 

@@ -5,6 +5,7 @@ import { renderProvenance, renderTransformation } from '../../../src/audit/prove
 import type { RenderedMessage } from '../../../src/audit/rendered.ts';
 import { parseSubmitter } from '../../../src/audit/submitter.ts';
 import { validateResource } from '../../../src/formats/fhir/validate.ts';
+import { normalize } from '../../support/hl7v2.ts';
 
 const message: MessageDetails = {
   messageCode: 'ORU',
@@ -47,6 +48,39 @@ describe('resources rendered from a manifest', () => {
       occurredDateTime: '2026-11-22T08:15:00-05:00',
     });
     expect(JSON.stringify(provenance)).toContain('"4711"');
+  });
+
+  it('say who did it, when, where and why, as far as EVN, PID-33, PID-34 and SCH-20 do', () => {
+    const provenanceOf = (segments: readonly string[]): any => {
+      const { details } = normalize(`${segments.join('\r')}\r`);
+      const kept = parseMessageDetails(JSON.parse(JSON.stringify(details)));
+      const provenance = renderProvenance({ ...rendered, message: kept });
+      expect(errors(provenance)).toEqual([]);
+      return provenance;
+    };
+    const msh = (type: string): string => `MSH|^~\\&|ADT|HOSP|GW|HOSP|20260301120000+0100||${type}|C1|P|2.7`;
+    const pid = `PID|1||123^^^HOSP^MR||Doe^Jane${'|'.repeat(28)}20260228080000+0100|CLINIC`;
+    const evn = 'EVN||20260301120000+0100||01|77^Clerk^Ann^^^^^^HOSP|20260301110000+0100|WEST';
+    expect(provenanceOf([msh('ADT^A31'), evn, pid])).toMatchObject({
+      occurredDateTime: '2026-03-01T11:00:00+01:00',
+      location: { display: 'WEST' },
+      reason: [{ coding: [{ code: 'PATRQT' }] }],
+      agent: [
+        { type: { coding: [{ code: 'author' }] } },
+        {
+          type: { coding: [{ code: 'enterer' }] },
+          who: { identifier: { system: 'https://hospital.example/ids/HOSP/PRN', value: '77' }, display: 'Ann Clerk' },
+        },
+        { type: { coding: [{ code: 'performer' }] }, who: { identifier: { value: 'CLINIC' } } },
+        { type: { coding: [{ code: 'custodian' }] } },
+      ],
+    });
+    expect(provenanceOf([msh('ADT^A31'), 'EVN|||||U', pid]).occurredDateTime).toBe('2026-02-28T08:00:00+01:00');
+    expect(provenanceOf([msh('ADT^A31'), 'EVN||||U', pid]).reason).toMatchObject([
+      { extension: [{ valueCode: 'unknown' }] },
+    ]);
+    const sch = `SCH|P1|F1${'|'.repeat(18)}^Desk^Eve`;
+    expect(provenanceOf([msh('SIU^S12'), sch, 'PID|1||123^^^HOSP^MR']).agent[1].who).toEqual({ display: 'Eve Desk' });
   });
 
   it('of a message that was kept and converted later name the leaf of when it came as well', () => {
