@@ -25,7 +25,7 @@ export async function openSources(
     store: sourceStore(parts.pool),
     keyring: parts.keyring,
     log: parts.log,
-    builtIn: builtInSource(makeSourceProfile(config.source)),
+    builtIn: builtInSource(makeSourceProfile(config.source), config.source.processingIds),
     rules: { unknown: config.unknownSources, unboundClients: config.unboundClients },
     everyMs: EVERY_MS,
   });

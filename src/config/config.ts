@@ -29,6 +29,8 @@ export interface SourceConfig {
   readonly charset: string;
   /** System (URI) of identifiers that name no assigner. */
   readonly assigner: string;
+  /** HL7 table 0103: what MSH-11 may say; undefined: anything. */
+  readonly processingIds?: readonly ('D' | 'P' | 'T')[];
 }
 
 /** An issuer of access tokens other than the built-in one. */

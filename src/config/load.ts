@@ -113,6 +113,7 @@ export function loadConfig(env: Environment, cwd: string): LoadedConfig {
         /^[a-z][a-z0-9+.-]*:\S{1,200}$/i,
         'a URI such as urn:oid:2.999.1 or https://stmary.example/mrn',
       ),
+      ...readProcessingIds(read),
     },
     unknownSources: readOneOf(read, 'UNKNOWN_SOURCES', ['default', 'quarantine', 'refuse']),
     unboundClients: readOneOf(read, 'MLLP_UNBOUND_CLIENTS', ['refuse', 'accept']) === 'accept',
@@ -192,6 +193,16 @@ function readTimeZone(read: SettingReader): string | undefined {
     read.fail('SOURCE_TIME_ZONE', 'must be an IANA time zone such as Europe/Berlin');
   }
   return text;
+}
+
+function readProcessingIds(read: SettingReader): Pick<Config['source'], 'processingIds'> {
+  const text = read.optional('SOURCE_PROCESSING_IDS');
+  if (text === undefined) return {};
+  const written = text.split(',').map((id) => id.trim());
+  const known = (['D', 'P', 'T'] as const).filter((id) => written.includes(id));
+  if (known.length !== written.length)
+    read.fail('SOURCE_PROCESSING_IDS', 'must be P, T or D (HL7 table 0103), separated by commas, each once');
+  return { processingIds: known };
 }
 
 function readIssuers(read: SettingReader): readonly TrustedIssuer[] {

@@ -125,6 +125,12 @@ export const SETTINGS = {
     default: 'urn:anamnesis:local',
     danger: 'Two sources with one assigner share their patient numbers. Changing it later makes new patients.',
   },
+  SOURCE_PROCESSING_IDS: {
+    doc: 'Processing ids (MSH-11) of HL7 v2 messages that are taken of senders that no kept source names: `P`, `T`, `D`, separated by commas; others are answered AR. Empty: any.',
+    default: '',
+    danger:
+      'Empty, or with `T` or `D`: messages of test and training systems become records like any other. Production needs `P` alone.',
+  },
   UNKNOWN_SOURCES: {
     doc: 'HL7 v2 messages of senders that no kept source names (docs/sources.md): `default` reads them by the SOURCE_* settings, `quarantine` keeps them unread, `refuse` answers AR.',
     default: 'default',

@@ -123,9 +123,11 @@ export const SOURCE_MEMBERS = [
 ] as const;
 
 /** The source of the settings: whatever no other one takes. */
-export function builtInSource(profile: SourceProfile): SourceDefinition {
-  const any = { facilities: undefined, processingIds: undefined };
-  return { profile, match: [], clients: [], acknowledgement: 'original', ...any };
+export function builtInSource(
+  profile: SourceProfile,
+  processingIds?: SourceDefinition['processingIds'],
+): SourceDefinition {
+  return { profile, match: [], clients: [], acknowledgement: 'original', facilities: undefined, processingIds };
 }
 
 /** Reads a definition. `version`: in the ledger. Total: whatever the value is. */

@@ -68,6 +68,8 @@ test.each([
   ['PUBLIC_URL', 'https://x?y=1'],
   ['SOURCE_TIME_ZONE', 'Mars/Olympus'],
   ['SOURCE_ASSIGNER', 'no scheme'],
+  ['SOURCE_PROCESSING_IDS', 'P,X'],
+  ['SOURCE_PROCESSING_IDS', 'P,P'],
   ['SOURCE_NAME', 'a b'],
   ['DICOM_AE_TITLE', 'MORE_THAN_SIXTEEN'],
   ['DICOM_AE_TITLE', 'back\\slash'],
@@ -97,6 +99,7 @@ test.each([
   ['GATEWAY_ORIGIN', 'localhost:8443'],
   ['SOURCE_TIME_ZONE', 'Europe/Berlin'],
   ['SOURCE_ASSIGNER', 'urn:oid:2.999.1'],
+  ['SOURCE_PROCESSING_IDS', 'P, T'],
   ['TRUSTED_ISSUERS', 'https://a.example https://a.example/jwks, https://b.example http://127.0.0.1:9/jwks'],
 ])('%s=%s is taken', (name, value) => {
   expect(errors({ [name]: value })).toEqual([]);

@@ -52,6 +52,16 @@ function choose(
 }
 
 describe('the source of a message', () => {
+  it('of the settings takes the processing ids that they name', () => {
+    const fallback = builtInSource(profile({ name: 'default' }), ['P']);
+    const rules = { fallback, unknown: 'default' } as const;
+    expect(choose('X', 'Y', { rules })).toBe('default');
+    expect(choose('X', 'Y', { rules, processing: '' })).toBe('default');
+    for (const processing of ['T', 'D', 'T^A'])
+      expect(choose('X', 'Y', { rules, processing })).toBe('refused unsupported-processing-id MSH-11');
+    expect(choose('X', 'Y', { rules: { unknown: 'default' }, processing: 'T' })).toBe('default');
+  });
+
   it('is found by MSH-3 and MSH-4: namespace or universal id, the most exact pattern first', () => {
     expect(choose('LAB', 'STM')).toBe('lab');
     expect(choose('LAB^1.2.3^ISO', 'X^STM^L')).toBe('lab');
