@@ -1,4 +1,4 @@
-/** IN1 with IN2 to Coverage (map IN1[Coverage]). IN3 and the money fields are not mapped. */
+/** IN1 with IN2 to Coverage (map IN1[Coverage]). The money fields are not mapped; IN3 is read by `care-team.ts`. */
 import { codeTable } from '../../core/code-table.ts';
 import { changeReference } from '../../formats/fhir/change.ts';
 import { components, repetitions } from '../../formats/hl7v2/delimiters.ts';
@@ -32,8 +32,15 @@ const RELATIONSHIP: Readonly<Record<string, string>> = codeTable({
   DOM: 'common',
 });
 
-/** Adds the Coverage of one IN1 and returns its position; undefined for one that names no insurer and no plan. */
-export function coverageChange(frame: ClinicalFrame, { segment: in1, number, below }: Claimed): number | undefined {
+/**
+ * Adds the Coverage of one IN1 and returns its position; undefined for one that names no insurer and no plan. `financialClass`: PV1-20,
+ * where IN1-15 is empty.
+ */
+export function coverageChange(
+  frame: ClinicalFrame,
+  { segment: in1, number, below }: Claimed,
+  financialClass: Element | undefined,
+): number | undefined {
   const { context, list } = frame;
   const location = `IN1[${number}]`;
   const payor = payorOf(frame, in1, location);
@@ -72,7 +79,7 @@ export function coverageChange(frame: ClinicalFrame, { segment: in1, number, bel
       ...personalMeta(frame),
       ...compact({
         status: firstOf(context, in1.field(55)) === 'D' ? 'cancelled' : 'active',
-        type: conceptOf(context, in1.field(15), `${V2_TABLE}0086`),
+        type: conceptOf(context, in1.field(15), `${V2_TABLE}0086`) ?? financialClass,
         subscriber: subscriberOf(frame, in1, location, relationship),
         subscriberId: policy ?? subscriber?.value,
         beneficiary: subjectOf(frame),

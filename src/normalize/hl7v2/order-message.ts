@@ -17,7 +17,7 @@ import { visitObservations } from './visit-observations.ts';
 const RULES: Readonly<Record<string, ClaimRule>> = codeTable({
   AL1: {},
   DG1: { notes: true },
-  IN1: { below: ['IN2'] },
+  IN1: { below: ['IN2', 'IN3'] },
   GT1: {},
   FT1: { notes: true },
 });

@@ -5,7 +5,8 @@
 import { codeTable } from '../../core/code-table.ts';
 import { changeReference } from '../../formats/fhir/change.ts';
 import { allergyChange } from './allergy.ts';
-import { careTeamChange } from './care-team.ts';
+import { careTeamChange, caseManagers } from './care-team.ts';
+import { financialClassChanges, financialClasses } from './financial-class.ts';
 import { claimedOf, type ClaimRule, type Claims } from './claim.ts';
 import type { ClinicalFrame } from './clinical.ts';
 import { coverageChange } from './coverage.ts';
@@ -25,7 +26,7 @@ export const PATIENT_SEGMENTS: Readonly<Record<string, ClaimRule>> = codeTable({
   IAM: { notes: true, below: ['IAR'] },
   DG1: { notes: true },
   PR1: { notes: true, roles: true },
-  IN1: { below: ['IN2'] },
+  IN1: { below: ['IN2', 'IN3'] },
   GT1: {},
   DB1: {},
 });
@@ -39,22 +40,31 @@ export interface PatientSegments {
 /** Adds their Changes. `unmapped` counts what nothing was made of. */
 export function patientSegments(
   frame: ClinicalFrame,
-  group: Pick<PatientGroup, 'pid' | 'pd1' | 'nk1'>,
+  group: Pick<PatientGroup, 'pid' | 'pd1' | 'nk1' | 'pv1'>,
   claims: Claims,
   unmapped: Map<string, number>,
 ): PatientSegments {
   motherChange(frame, group.pid);
   livingWillChange(frame, group.pd1);
   group.nk1.forEach((nk1, i) => nextOfKinChange(frame, nk1, i + 1));
-  careTeamChange(
-    frame,
-    rolesOf(frame.context, frame.list, claims.rolesOfPatient).filter(({ code }) => code !== 'PP'),
-  );
+  const insurances = claimedOf(claims, 'IN1');
+  careTeamChange(frame, [
+    ...rolesOf(frame.context, frame.list, claims.rolesOfPatient).filter(({ code }) => code !== 'PP'),
+    ...caseManagers(
+      frame,
+      insurances.flatMap(({ below }) => below.filter(({ id }) => id === 'IN3')),
+    ),
+  ]);
   for (const each of [...claimedOf(claims, 'AL1'), ...claimedOf(claims, 'IAM')])
     if (allergyChange(frame, each) === undefined) countUnmapped(unmapped, each.segment.id);
   const conditions = diagnosisChanges(frame, claimedOf(claims, 'DG1'));
   const procedures = claimedOf(claims, 'PR1').flatMap((each) => procedureChange(frame, each) ?? []);
-  const coverages = claimedOf(claims, 'IN1').flatMap((each) => coverageChange(frame, each) ?? []);
+  // The financial class is that of the insurance that pays first; without one it is all that is known of it.
+  const [financial] = financialClasses(frame.context, group.pv1);
+  const coverages = insurances.flatMap(
+    (each, i) => coverageChange(frame, each, i === 0 ? financial?.concept : undefined) ?? [],
+  );
+  if (coverages.length === 0 && frame.states) financialClassChanges(frame, group.pv1);
   if (frame.account !== undefined)
     frame.list.appendTo(
       frame.account,

@@ -102,8 +102,8 @@ function performersOf(frame: ClinicalFrame, { segment: pr1, roles }: Claimed): E
       return actor === undefined ? [] : [compact({ function: functionCode, actor })];
     }),
   );
-  const others = rolesOf(context, list, roles).map(({ concept, member }) =>
-    compact({ function: concept, actor: member }),
+  const others = rolesOf(context, list, roles).map(({ concept, member, onBehalfOf }) =>
+    compact({ function: concept, actor: member, onBehalfOf }),
   );
   return [...named, ...others];
 }

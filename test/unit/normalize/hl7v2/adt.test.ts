@@ -302,6 +302,56 @@ describe('trap: segments beside the visit', () => {
     expect(code.coding.map((coding: any) => coding.code)).toEqual(['44950', '44950:22:51']);
   });
 
+  it('a role brings the telephone, the organisation, the kind of provider and the reason along (ROL-8 to 14)', () => {
+    const role = segment('ROL', {
+      2: 'AD',
+      3: 'CP^^HL70443',
+      4: '7^House^Greg',
+      8: 'R1^Reason',
+      9: 'MD^Physician^L',
+      11: '1 Clinic^^Town',
+      12: '555-9',
+      14: 'ACME',
+    });
+    const record = new MemoryRecord(
+      adt('A04', [PID, role, segment('ROL', { 2: 'AD', 3: 'PH', 10: 'O', 14: 'Shop^^9' }), PV1]),
+    );
+    valid(record);
+    expect(record.one('Practitioner')).toMatchObject({
+      telecom: [{ value: '555-9', use: 'work' }],
+      address: [{ city: 'Town' }],
+    });
+    const { participant, reasonCode } = record.one('CareTeam');
+    expect(participant).toMatchObject([
+      { role: [{ coding: [{ code: 'CON' }] }, { coding: [{ code: 'MD' }] }], onBehalfOf: { display: 'ACME' } },
+      { member: { display: 'Shop' } },
+    ]);
+    expect(reasonCode).toMatchObject([{ coding: [{ code: 'R1' }] }]);
+    expect(record.one('Organization').type).toMatchObject([{ coding: [{ code: 'O' }] }]);
+  });
+
+  it('the case manager of an insurance (IN3-21) is one of the team', () => {
+    const record = take('IN1|1|PPO^Gold||Aetna', segment('IN3', { 1: '1', 21: 'Manager, Mary' }));
+    valid(record);
+    expect(record.one('CareTeam').participant).toMatchObject([
+      { role: [{ coding: [{ code: '768832004' }] }], member: { display: 'Manager, Mary' } },
+    ]);
+  });
+
+  it('the financial class (PV1-20) is the type of the first coverage, else a coverage whose payor is unknown', () => {
+    const visit = segment('PV1', { 2: 'I', 19: 'V1', 20: 'SP&Self pay^20260301' });
+    const alone = new MemoryRecord(adt('A01', [PID, visit]), adt('A08', [PID, visit], '20260302120000+0100'));
+    valid(alone);
+    expect(alone.one('Coverage')).toMatchObject({
+      type: { coding: [{ system: 'http://terminology.hl7.org/CodeSystem/v2-0064', code: 'SP', display: 'Self pay' }] },
+      payor: [{ extension: [{ valueCode: 'unknown' }] }],
+      period: { start: '2026-03-01' },
+    });
+    const insured = new MemoryRecord(adt('A01', [PID, visit, 'IN1|1|PPO^Gold||Aetna', 'IN1|2|HMO^X||Cigna']));
+    valid(insured);
+    expect(insured.all('Coverage').map(({ type }: any) => type?.coding[0].code)).toEqual(['SP', undefined]);
+  });
+
   it('a subscriber number in IN1-10 is one of the subscriber, not of the employer', () => {
     const record = take(segment('IN1', { 2: 'PPO^Gold', 4: 'Aetna', 10: 'S1^^^PAYERS^SN' }));
     valid(record);
