@@ -167,6 +167,8 @@ function place(
       (at.specimen.containers ??= []).push(segment);
       return true;
     default:
+      // Transfusions and pumps are told without an order.
+      if (segment.id === 'RXA' && at.order === undefined) openOrder(at, start);
       if (at.order === undefined || !ORDER_DETAILS.has(segment.id)) return false;
       at.order.details.push(segment);
       if (NOTED_DETAILS.has(segment.id)) {

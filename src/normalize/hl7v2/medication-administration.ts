@@ -67,7 +67,7 @@ export function administrationChange(
       ...effective(context, rxa.field(3), rxa.field(4), start),
       performer: rxaPeople(context, list, rxa).map((actor) => ({ actor })),
       reasonCode: rxaConcepts(context, rxa, 19),
-      request: { reference: changeReference(parts.request) },
+      request: parts.request === undefined ? undefined : { reference: changeReference(parts.request) },
       note: [...notes.map((text) => ({ text })), ...(notesOf(context, section.notes, list) ?? [])],
       dosage,
     }),

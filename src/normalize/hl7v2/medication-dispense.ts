@@ -22,8 +22,8 @@ export interface CarriedOut {
   readonly key: BusinessKey;
   readonly orderMarks: readonly Element[];
   readonly numbers: OrderNumbers;
-  /** Position of the MedicationRequest. */
-  readonly request: number;
+  /** Position of the MedicationRequest; undefined where the message names no order. */
+  readonly request: number | undefined;
 }
 
 /** Table 0167: whether another product was given than the one prescribed. */
@@ -75,7 +75,8 @@ export function dispenseChange(
       status: 'completed',
       subject: { reference: changeReference(frame.patient.index) },
       context: frame.encounter === undefined ? undefined : { reference: changeReference(frame.encounter) },
-      authorizingPrescription: [{ reference: changeReference(parts.request) }],
+      authorizingPrescription:
+        parts.request === undefined ? undefined : [{ reference: changeReference(parts.request) }],
       ...product,
       type: conceptOf(context, field(33), `${V2_TABLE}0484`),
       quantity: quantityOf(context, field(4), field(5)),

@@ -63,7 +63,7 @@ export function giveChange(
       ...product,
       subject: { reference: changeReference(frame.patient.index) },
       encounter: frame.encounter === undefined ? undefined : { reference: changeReference(frame.encounter) },
-      basedOn: [{ reference: changeReference(parts.request) }],
+      basedOn: parts.request === undefined ? undefined : [{ reference: changeReference(parts.request) }],
       reasonCode: present(repetitions(field(22), context.by).map((raw) => conceptOf(context, raw))),
       dosageInstruction: dosagesOf(context, given, timings),
       note: [...present(notes).map((text) => ({ text })), ...(notesOf(context, section.notes, list) ?? [])],

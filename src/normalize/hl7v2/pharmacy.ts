@@ -44,11 +44,13 @@ function orderChange(
   if (heads.length === 0)
     throw new GatewayError('required-missing', `the order has no ${subject} segment`, { expression: subject });
   const numbers = orderNumbers(context, order.orc, order.obr);
-  const key = orderKey(context, numbers, position);
+  // Without an order what was given is known by the patient, its time and product.
+  const isOrdered = order.orc !== undefined;
+  const key = isOrdered ? orderKey(context, numbers, position) : ['unordered', ...frame.patient.keys[0]];
   const orderMarks = codedMarks(context, order.orc?.field(28) ?? '');
   const parts = { key, orderMarks, stated: subject === 'RXE' };
   const code = subject === 'RXE' ? '' : (heads[0].head?.field(PRODUCT[subject]) ?? '');
-  const request = medicationRequestChange(context, list, order, frame, { ...parts, code });
+  const request = isOrdered ? medicationRequestChange(context, list, order, frame, { ...parts, code }) : undefined;
   let made: number | undefined;
   for (const section of heads) {
     if (subject === 'RXD') dispenseChange(context, list, section, frame, { ...parts, request, numbers });

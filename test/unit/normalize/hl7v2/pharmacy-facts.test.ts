@@ -32,6 +32,16 @@ describe('trap: notes of a pharmacy are of what they stand behind', () => {
     ]);
   });
 
+  it('an administration without an order is one all the same, and the same when it is sent again', () => {
+    const rxa = segment('RXA', { 1: '0', 2: '1', 3: '20260301100000+0100', 5: 'RBC^Red cells^L', 6: '350', 15: 'W1' });
+    const record = taken('RAS^O17', rxa, 'NTE|1||no reaction').take(
+      hl7('RAS^O17', [PID, rxa.replace('350', '300')], '20260302120000+0100'),
+    );
+    expect(record.one('MedicationAdministration')).toMatchObject({ dosage: { dose: { value: 300 } } });
+    expect(record.all('MedicationRequest')).toEqual([]);
+    expect(() => taken('RDE^O11', 'RXE||2^x^L|1')).toThrow('no ORC');
+  });
+
   it('a vaccination has those behind ORC and RXA, and its group number', () => {
     const rxa = segment('RXA', { 1: '0', 2: '1', 3: '20260301', 5: '140^Flu^CVX', 6: '999', 17: 'PMC^Sanofi^MVX' });
     const vaccination = taken('VXU^V04', `${ORC}|G1^IIS`, 'NTE|1||one', rxa, 'NTE|1||two').one('Immunization');
