@@ -149,6 +149,22 @@ export function applyChange(current: StoredResource | undefined, change: Change)
   return before !== undefined && isDeepStrictEqual(before, after) ? undefined : after;
 }
 
+/** Time of a source that has said nothing of a resource yet that could be overwritten: the earliest Date. */
+export const SAID_NOTHING = -8_640_000_000_000_000;
+
+/** Elements of `set` by which a statement says whose resource it means, and how sensitive it is. */
+const NAMES_ONLY = new Set(['resourceType', 'meta', 'subject', 'patient']);
+
+/**
+ * True for a statement that only fills what is empty and adds to lists, as a result does with the PID and PV1 that it repeats. It has no
+ * part in the order of its source: it overwrites nothing, and an older statement of the event itself still counts after it.
+ */
+export function onlyAdds({ set, clear = [], parts, retire, revive, movedFrom }: MergeChange): boolean {
+  if (clear.length > 0 || parts !== undefined || movedFrom !== undefined) return false;
+  if (retire !== undefined || revive === true) return false;
+  return Object.entries(set).every(([name, value]) => NAMES_ONLY.has(name) || isEmpty(value));
+}
+
 /**
  * What a statement still adds when a newer one of its source stands already, so that the order of arrival does not matter: entries
  * of lists, labels, what has no value yet, and, where the Change names its whole (`change.whole`), that if nobody has stated it, and every

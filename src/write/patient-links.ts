@@ -9,6 +9,7 @@ import type { ResourceKey } from '../core/ids.ts';
 import { LINKED_PATIENTS_MAX } from '../core/limits.ts';
 import type { Change, PatientRelation } from '../formats/fhir/change.ts';
 import { isTombstone, type Resource } from '../formats/fhir/resource.ts';
+import { SAID_NOTHING } from './apply.ts';
 import type { LinkKind, PatientLink, PrepareStore } from './ports.ts';
 import { reversed } from './ports.ts';
 import type { Target } from './target.ts';
@@ -86,7 +87,7 @@ function say(standing: Links, { target, other, kind, sourceTime }: Statement): P
     [other, target],
   ]) {
     const link = standing.between(one.key, another.key)?.kind ?? 'none';
-    rewrite(one, sourceTime, (content) =>
+    rewrite(one, (content) =>
       withLink(
         content,
         `Patient/${another.id}`,
@@ -153,13 +154,13 @@ function activeOf(target: Target): boolean | undefined {
 }
 
 /** Gives the target another next content, where that differs. Its source time stays: this says nothing of the rest. */
-function rewrite(target: Target, sourceTime: number, change: (content: Resource) => Resource): void {
+function rewrite(target: Target, change: (content: Resource) => Resource): void {
   const standing = standingOf(target);
   if (standing === undefined) throw new GatewayError('integrity', 'a linked patient has no version');
   const next = change(standing);
   if (isDeepStrictEqual(next, standing)) return;
   if (target.next === undefined) {
-    target.sourceTime = target.ownSourceTime ?? sourceTime;
+    target.sourceTime = target.ownSourceTime ?? SAID_NOTHING;
     target.outcome = 'updated';
   }
   target.next = next;

@@ -15,7 +15,7 @@ import { isTombstone, type Resource, type StoredResource } from '../formats/fhir
 import { aliasHash, resourceKey } from '../keys/index-secret.ts';
 import type { Lockbox } from '../keys/lockbox.ts';
 import { openLines } from '../record/open.ts';
-import { applyChange, applyLate } from './apply.ts';
+import { applyChange, applyLate, onlyAdds, SAID_NOTHING } from './apply.ts';
 import type { Keyring } from './keyring.ts';
 import { isLinked } from './link-chain.ts';
 import type { PrepareStore, Resolved } from './ports.ts';
@@ -104,7 +104,7 @@ export async function findTargets(
         newAliases: [],
         next: undefined,
         outcome: 'unchanged',
-        sourceTime: 0,
+        sourceTime: SAID_NOTHING,
         restatedAt: undefined,
         lateSubjects: new Set(),
         moved: false,
@@ -285,8 +285,9 @@ function linked(change: Change, references: readonly string[]): Change {
 function applyTo(target: Target, change: Change, receivedAt: number): void {
   checkPreconditions(target, change);
   // Times in the future are clamped, else one wrong clock would shut out every later correction.
-  const sourceTime = Math.min(change.sourceTime, receivedAt);
-  if (change.mode === 'merge' && target.ownSourceTime !== undefined && target.ownSourceTime > sourceTime) {
+  const adds = change.mode === 'merge' && onlyAdds(change);
+  const sourceTime = adds ? SAID_NOTHING : Math.min(change.sourceTime, receivedAt);
+  if (!adds && change.mode === 'merge' && target.ownSourceTime !== undefined && target.ownSourceTime > sourceTime) {
     applyLateTo(target, change, target.ownSourceTime);
     return;
   }
@@ -296,7 +297,7 @@ function applyTo(target: Target, change: Change, receivedAt: number): void {
     target.next !== undefined ? asStored(target, target.next) : change.mode === 'delete' ? target.current : before;
   const next = applyChange(standing, change);
   if (next === undefined) {
-    if (change.mode === 'merge') target.restatedAt = Math.max(target.restatedAt ?? sourceTime, sourceTime);
+    if (change.mode === 'merge' && !adds) target.restatedAt = Math.max(target.restatedAt ?? sourceTime, sourceTime);
     return;
   }
   target.next = next;

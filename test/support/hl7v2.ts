@@ -12,7 +12,7 @@ import {
   type SourceProfile,
   type SourceProfileSettings,
 } from '../../src/normalize/hl7v2/source-profile.ts';
-import { applyChange, applyLate } from '../../src/write/apply.ts';
+import { applyChange, applyLate, onlyAdds, SAID_NOTHING } from '../../src/write/apply.ts';
 
 export const RECEIVED_AT = Date.parse('2026-06-01T12:00:00Z');
 
@@ -64,7 +64,9 @@ export class MemoryRecord {
         ...(change.append && { append: mapReferences(change.append, link) }),
         ...(change.initial && { initial: mapReferences(change.initial, link) }),
       };
-      const isLate = entry !== undefined && entry.sourceTime > change.sourceTime;
+      const adds = onlyAdds(change);
+      const sourceTime = adds ? SAID_NOTHING : change.sourceTime;
+      const isLate = !adds && entry !== undefined && entry.sourceTime > sourceTime;
       const next = isLate ? applyLate(entry.resource, linked) : applyChange(entry?.resource, linked);
       if (next === undefined) return;
       const resource: StoredResource = {
@@ -74,7 +76,7 @@ export class MemoryRecord {
       };
       this.#entries.set(references[i], {
         resource,
-        sourceTime: Math.max(change.sourceTime, entry?.sourceTime ?? 0),
+        sourceTime: Math.max(sourceTime, entry?.sourceTime ?? SAID_NOTHING),
         versions: (entry?.versions ?? 0) + 1,
       });
     });
