@@ -33,10 +33,15 @@ function parentOf(pid: number): number | undefined {
   }
 }
 
-function killChild(pid: number, parent: number): void {
+/** False when it has ended by itself before. */
+function killChild(pid: number, parent: number): boolean {
   const actual = parentOf(pid);
   if (actual !== undefined && actual !== parent) throw new Error(`process ${pid} is not a child of ${parent}`);
-  process.kill(pid, 'SIGKILL');
+  try {
+    return process.kill(pid, 'SIGKILL');
+  } catch {
+    return false;
+  }
 }
 
 /** Runs a query on the gateway's embedded database, as a superuser. */
@@ -55,14 +60,15 @@ export async function query<Row extends pg.QueryResultRow>(dataDir: string, sql:
 /** Kills, and resolves when that is done; a killed gateway has ended then. */
 export async function kill(victim: Victim, gateway: GatewayProcess, dataDir: string): Promise<void> {
   if (victim === 'backend') {
-    const [row] = await query<{ pid: number }>(
-      dataDir,
-      `select pid from pg_stat_activity where application_name = 'anamnesis' order by state = 'idle', random() limit 1`,
-    );
-    if (row === undefined) throw new Error('the gateway has no backend');
-    killChild(row.pid, serverOf(dataDir).pid);
-    return;
+    for (;;) {
+      const [row] = await query<{ pid: number }>(
+        dataDir,
+        `select pid from pg_stat_activity where application_name = 'anamnesis' order by state = 'idle', random() limit 1`,
+      );
+      if (row === undefined) throw new Error('the gateway has no backend');
+      if (killChild(row.pid, serverOf(dataDir).pid)) return;
+    }
   }
-  if (victim !== 'gateway') killChild(serverOf(dataDir).pid, gateway.pid);
+  if (victim !== 'gateway' && !killChild(serverOf(dataDir).pid, gateway.pid)) throw new Error('there is no server');
   if (victim !== 'postgres') await gateway.stop('SIGKILL');
 }

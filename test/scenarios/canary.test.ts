@@ -73,12 +73,21 @@ async function files(): Promise<string[]> {
     .filter((path) => statSync(path, { throwIfNoEntry: false })?.isFile() === true);
 }
 
+/** Nothing of a file that goes away while we look: a temporary one of the server. */
+function contentOf(path: string): Buffer {
+  try {
+    return readFileSync(path);
+  } catch (thrown) {
+    if (thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT') return Buffer.alloc(0);
+    throw thrown;
+  }
+}
+
 function searchFiles(paths: readonly string[]): { findings: Finding[]; bytes: number } {
   const findings: Finding[] = [];
   let bytes = 0;
   for (const path of paths) {
-    // A file may go away while we look: a temporary one of the server.
-    const content = statSync(path, { throwIfNoEntry: false }) === undefined ? Buffer.alloc(0) : readFileSync(path);
+    const content = contentOf(path);
     bytes += content.length;
     findings.push(...canaries.find(path, content), ...canaries.find('a file name', Buffer.from(path)));
   }

@@ -51,6 +51,12 @@ test('a folder with all three protocols: every acknowledgement is counted', asyn
 test('sent again, everything is acknowledged again and nothing changes', async () => {
   const leaves = async (): Promise<string> =>
     (await (await fetch(`${gateway.http}/ledger/checkpoint`)).text()).split('\n')[1];
+  // The study is settled some time after its association has ended.
+  const { stdout: token } = await runCommand(['token', '--role', 'practitioner', '--sub', 'dr'], { dataDir: root });
+  const headers = { authorization: `Bearer ${token.trim()}` };
+  const studies = async (): Promise<number> =>
+    ((await (await fetch(`${gateway.http}/fhir/ImagingStudy`, { headers })).json()) as { total: number }).total;
+  await expect.poll(studies, { timeout: 30_000 }).toBe(1);
   const before = await leaves();
   const { code, stdout } = await send('day/stay.hl7', 'day/batch.hl7', 'day/images');
   expect([code, stdout]).toEqual([0, expect.stringContaining('7 × AA')]);

@@ -70,7 +70,8 @@ describe.skipIf(!hasDcmtk)('DCMTK', () => {
     for (const [i, path] of paths.entries()) {
       expect(stored.get(sampleCtStudy(20)[i].sopInstanceUid)?.equals(dataSetOf(await readFile(path)))).toBe(true);
     }
-    expect([...new Set(gateway.told)]).toEqual([SAMPLE_CT.studyInstanceUid]);
+    // The gateway hears of the end of the association after the sender.
+    await expect.poll(() => [...new Set(gateway.told)], { timeout: 30_000 }).toEqual([SAMPLE_CT.studyInstanceUid]);
   });
 
   it('storescu is told that an object is a duplicate with other content', async () => {
