@@ -11,15 +11,13 @@ import type { Log } from '../core/log.ts';
 import { systemRandom } from '../core/random.ts';
 import type { GatewayMetrics } from '../edge/http/metrics.ts';
 import { replicationMetrics } from '../edge/http/replication-metrics.ts';
-import { startPeerCheckpoints, type PeerCheckpoints } from '../followers/peer-checkpoints.ts';
 import type { KeySet } from '../keys/key-set.ts';
 import { KEY_ED25519, verifierKey, type NoteSigner } from '../ledger/note.ts';
-import { EMPTY_POLICY, MIRRORS, NO_QUORUM, parsePolicy, type Policy, type PolicyWitness } from '../ledger/policy.ts';
+import { MIRRORS, NO_QUORUM, type Policy } from '../ledger/policy.ts';
 import { rangeRoots } from '../ledger/tree-range.ts';
 import type { BlobStore } from '../record/blob-store.ts';
 import { documentSigner } from '../record/document.ts';
 import type { Equivocation } from '../replication/accept-checkpoint.ts';
-import { MirrorClient, WitnessClient, type CosignerClientDeps } from '../replication/cosigner-client.ts';
 import { dataStream } from '../replication/frames.ts';
 import { guardRoles } from '../replication/guard-roles.ts';
 import { createLevels } from '../replication/levels.ts';
@@ -29,23 +27,23 @@ import { mirroredSize, type Level, type Published } from '../replication/own-log
 import { createWitness } from '../replication/witness.ts';
 import { anchorNotices, holdsStatement } from '../replication/anchor-notices.ts';
 import { openReleaseGate, type ReleaseGate } from '../replication/release-gate.ts';
-import { startReplicator, type Replicator } from '../replication/replicator.ts';
 import { askRestoreRule } from '../replication/restore-rule.ts';
 import { openSuspensions } from '../replication/suspensions.ts';
-import { trustOf, type Trust } from '../replication/trust.ts';
-import { blobBytes, type PeerServices } from '../services/peer-services.ts';
-import { readLedger, type ReadLedger } from '../services/read-ledger.ts';
+import { changingTrust, trustOf, type Trust } from '../replication/trust.ts';
+import type { PeerServices } from '../services/peer-services.ts';
 import { openBlobUploads } from '../storage/blobs/uploads.ts';
 import { checkpointStore } from '../storage/pg/checkpoint-store.ts';
 import { databaseIdentity } from '../storage/pg/database-identity.ts';
-import { seekLeadership } from '../storage/pg/leader.ts';
-import { mirrorReader, mirrorRows, mirrorStore } from '../storage/pg/mirror-store.ts';
+import { mirrorRows, mirrorStore } from '../storage/pg/mirror-store.ts';
 import { ownLog } from '../storage/pg/own-log.ts';
 import type { Pool } from '../storage/pg/pool.ts';
-import { peerCheckpointStore, suspensionStore } from '../storage/pg/notice-store.ts';
+import { suspensionStore } from '../storage/pg/notice-store.ts';
 import { memberStore, signatureStore } from '../storage/pg/signature-store.ts';
-import { startPull } from './pull.ts';
 import { frozenOriginsAlarm } from './frozen-origins.ts';
+import { mirroredLogs } from './mirrored-logs.ts';
+import { followPolicyFile } from './policy-file.ts';
+import { pullObjection, startPull } from './pull.ts';
+import { startReplication, type Replication } from './replication.ts';
 import type { GroupCommitter } from '../write/group-commit.ts';
 import type { Teardown } from './teardown.ts';
 
@@ -56,8 +54,6 @@ const RULE_DEADLINE_MS = 5_000;
 const RULE_AGAIN_MS = 2_000;
 /** How often a process looks whether its database is still the one it was, milliseconds. */
 const WATCH_MS = 1_000;
-/** How often what the witness has accepted of others is anchored, milliseconds. */
-const PEER_CHECKPOINTS_MS = 10 * 60_000;
 /** How often a process looks at what others of this gateway have learnt, milliseconds. */
 const REFRESH_MS = 1_000;
 
@@ -83,14 +79,6 @@ export interface NetworkParts {
   readonly teardown: Teardown;
 }
 
-/** The policy in the settings. Throws `invalid-content` with every wrong line. */
-export function policyOf(config: Config): Policy {
-  if (config.ledgerPolicy === undefined) return EMPTY_POLICY;
-  const parsed = parsePolicy(config.ledgerPolicy);
-  if ('policy' in parsed) return parsed.policy;
-  throw new GatewayError('invalid-content', `LEDGER_POLICY_FILE: ${parsed.errors.join('; ')}`);
-}
-
 /** Names and keys under which this gateway signs for others. */
 export function cosigners(origin: string, keys: KeySet): { readonly witness: NoteSigner; readonly mirror: NoteSigner } {
   return {
@@ -103,7 +91,15 @@ export function cosigners(origin: string, keys: KeySet): { readonly witness: Not
 export async function openNetwork(parts: NetworkParts): Promise<Network> {
   const { config, keys, pool, blobs, metrics, log, teardown } = parts;
   const { origin } = config;
-  const policy = policyOf(config);
+  let policyCounts = true;
+  const file = followPolicyFile({
+    config,
+    objection: (changed) => pullObjection(config, changed),
+    onValid: (valid) => (policyCounts = valid),
+    log,
+    teardown,
+  });
+  const policy = file.current;
   const http = peerHttp(config.peerCa === undefined ? {} : { ca: config.peerCa });
   teardown.add('peers', async () => http.close());
   const logSigner: NoteSigner = { name: origin, ...keys.log };
@@ -111,7 +107,7 @@ export async function openNetwork(parts: NetworkParts): Promise<Network> {
   const own = ownLog(pool);
   const gate = await openReleaseGate({
     // Without what is remembered of the tree: it may be of another database than the one that answers now.
-    ask: () => askRestoreRule({ policy, http, log: ownLog(pool), logKey, deadlineMs: RULE_DEADLINE_MS }),
+    ask: () => askRestoreRule({ policy: policy(), http, log: ownLog(pool), logKey, deadlineMs: RULE_DEADLINE_MS }),
     identity: () => databaseIdentity(pool),
     head: () => own.latest(),
     rootAt: async (size) => (await rangeRoots(ownLog(pool).hashes(size), [{ start: 0, end: size }]))[0],
@@ -121,8 +117,11 @@ export async function openNetwork(parts: NetworkParts): Promise<Network> {
   });
   teardown.add('release-gate', async () => gate.close());
 
-  const levels = createLevels(systemClock, possibleLevels(policy));
-  const measured = replicationMetrics(metrics.registry, levels, () => gate.state() === 'open');
+  const levels = createLevels(systemClock, () => possibleLevels(policy()));
+  const measured = replicationMetrics(metrics.registry, levels, {
+    released: () => gate.state() === 'open',
+    policyCounts: () => policyCounts,
+  });
   const signers = cosigners(origin, keys);
   let committer: Pick<GroupCommitter, 'commit'> | undefined;
   const anchor = anchorNotices(documentSigner(keys.sign), async (item) => {
@@ -140,18 +139,21 @@ export async function openNetwork(parts: NetworkParts): Promise<Network> {
       log.warn({ event: 'suspensions-changed', count: suspended.size });
     },
   });
-  const trust = trustOf(
-    policy,
-    (name) => suspensions.has(name),
-    (name) => suspensions.hasNow(name),
-  );
-  let notices: PeerCheckpoints | undefined;
+  const trusted = (): Trust =>
+    trustOf(
+      policy(),
+      (name) => suspensions.has(name),
+      (name) => suspensions.hasNow(name),
+    );
+  let trust = trusted();
+  const trustNow = changingTrust(() => trust);
+  let replication: Replication | undefined;
   const onEquivocation = (found: Equivocation): void => {
     measured.equivocation();
     log.error({ event: 'equivocation', source: found.origin, size: found.size });
-    notices?.wake();
+    replication?.wakeNotices();
   };
-  const roles = { trust, clock: systemClock, onEquivocation };
+  const roles = { trust: trustNow, clock: systemClock, onEquivocation };
   const witness = createWitness({ ...roles, store: checkpointStore(pool, 'witness'), signer: signers.witness });
   const store = mirrorStore(pool);
   const mirror = createMirror({
@@ -168,12 +170,11 @@ export async function openNetwork(parts: NetworkParts): Promise<Network> {
     signer: signers.mirror,
   });
   const member = ownMember({ origin, signKey: keys.sign, log: logSigner, clock: systemClock });
-  const mirrored = mirroredLogs(parts, trust);
   const guarded = guardRoles({ witness, mirror }, () => gate.checkIntake());
-  startPull({
+  const pull = startPull({
     config,
     policy,
-    trust,
+    trust: trustNow,
     http,
     pool,
     member,
@@ -185,59 +186,36 @@ export async function openNetwork(parts: NetworkParts): Promise<Network> {
   });
   const signatures = signatureStore(pool);
 
-  let replicator: Replicator | undefined;
-  const leadership =
-    policy.witnesses.size + policy.logs.length === 0
+  replication =
+    config.ledgerPolicyFile === undefined
       ? undefined
-      : seekLeadership(pool, () => {
-          const clientDeps = (cosigner: PolicyWitness): CosignerClientDeps => ({
-            http,
-            log: own,
-            origin,
-            url: cosigner.url ?? '',
-            key: cosigner.key,
-            deadlineMs: PEER_DEADLINE_MS,
-          });
-          replicator = startReplicator({
-            policy,
-            log: own,
-            signatures,
-            mirror: (cosigner) =>
-              new MirrorClient({
-                ...clientDeps(cosigner),
-                authorization: () => member.token(audienceOf(cosigner)),
-                readBlob: (digest, from, to) => blobBytes(blobs, digest, from, to),
-                sendsBlobs: config.mirrorBlobs,
-              }),
-            witness: (cosigner) => new WitnessClient(clientDeps(cosigner)),
-            withBlobs: config.mirrorBlobs,
-            mayRelease: () => gate.check(),
-            clock: systemClock,
-            logger: log,
-            onLevels: (sizes) => levels.update(sizes),
-            onPeer: (peer, ok, behind) => measured.peer(peer, ok, behind),
-            onContradicted: () => gate.doubt(),
-          });
-          notices = startPeerCheckpoints(
-            {
-              store: peerCheckpointStore(pool),
-              anchor,
-              isReady: () => committer !== undefined && gate.state() !== 'rolled-back',
-              size: async () => (await own.latest())?.size ?? 0,
-              log,
-            },
-            PEER_CHECKPOINTS_MS,
-          );
-          return async () => {
-            await Promise.all([replicator?.close(), notices?.close()]);
-            replicator = undefined;
-            notices = undefined;
-          };
+      : startReplication({
+          ...parts,
+          policy,
+          http,
+          own,
+          signatures,
+          member,
+          anchor,
+          isReady: () => committer !== undefined && gate.state() !== 'rolled-back',
+          mayRelease: () => gate.check(),
+          clock: systemClock,
+          deadlineMs: PEER_DEADLINE_MS,
+          onLevels: (sizes) => levels.update(sizes),
+          onPeer: (peer, ok, behind) => measured.peer(peer, ok, behind),
+          onContradicted: () => gate.doubt(),
         });
-  if (leadership !== undefined) teardown.add('replication', () => leadership.close());
+  file.onChange((changed) => {
+    trust = trusted();
+    measured.forgetPeers();
+    replication?.setPolicy(changed);
+    pull.restart();
+    // Whoever is new may have seen more of the own log than this database has.
+    gate.doubt();
+  });
   const learn = async (): Promise<void> => {
     const [latest, kept] = [await own.latest(), await signatures.load()];
-    const mirroredTo = mirroredSize(policy, kept, config.mirrorBlobs);
+    const mirroredTo = mirroredSize(policy(), kept, config.mirrorBlobs);
     levels.update({ durable: latest?.size ?? 0, mirrored: mirroredTo, witnessed: kept.published?.size ?? 0 });
   };
   await learn();
@@ -246,7 +224,7 @@ export async function openNetwork(parts: NetworkParts): Promise<Network> {
   const refresh = setInterval(() => {
     void suspensions.refresh().catch(() => {});
     void lookForFrozen().catch(() => {});
-    if (replicator === undefined) void learn().catch(() => {});
+    if (replication?.leads() !== true) void learn().catch(() => {});
   }, REFRESH_MS).unref();
   teardown.add('refresh', async () => clearInterval(refresh));
 
@@ -254,22 +232,22 @@ export async function openNetwork(parts: NetworkParts): Promise<Network> {
     gate,
     published: async () => {
       await gate.check();
-      return policy.witnesses.size === 0 ? undefined : (await signatures.load()).published;
+      return policy().witnesses.size === 0 ? undefined : (await signatures.load()).published;
     },
     commitBy(opened) {
       committer = opened;
-      notices?.wake();
+      replication?.wakeNotices();
     },
     onCommitted(size) {
       levels.update({ durable: size });
-      replicator?.wake();
+      replication?.wake();
     },
     peers: {
       ...guarded,
-      mirrored,
+      mirrored: mirroredLogs(pool, trustNow),
       ownData: (range) => gated(gate, () => dataStream(own, range)),
       member: member.note,
-      authenticate: peerAuthenticator({ origin, trust, members: memberStore(pool), clock: systemClock }),
+      authenticate: peerAuthenticator({ origin, trust: trustNow, members: memberStore(pool), clock: systemClock }),
       blobs,
       levels,
       suspensions,
@@ -285,28 +263,7 @@ function possibleLevels(policy: Policy): ReadonlySet<Level> {
   ]);
 }
 
-/** The gateway behind a cosigner: its key's name without the role. */
-function audienceOf({ key }: PolicyWitness): string {
-  return key.name.replace(/\/(mirror|witness)$/, '');
-}
-
 async function* gated(gate: ReleaseGate, open: () => AsyncIterable<Buffer>): AsyncGenerator<Buffer, void> {
   await gate.check();
   yield* open();
-}
-
-/** Readers of the mirrored logs, made when they are first asked for. */
-function mirroredLogs({ pool }: NetworkParts, trust: Trust): (originHash: string) => ReadLedger | undefined {
-  const readers = new Map<string, ReadLedger>();
-  return (text) => {
-    const origin = trust.originOf(text);
-    const [key] = origin === undefined ? [] : trust.logKeys(origin);
-    if (origin === undefined || key === undefined) return undefined;
-    let reader = readers.get(origin);
-    if (reader === undefined) {
-      reader = readLedger({ reader: mirrorReader(pool, origin), origin, logPublicKey: key.publicKey });
-      readers.set(origin, reader);
-    }
-    return reader;
-  };
 }

@@ -5,7 +5,8 @@
  * everybody sees what is missing. Only where `restore` cannot help; nothing is changed where the old log can go on.
  */
 import { parseArgs } from 'node:util';
-import { cosigners, policyOf } from '../app/network.ts';
+import { cosigners } from '../app/network.ts';
+import { policyOf } from '../app/policy-file.ts';
 import { peerHttp } from '../clients/peer-http.ts';
 import type { Config } from '../config/config.ts';
 import { systemClock } from '../core/clock.ts';

@@ -2,7 +2,7 @@
  * The restore rule (replication/restore-rule) for commands that write into the log without the gateway: on a database that was rolled
  * back they would sign another history than the one that peers have cosigned.
  */
-import { policyOf } from '../app/network.ts';
+import { policyOf } from '../app/policy-file.ts';
 import { peerHttp } from '../clients/peer-http.ts';
 import type { Config } from '../config/config.ts';
 import { KEY_ED25519, verifierKey } from '../ledger/note.ts';

@@ -1,7 +1,7 @@
 /** What the `anamnesis messages` commands work with: the stored ledger of the configured gateway, and a writer over it. */
 import { userInfo } from 'node:os';
 import { messageCare } from '../app/messages.ts';
-import { policyOf } from '../app/network.ts';
+import { policyOf } from '../app/policy-file.ts';
 import { openSources } from '../app/sources.ts';
 import type { Config } from '../config/config.ts';
 import { systemClock } from '../core/clock.ts';

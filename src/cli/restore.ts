@@ -7,7 +7,8 @@
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { openDatabase } from '../app/database.ts';
-import { cosigners, policyOf } from '../app/network.ts';
+import { cosigners } from '../app/network.ts';
+import { policyOf } from '../app/policy-file.ts';
 import { Teardown } from '../app/teardown.ts';
 import { peerHttp, type ClosablePeerHttp } from '../clients/peer-http.ts';
 import type { Config } from '../config/config.ts';

@@ -3,7 +3,8 @@
  * key, anchors it in the own log, which puts it in force here (in running gateways from the next request on), and brings it to the
  * peers of the policy, where it takes effect once their own rule is met.
  */
-import { cosigners, policyOf } from '../app/network.ts';
+import { cosigners } from '../app/network.ts';
+import { policyOf } from '../app/policy-file.ts';
 import { peerHttp } from '../clients/peer-http.ts';
 import { systemClock } from '../core/clock.ts';
 import { asGatewayError } from '../core/errors.ts';
@@ -38,7 +39,7 @@ async function say([subject, ...more]: readonly string[], context: CliContext, s
       commitAlone(store, keySet, config.origin, item),
     );
     const suspensions = await openSuspensions({
-      policy,
+      policy: () => policy,
       store: suspensionStore(pool, (statement) => anchor({ kind: 'suspension', statement })),
       clock: systemClock,
       signer: cosigners(config.origin, keySet).witness,

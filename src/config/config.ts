@@ -108,6 +108,8 @@ export interface Config {
   readonly ownOrganizations: readonly string[];
   /** The trust policy file (C2SP tlog-policy) as it is; absent: this gateway knows no other. */
   readonly ledgerPolicy?: Buffer;
+  /** Where that file lies, an absolute path: a running gateway follows its changes. */
+  readonly ledgerPolicyFile?: string;
   /** True: blobs are sent to mirrors, taken as a mirror, and count for the level `mirrored`. */
   readonly mirrorBlobs: boolean;
   /** Bytes of documents, payloads and blobs kept for one mirrored log at most. */

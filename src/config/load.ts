@@ -241,11 +241,13 @@ function readOrganizations(read: SettingReader): readonly string[] {
 function readNetwork(
   read: SettingReader,
   cwd: string,
-): Pick<Config, 'ledgerPolicy' | 'mirrorBlobs' | 'mirrorMaxBytes' | 'mirrorPull' | 'peerCa'> {
+): Pick<Config, 'ledgerPolicy' | 'ledgerPolicyFile' | 'mirrorBlobs' | 'mirrorMaxBytes' | 'mirrorPull' | 'peerCa'> {
   const policy = read.file('LEDGER_POLICY_FILE', cwd);
+  const policyFile = read.optional('LEDGER_POLICY_FILE');
   const ca = read.file('PEER_TLS_CA_FILE', cwd);
   return {
     ...(policy === undefined ? {} : { ledgerPolicy: policy }),
+    ...(policyFile === undefined ? {} : { ledgerPolicyFile: resolve(cwd, policyFile) }),
     mirrorBlobs: read.boolean('MIRROR_BLOBS'),
     mirrorMaxBytes: read.integer('MIRROR_MAX_BYTES', 0, Number.MAX_SAFE_INTEGER),
     mirrorPull: (read.optional('MIRROR_PULL') ?? '')

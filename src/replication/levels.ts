@@ -35,8 +35,8 @@ interface Waiter {
   readonly done: () => void;
 }
 
-/** `possible`: what the policy can bring about; nobody waits for anything else. */
-export function createLevels(clock: Clock, possible: ReadonlySet<Level>): Levels {
+/** `possible`: what the policy of the moment can bring about; nobody waits for anything else. */
+export function createLevels(clock: Clock, possible: () => ReadonlySet<Level>): Levels {
   let sizes: LevelSizes = { durable: 0, mirrored: 0, witnessed: 0 };
   /** When the head grew, oldest first, for ages: [size, time]; those that every level covers are dropped. */
   let growth: { readonly size: number; readonly at: number }[] = [];
@@ -49,7 +49,7 @@ export function createLevels(clock: Clock, possible: ReadonlySet<Level>): Levels
     of,
     ageSeconds(level) {
       // Where the policy asks nobody, nothing waits.
-      if (!possible.has(level)) return 0;
+      if (!possible().has(level)) return 0;
       const oldest = growth.find(({ size }) => size > sizes[level]);
       return oldest === undefined ? 0 : Math.max(0, clock.now() - oldest.at) / 1000;
     },
@@ -68,7 +68,7 @@ export function createLevels(clock: Clock, possible: ReadonlySet<Level>): Levels
       for (const waiter of waiters) if (reaches(of(waiter.leaf), waiter.level)) waiter.done();
     },
     wait(leaf, level, ms) {
-      if (reaches(of(leaf), level) || !possible.has(level) || ms <= 0) return Promise.resolve(of(leaf));
+      if (reaches(of(leaf), level) || !possible().has(level) || ms <= 0) return Promise.resolve(of(leaf));
       return new Promise((resolve) => {
         const waiter: Waiter = {
           leaf,

@@ -100,18 +100,27 @@ export interface PeerAuthenticatorDeps {
   readonly clock: Clock;
 }
 
+/** A member note that was verified. */
+interface Known {
+  readonly member: Member;
+  readonly key: KeyObject;
+  /** The log keys by which it was. */
+  readonly trusted: readonly VerifierKey[];
+}
+
 export function peerAuthenticator(deps: PeerAuthenticatorDeps): PeerAuthenticator {
-  const known = new Lru<string, { readonly member: Member; readonly key: KeyObject }>(256);
+  const known = new Lru<string, Known>(256);
   const memberOf = (note: string): { readonly member: Member; readonly key: KeyObject } => {
     const seen = known.get(note);
-    if (seen !== undefined) return seen;
+    // Another policy file may have other keys for the origin, or none.
+    if (seen !== undefined && seen.trusted === deps.trust.logKeys(seen.member.origin)) return seen;
     const member = verifyMember(note, (origin) => deps.trust.logKeys(origin));
     if (member === undefined) throw unauthenticated();
     const key = createPublicKey({
       key: { kty: 'OKP', crv: 'Ed25519', x: member.sign.toString('base64url') },
       format: 'jwk',
     });
-    const made = { member, key };
+    const made = { member, key, trusted: deps.trust.logKeys(member.origin) };
     known.set(note, made);
     return made;
   };

@@ -10,6 +10,7 @@
 import type { Clock } from '../core/clock.ts';
 import { asGatewayError } from '../core/errors.ts';
 import { describeError, type Log } from '../core/log.ts';
+import { fromBase64, type VerifierKey } from '../ledger/note.ts';
 import {
   isSatisfied,
   MIRRORS,
@@ -70,6 +71,8 @@ export interface ReplicatorDeps {
 export interface Replicator {
   /** A commit has made the log longer: look at once. */
   wake(): void;
+  /** From now on this policy counts: who is new in it is asked, who is gone from it is not asked again. */
+  setPolicy(policy: Policy): void;
   /** Resolves when nothing runs any more. */
   close(): Promise<void>;
 }
@@ -83,6 +86,8 @@ interface Peer {
   /** Size of the last target that is settled with this peer. */
   done: number;
   pauseMs: number;
+  /** True when the policy does not name it any more: its loop ends. */
+  gone: boolean;
   wake: () => void;
 }
 
@@ -96,8 +101,8 @@ export function startReplicator(deps: ReplicatorDeps, settings: ReplicatorSettin
 class Loops implements Replicator {
   readonly #deps: ReplicatorDeps;
   readonly #settings: ReplicatorSettings;
-  readonly #peers: readonly Peer[];
-  readonly #hasMirrors: boolean;
+  #policy: Policy;
+  #peers: readonly Peer[] = [];
   #cosignatures = new Map<string, KeptCosignature>();
   #receipts = new Map<string, KeptReceipt>();
   #published: Published | undefined;
@@ -105,6 +110,8 @@ class Loops implements Replicator {
   #mirrored = 0;
   #target: (Target & { readonly since: number }) | undefined;
   #closed = false;
+  /** True from the moment on in which the loops of the peers run. */
+  #hasBegun = false;
   #poll: NodeJS.Timeout | undefined;
   #looking: Promise<void> = Promise.resolve();
   #lookAgain = false;
@@ -114,28 +121,45 @@ class Loops implements Replicator {
   constructor(deps: ReplicatorDeps, settings: ReplicatorSettings) {
     this.#deps = deps;
     this.#settings = settings;
-    const { policy } = deps;
-    this.#hasMirrors = policy.groups.has(MIRRORS);
-    const fresh = { done: 0, pauseMs: 0, wake: (): void => {} };
-    this.#peers = [
-      ...mirrorsOf(policy)
-        .filter(({ url }) => url !== undefined)
-        .map((cosigner): Peer => {
-          const client = deps.mirror(cosigner);
+    this.#policy = deps.policy;
+    this.#peers = this.#peersOf(deps.policy);
+  }
+
+  get #hasMirrors(): boolean {
+    return this.#policy.groups.has(MIRRORS);
+  }
+
+  #peersOf(policy: Policy): readonly Peer[] {
+    const { mirror, witness } = this.#deps;
+    const fresh = { done: 0, pauseMs: 0, gone: false, wake: (): void => {} };
+    const mirrors = new Set(mirrorsOf(policy));
+    return [...mirrors, ...witnessesOf(policy)]
+      .filter(({ url }) => url !== undefined)
+      .map((cosigner): Peer => {
+        if (mirrors.has(cosigner)) {
+          const client = mirror(cosigner);
           return { ...fresh, cosigner, isMirror: true, ask: (target) => client.bring(target) };
-        }),
-      ...witnessesOf(policy)
-        .filter(({ url }) => url !== undefined)
-        .map((cosigner): Peer => {
-          const client = deps.witness(cosigner);
-          return {
-            ...fresh,
-            cosigner,
-            isMirror: false,
-            ask: async (target) => ({ cosignature: await client.cosign(target) }),
-          };
-        }),
-    ];
+        }
+        const client = witness(cosigner);
+        const ask: Peer['ask'] = async (target) => ({ cosignature: await client.cosign(target) });
+        return { ...fresh, cosigner, isMirror: false, ask };
+      });
+  }
+
+  setPolicy(policy: Policy): void {
+    const before = this.#peers;
+    this.#policy = policy;
+    // Who is the same goes on where it is, in the middle of an upload too.
+    this.#peers = this.#peersOf(policy).map((peer) => before.find((old) => isSame(old, peer)) ?? peer);
+    for (const peer of before) {
+      peer.gone = !this.#peers.includes(peer);
+      peer.wake();
+    }
+    if (!this.#hasBegun) return;
+    for (const peer of this.#peers) if (!before.includes(peer)) this.#running.push(this.#loop(peer));
+    this.#levels();
+    for (const peer of this.#peers) peer.wake();
+    this.wake();
   }
 
   start(): void {
@@ -179,6 +203,7 @@ class Loops implements Replicator {
         await this.#sleep(this.#settings.maxPauseMs / 10, () => {});
       }
     }
+    this.#hasBegun = true;
     for (const peer of this.#peers) this.#running.push(this.#loop(peer));
     this.wake();
   }
@@ -208,7 +233,7 @@ class Loops implements Replicator {
   }
 
   async #loop(peer: Peer): Promise<void> {
-    while (!this.#closed) {
+    while (!this.#closed && !peer.gone) {
       const target = this.#target;
       if (target === undefined || target.size <= peer.done || !this.#isTurnOf(peer, target)) {
         await new Promise<void>((resolve) => (peer.wake = resolve));
@@ -218,15 +243,21 @@ class Loops implements Replicator {
         const { cosignature, receipt } = await peer.ask(target);
         peer.done = target.size;
         peer.pauseMs = 0;
+        if (peer.gone) break;
         this.#deps.onPeer(peer.cosigner.name, true, this.#head - target.size);
         await (this.#saving = this.#saving.then(() => this.#keep(target, cosignature, receipt)));
       } catch (thrown) {
+        if (peer.gone) break;
         this.#deps.onPeer(peer.cosigner.name, false, this.#head - peer.done);
         this.#report('replication.peer-failed', thrown, peer.cosigner.name);
         // Forbidden: it may have frozen the origin, for a tree that this one is not part of.
         if (['integrity', 'forbidden'].includes(asGatewayError(thrown).code)) this.#deps.onContradicted();
         peer.pauseMs = Math.min(Math.max(peer.pauseMs * 2, this.#settings.pauseMs), this.#settings.maxPauseMs);
-        await this.#sleep(peer.pauseMs, (wake) => (peer.wake = wake));
+        await this.#sleep(
+          peer.pauseMs,
+          (wake) => (peer.wake = wake),
+          () => peer.gone,
+        );
       }
     }
   }
@@ -258,18 +289,19 @@ class Loops implements Replicator {
 
   /** The target with the cosignatures that are there for it, if they make the quorum. */
   #noteOf(target: Target): Published | undefined {
-    const { policy } = this.#deps;
+    const policy = this.#policy;
     if (policy.quorum === NO_QUORUM) return undefined;
     const lines = new Map<string, string>();
     for (const { cosigner, size, root, line } of this.#cosignatures.values()) {
       if (size === target.size && root.equals(target.root)) lines.set(cosigner, line);
     }
-    if (!isSatisfied(policy, policy.quorum, ({ key }) => lines.has(key.name))) return undefined;
+    // By its key of today: a cosigner may have another one than when it signed.
+    if (!isSatisfied(policy, policy.quorum, ({ key }) => isLineOf(lines.get(key.name), key))) return undefined;
     return { size: target.size, root: target.root, checkpoint: target.checkpoint + [...lines.values()].join('') };
   }
 
   #isPublished(target: Target): boolean {
-    if (this.#deps.policy.quorum === NO_QUORUM) return !this.#hasMirrors || this.#mirrored >= target.size;
+    if (this.#policy.quorum === NO_QUORUM) return !this.#hasMirrors || this.#mirrored >= target.size;
     return (this.#published?.size ?? 0) >= target.size;
   }
 
@@ -279,7 +311,7 @@ class Loops implements Replicator {
       receipts: [...this.#receipts.values()],
       published: this.#published,
     };
-    this.#mirrored = mirroredSize(this.#deps.policy, kept, this.#deps.withBlobs);
+    this.#mirrored = mirroredSize(this.#policy, kept, this.#deps.withBlobs);
     this.#deps.onLevels({ durable: this.#head, mirrored: this.#mirrored, witnessed: this.#published?.size ?? 0 });
   }
 
@@ -295,16 +327,29 @@ class Loops implements Replicator {
   }
 
   /** Waits, or until `onWake` gives the sleeper a call; ends at once when closing. */
-  async #sleep(ms: number, onWake: (wake: () => void) => void): Promise<void> {
+  async #sleep(ms: number, onWake: (wake: () => void) => void, isOver = (): boolean => false): Promise<void> {
     if (this.#closed) return;
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, ms);
       // Only closing cuts a pause short: a new target is no reason to press a peer that has just failed.
       onWake(() => {
-        if (!this.#closed) return;
+        if (!this.#closed && !isOver()) return;
         clearTimeout(timer);
         resolve();
       });
     });
   }
+}
+
+/** True for one role of one gateway at one address. */
+function isSame(a: Peer, b: Peer): boolean {
+  const [x, y] = [a.cosigner, b.cosigner];
+  const isSameKey = x.key.name === y.key.name && x.key.id === y.key.id && x.key.publicKey.equals(y.key.publicKey);
+  return a.isMirror === b.isMirror && x.name === y.name && x.url === y.url && isSameKey;
+}
+
+/** Whether a kept signature line is by this key, going by its id: that it verifies was seen when it was kept. */
+function isLineOf(line: string | undefined, { id }: VerifierKey): boolean {
+  const signature = line === undefined ? undefined : fromBase64(line.slice(line.lastIndexOf(' ') + 1, -1));
+  return signature !== undefined && signature.length > 4 && signature.readUInt32BE(0) === id;
 }

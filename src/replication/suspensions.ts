@@ -8,7 +8,7 @@ import { coalesce } from '../core/coalesce.ts';
 import { GatewayError } from '../core/errors.ts';
 import { PEER_CLOCK_SKEW_SECONDS } from '../core/limits.ts';
 import { lane } from '../core/lane.ts';
-import { verifierKey, KEY_ED25519, type NoteSigner } from '../ledger/note.ts';
+import { verifierKey, KEY_ED25519, type NoteSigner, type VerifierKey } from '../ledger/note.ts';
 import { witnessesOf, type Policy } from '../ledger/policy.ts';
 import {
   newestStatements,
@@ -39,7 +39,8 @@ export interface Suspensions {
 }
 
 export interface SuspensionsDeps {
-  readonly policy: Policy;
+  /** The policy of the moment. */
+  readonly policy: () => Policy;
   readonly store: SuspensionStore;
   readonly clock: Clock;
   /** The own `witness` key under the witness's name. */
@@ -53,37 +54,40 @@ type Kept = SuspensionStatement & { readonly statement: string };
 
 /** Reads the anchored statements before it resolves. */
 export async function openSuspensions(deps: SuspensionsDeps): Promise<Suspensions> {
-  const { policy, store, signer } = deps;
-  const known = [
-    verifierKey(signer.name, KEY_ED25519, signer.rawPublicKey),
-    ...witnessesOf(policy).map(({ key }) => key),
-  ];
+  const { store, signer } = deps;
+  const own = verifierKey(signer.name, KEY_ED25519, signer.rawPublicKey);
+  const issuers = (policy: Policy): readonly VerifierKey[] => [own, ...witnessesOf(policy).map(({ key }) => key)];
   let mark: string | undefined;
+  let counted: Policy | undefined;
   let kept: readonly Kept[] = [];
   let suspended: ReadonlySet<string> = new Set();
   const inTurn = lane();
-  const names = new Set(known.map(({ name }) => name));
   // Issuers that have left the policy do not count any more; nor does a row that only the database vouches for.
-  const read = ({ statement, document }: Awaited<ReturnType<SuspensionStore['all']>>[number]): readonly Kept[] => {
+  const read = (
+    { statement, document }: Awaited<ReturnType<SuspensionStore['all']>>[number],
+    known: readonly VerifierKey[],
+  ): readonly Kept[] => {
     const parsed = readSuspension(statement);
-    if (parsed === undefined || !names.has(parsed.issuer)) return [];
+    if (parsed === undefined || known.every(({ name }) => name !== parsed.issuer)) return [];
     const isOwn = document !== undefined && deps.isAnchored(document, statement);
     return isOwn || verifySuspension(statement, known) !== undefined ? [{ ...parsed, statement }] : [];
   };
   // In turn: an older look must not undo a newer one.
   const refresh = (): Promise<void> =>
     inTurn(async () => {
-      const now = await store.mark();
-      if (now === mark) return;
-      kept = newestStatements((await store.all()).flatMap(read));
+      const [now, policy] = [await store.mark(), deps.policy()];
+      if (now === mark && policy === counted) return;
+      const known = issuers(policy);
+      kept = newestStatements((await store.all()).flatMap((row) => read(row, known)));
       mark = now;
+      counted = policy;
       const found = suspendedOrigins(policy, signer.name, kept);
       const changed = found.size !== suspended.size || [...found].some((origin) => !suspended.has(origin));
       suspended = found;
       if (changed) deps.onChange(suspended);
     });
   const take = async (statement: string): Promise<SuspensionStatement> => {
-    const verified = verifySuspension(statement, known);
+    const verified = verifySuspension(statement, issuers(deps.policy()));
     if (verified === undefined) {
       throw new GatewayError('forbidden', 'a suspension must be signed by one witness of the policy file');
     }

@@ -7,7 +7,7 @@ import type { VerifierKey } from '../ledger/note.ts';
 import type { Policy } from '../ledger/policy.ts';
 
 export interface Trust {
-  /** Keys trusted for the checkpoints of an origin; empty when the origin is not known. */
+  /** Keys trusted for the checkpoints of an origin, the same array as long as they are the same; empty when it is not known. */
   logKeys(origin: string): readonly VerifierKey[];
   /** Where the log of an origin is read, without a trailing slash; undefined when the policy does not say. */
   logUrl(origin: string): string | undefined;
@@ -26,6 +26,8 @@ export function originHash(origin: string): string {
   return hash('sha256', origin, 'hex');
 }
 
+const NO_KEYS: readonly VerifierKey[] = [];
+
 /** `suspended` and `suspendedNow` are asked at every use, so that a suspension acts on the next request. */
 export function trustOf(
   policy: Policy,
@@ -41,11 +43,25 @@ export function trustOf(
     byHash.set(originHash(key.name), key.name);
   }
   return {
-    logKeys: (origin) => keys.get(origin) ?? [],
+    logKeys: (origin) => keys.get(origin) ?? NO_KEYS,
     logUrl: (origin) => urls.get(origin),
     isSuspended: suspended,
     isSuspendedNow: suspendedNow,
     originOf: (text) => byHash.get(text),
     origins: [...keys.keys()],
+  };
+}
+
+/** Trust that is asked for at each use: of a policy file that changes while the gateway runs. */
+export function changingTrust(now: () => Trust): Trust {
+  return {
+    logKeys: (origin) => now().logKeys(origin),
+    logUrl: (origin) => now().logUrl(origin),
+    isSuspended: (origin) => now().isSuspended(origin),
+    isSuspendedNow: (origin) => now().isSuspendedNow(origin),
+    originOf: (text) => now().originOf(text),
+    get origins() {
+      return now().origins;
+    },
   };
 }

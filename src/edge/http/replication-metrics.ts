@@ -5,6 +5,8 @@ import type { Levels } from '../../services/peer-services.ts';
 export interface ReplicationMetrics {
   /** One exchange with a peer of the policy; `behind`: leaves that it has not signed yet. */
   peer(name: string, ok: boolean, behind: number): void;
+  /** Another policy: peers that are not in it any more are not shown. */
+  forgetPeers(): void;
   /** Two trees under one log key were found. */
   equivocation(): void;
   /** Origins that are not cosigned until a person lifts it. */
@@ -14,8 +16,15 @@ export interface ReplicationMetrics {
   pulled(origin: string, ok: boolean, size: number): void;
 }
 
-/** `released`: whether checkpoints may leave now. */
-export function replicationMetrics(registry: Registry, levels: Levels, released: () => boolean): ReplicationMetrics {
+/** What is asked at each scrape. */
+export interface ReplicationState {
+  /** Whether checkpoints may leave now. */
+  readonly released: () => boolean;
+  /** Whether the policy file as it is now is the policy that counts. */
+  readonly policyCounts: () => boolean;
+}
+
+export function replicationMetrics(registry: Registry, levels: Levels, state: ReplicationState): ReplicationMetrics {
   const registers = [registry];
   const named = ['mirrored', 'witnessed'] as const;
   new Gauge({
@@ -41,7 +50,15 @@ export function replicationMetrics(registry: Registry, levels: Levels, released:
     help: '1: checkpoints leave; 0: withheld until enough peers have answered the restore rule.',
     registers,
     collect() {
-      this.set(released() ? 1 : 0);
+      this.set(state.released() ? 1 : 0);
+    },
+  });
+  new Gauge({
+    name: 'anamnesis_policy_valid',
+    help: '1: the policy file is in force; 0: it was changed to one that is refused, and the one before it counts.',
+    registers,
+    collect() {
+      this.set(state.policyCounts() ? 1 : 0);
     },
   });
   const up = new Gauge({
@@ -83,6 +100,10 @@ export function replicationMetrics(registry: Registry, levels: Levels, released:
     peer(name, ok, leaves) {
       up.set({ peer: name }, ok ? 1 : 0);
       behind.set({ peer: name }, leaves);
+    },
+    forgetPeers() {
+      up.reset();
+      behind.reset();
     },
     equivocation: () => equivocations.inc(),
     frozen: (count) => frozen.set(count),

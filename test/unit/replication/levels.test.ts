@@ -16,7 +16,7 @@ describe('levels', () => {
       fc.property(
         fc.array(fc.record({ durable: size, mirrored: size, witnessed: size }, { requiredKeys: [] })),
         (updates) => {
-          const levels = createLevels({ now: () => 0 }, all);
+          const levels = createLevels({ now: () => 0 }, () => all);
           for (const update of updates) {
             const before = levels.sizes;
             levels.update(update);
@@ -28,7 +28,7 @@ describe('levels', () => {
   });
 
   it('are waited for, at most so long, and not at all where the policy cannot bring them', async () => {
-    const levels = createLevels({ now: () => 0 }, all);
+    const levels = createLevels({ now: () => 0 }, () => all);
     levels.update({ durable: 10 });
     expect(await levels.wait(3, 'durable', 1000)).toBe('durable');
     expect(await levels.wait(3, 'witnessed', 0)).toBe('durable');
@@ -38,12 +38,12 @@ describe('levels', () => {
     expect(await waiting).toBe('witnessed');
     expect([levels.of(3), levels.of(4), levels.of(10)]).toEqual(['witnessed', 'mirrored', 'durable']);
     expect(await levels.wait(9, 'witnessed', 5)).toBe('mirrored');
-    expect(await createLevels({ now: () => 0 }, new Set()).wait(0, 'witnessed', 60_000)).toBe('durable');
+    expect(await createLevels({ now: () => 0 }, () => new Set()).wait(0, 'witnessed', 60_000)).toBe('durable');
   });
 
   it('have an age while something waits', () => {
     const time = { now: 0 };
-    const levels = createLevels({ now: () => time.now }, all);
+    const levels = createLevels({ now: () => time.now }, () => all);
     levels.update({ durable: 1 });
     time.now = 3000;
     levels.update({ durable: 2 });
@@ -51,7 +51,7 @@ describe('levels', () => {
     levels.update({ mirrored: 2, witnessed: 1 });
     time.now = 4000;
     expect([levels.ageSeconds('witnessed'), levels.ageSeconds('mirrored')]).toEqual([1, 0]);
-    const alone = createLevels({ now: () => time.now }, new Set<Level>(['durable']));
+    const alone = createLevels({ now: () => time.now }, () => new Set<Level>(['durable']));
     alone.update({ durable: 1 });
     time.now = 9000;
     expect([alone.ageSeconds('witnessed'), alone.ageSeconds('mirrored')]).toEqual([0, 0]);
