@@ -124,10 +124,10 @@ function containersOf(context: Context, group: SpecimenGroup, additives: readonl
   const type = conceptOf(context, group.spm.field(27));
   const sacs = group.containers ?? [];
   if (sacs.length === 0) return containers(additives, type);
-  return sacs.map((sac) => {
+  const found = sacs.map((sac) => {
     const unit = sac.field(24);
     const [added] = repetitions(sac.field(27), context.by);
-    return compact({
+    return optional({
       identifier: present([eiIdentifier(context, sac.field(3), '')?.identifier]),
       type,
       capacity: quantityOf(context, sac.field(21), unit),
@@ -135,6 +135,7 @@ function containersOf(context: Context, group: SpecimenGroup, additives: readonl
       additiveCodeableConcept: conceptOf(context, added, `${V2_TABLE}0371`) ?? additives[0],
     });
   });
+  return present(found);
 }
 
 /** OBR-15 and its neighbours, of messages before SPM; undefined when OBR tells nothing of a specimen. */

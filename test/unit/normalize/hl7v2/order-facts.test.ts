@@ -169,4 +169,11 @@ describe('trap: specimens', () => {
       ],
     });
   });
+
+  it('a SAC that says nothing is no container', () => {
+    expect(specimen(obr(), `${SPM}`, 'SAC|1')).not.toHaveProperty('container');
+    expect(specimen(obr(), `${SPM}`, 'SAC|1', segment('SAC', { 3: 'C2^LAB' }))).toMatchObject({
+      container: [{ identifier: [{ value: 'C2' }] }],
+    });
+  });
 });
