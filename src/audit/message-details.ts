@@ -53,12 +53,16 @@ export interface MessageDetails {
   readonly software?: string;
   /** SFT-2. */
   readonly softwareVersion?: string;
-  /** EVN-6, else PID-33, as a FHIR dateTime. */
+  /** EVN-6, else ORC-9, else PID-33, as a FHIR dateTime. */
   readonly eventTime?: string;
   /** EVN-4. */
   readonly eventReason?: { readonly system: string; readonly code: string };
-  /** EVN-5, else SCH-20. */
+  /** EVN-5, else SCH-20, else ORC-10. */
   readonly operator?: OperatorName;
+  /** ORC-11. */
+  readonly verifier?: OperatorName;
+  /** ORC-19. */
+  readonly actor?: OperatorName;
   /** EVN-7. */
   readonly eventFacility?: SystemName;
   /** PID-34. */
@@ -86,10 +90,11 @@ function eventReason(value: unknown): Pick<MessageDetails, 'eventReason'> {
   return { eventReason: { system: value.system, code: value.code } };
 }
 
-function operator(value: unknown): Pick<MessageDetails, 'operator'> {
+function person<K extends 'operator' | 'verifier' | 'actor'>(name: K, value: unknown): Pick<MessageDetails, K>;
+function person(name: string, value: unknown): Json {
   if (!isObject(value)) return {};
   return {
-    operator: {
+    [name]: {
       ...optional('system', value.system),
       ...optional('value', value.value),
       ...optional('name', value.name),
@@ -121,7 +126,9 @@ export function parseMessageDetails(details: Json): MessageDetails | undefined {
     ...optional('softwareVersion', details.softwareVersion),
     ...optional('eventTime', details.eventTime),
     ...eventReason(details.eventReason),
-    ...operator(details.operator),
+    ...person('operator', details.operator),
+    ...person('verifier', details.verifier),
+    ...person('actor', details.actor),
     ...systemName('eventFacility', details.eventFacility),
     ...systemName('updateFacility', details.updateFacility),
   };

@@ -84,11 +84,13 @@ function activity({ message, submitter }: RenderedMessage): Json {
   return message === undefined ? received : { ...received, text: `message - ${message.messageCode}^${message.event}` };
 }
 
-/** EVN-5 (SCH-20), who entered it; PID-34, who last changed the patient's data. */
+/** EVN-5 (SCH-20, ORC-10), who entered it; ORC-11, who verified it; ORC-19, who acted; PID-34, who last changed the patient's data. */
 function participants({ message, source }: RenderedMessage): readonly Json[] {
-  const { operator, updateFacility } = message ?? {};
+  const { operator, verifier, actor, updateFacility } = message ?? {};
   return [
     ...(operator === undefined ? [] : [agent('enterer', personOf(operator))]),
+    ...(verifier === undefined ? [] : [agent('verifier', personOf(verifier))]),
+    ...(actor === undefined ? [] : [agent('performer', personOf(actor))]),
     ...(updateFacility?.name === undefined
       ? []
       : [agent('performer', identified(updateFacility.uri ?? sourceUri(source), updateFacility.name))]),

@@ -75,6 +75,21 @@ describe('resources rendered from a manifest', () => {
         { type: { coding: [{ code: 'custodian' }] } },
       ],
     });
+    const orc = 'ORC|NW|P1^EHR|||||||20260301100000+0100|8^Typist^Bo^^^^^^HOSP|9^Checker^Cy^^^^^^HOSP';
+    const obr = 'OBR|1|P1^EHR||1^x^L';
+    const ordered = provenanceOf([msh('ORM^O01'), pid, orc, obr]);
+    expect(ordered).toMatchObject({ occurredDateTime: '2026-03-01T10:00:00+01:00' });
+    expect(ordered.agent).toEqual(
+      expect.arrayContaining([
+        expect.objectContaining({ who: expect.objectContaining({ display: 'Bo Typist' }) }),
+        expect.objectContaining({ who: expect.objectContaining({ display: 'Cy Checker' }) }),
+      ]),
+    );
+    const another = orc.replace('P1', 'P2').replace('8^Typist', '7^Other');
+    const both = provenanceOf([msh('ORM^O01'), pid, orc, obr, another, obr.replace('P1', 'P2')]);
+    expect(JSON.stringify(both.agent)).not.toContain('Typist');
+    expect(JSON.stringify(both.agent)).toContain('Checker');
+    expect(JSON.stringify(provenanceOf([msh('ORU^R01'), pid, orc, obr]).agent)).not.toContain('Typist');
     expect(provenanceOf([msh('ADT^A31'), 'EVN|||||U', pid]).occurredDateTime).toBe('2026-02-28T08:00:00+01:00');
     expect(provenanceOf([msh('ADT^A31'), 'EVN||||U', pid]).reason).toMatchObject([
       { extension: [{ valueCode: 'unknown' }] },
