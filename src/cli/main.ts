@@ -2,139 +2,16 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseEnv } from 'node:util';
-import { codeTable } from '../core/code-table.ts';
 import { envExample } from '../config/settings.ts';
 import type { Environment } from '../config/load.ts';
 import { EXIT, UsageError, type CliContext, type Command } from './command.ts';
+import { codeTable } from '../core/code-table.ts';
+import { COMMANDS, type Entry } from './commands.ts';
 import { reportError } from './report-error.ts';
 import { openTerminal } from './terminal.ts';
 
-interface Entry {
-  readonly usage: string;
-  readonly does: string;
-  /** True: it changes nothing that its output does not show, and ends when nobody reads that any more. */
-  readonly onlyPrints?: true;
-  /** Loaded on use: `anamnesis token` does not pay for the whole gateway. */
-  readonly load: () => Promise<Command>;
-}
-
-const COMMANDS: Readonly<Record<string, Entry>> = codeTable({
-  start: {
-    usage: 'start',
-    does: 'run the gateway',
-    load: async () => (await import('./start.ts')).start,
-  },
-  demo: {
-    usage: 'demo',
-    does: 'a sample day through a gateway of its own, in a temporary folder; ends by itself',
-    load: async () => (await import('./demo.ts')).demo,
-  },
-  send: {
-    usage: 'send [--token TOKEN] [--mllp HOST:PORT] [--dicom HOST:PORT] [--fhir URL] [--cert FILE --key FILE] FILE...',
-    does: '.hl7 by MLLP, .dcm and folders by C-STORE, .json by FHIR',
-    load: async () => (await import('./send.ts')).send,
-  },
-  convert: {
-    onlyPrints: true,
-    usage: 'convert [--source NAME] [--profile FILE] [--report] FILE...',
-    does: 'print the FHIR Bundle that each HL7 v2 message would become, one line a message; nothing is kept or sent',
-    load: async () => (await import('./convert.ts')).convert,
-  },
-  sources: {
-    usage: 'sources list | show NAME [--version N] | set NAME FILE [--version N] | remove NAME | history NAME',
-    does: 'the senders of HL7 v2 messages: how theirs are read, and what they may do (docs/sources.md)',
-    load: async () => (await import('./sources.ts')).sources,
-  },
-  token: {
-    onlyPrints: true,
-    usage:
-      'token --role practitioner|patient|system|researcher --sub NAME [--patient ID] [--purpose TREAT] [--scope "..."] [--ttl SECONDS] [--organization REFERENCE] [--user REFERENCE] [--client NAME]',
-    does: 'print a bearer token of the built-in issuer (needs the key file)',
-    load: async () => (await import('./token.ts')).token,
-  },
-  health: {
-    onlyPrints: true,
-    usage: 'health [--cert FILE --key FILE]',
-    does: 'ask the running gateway of these settings whether it is ready; exit code 0 only then',
-    load: async () => (await import('./health.ts')).health,
-  },
-  messages: {
-    onlyPrints: true,
-    usage:
-      'messages list [--quarantined] [--source NAME] [--reason CODE] [--since DATE] [--limit N] [--json] | show LEAF [--raw] [--json] | reprocess LEAF... | --all | --reason CODE | dismiss LEAF... --because TEXT',
-    does: 'the HL7 v2 messages that are kept, those in quarantine, and another try at them (docs/operations.md)',
-    load: async () => (await import('./messages.ts')).messages,
-  },
-  rebuild: {
-    usage: 'rebuild [--from URL] [--into URL]',
-    does: 'fill an empty database from documents, payloads and the key file',
-    load: async () => (await import('./rebuild.ts')).rebuild,
-  },
-  verify: {
-    onlyPrints: true,
-    usage: 'verify [--hashes | --independent-signatures]',
-    does: 'derive the whole ledger again and say what is wrong, and where',
-    load: async () => (await import('./verify.ts')).verify,
-  },
-  keys: {
-    usage:
-      'keys show | passphrase --new-file FILE | rotate ROLE | recovery-kit --shares 5 --threshold 3 DIR | recover FILE...',
-    does: 'look after the key file: public keys, passphrase, rotation, recovery kit (docs/keys.md)',
-    load: async () => (await import('./key-care.ts')).keys,
-  },
-  'prepare-database': {
-    usage: 'prepare-database',
-    does: 'apply migrations and put on what keeps the ledger append-only, by DATABASE_ADMIN_URL; start does it as well',
-    load: async () => (await import('./prepare-database.ts')).prepareDatabaseCommand,
-  },
-  prove: {
-    onlyPrints: true,
-    usage: 'prove TYPE/ID[/_history/VERSION] | --leaf N | --message CONTROL-ID [--source NAME]  [--out FILE]',
-    does: 'print the receipt of a record version, a message or a leaf (needs the key file)',
-    load: async () => (await import('./prove.ts')).prove,
-  },
-  'verify-receipt': {
-    onlyPrints: true,
-    usage:
-      'verify-receipt FILE [--vkey VKEY] [--sign-key KEY]... [--cosigner VKEY]... [--policy FILE] [--document FILE] [--lockbox-key FILE]',
-    does: 'check a receipt offline, with nothing of a gateway but its public keys',
-    load: async () => (await import('./verify-receipt.ts')).verifyReceipt,
-  },
-  restore: {
-    usage: 'restore [--furthest]',
-    does: 'bring the gateway back out of its mirrors, from key file, settings and policy file alone',
-    load: async () => (await import('./restore.ts')).restore,
-  },
-  'begin-log': {
-    usage: 'begin-log ORIGIN [--into URL]',
-    does: 'give up a log that no mirror can bring back, and begin another with what is left (docs/replication.md)',
-    load: async () => (await import('./begin-log.ts')).beginLog,
-  },
-  export: {
-    usage: 'export [--no-blobs] FILE',
-    does: 'write the log with all its ciphertext into one file',
-    load: async () => (await import('./archive.ts')).exportLog,
-  },
-  import: {
-    usage: 'import FILE',
-    does: 'bring the gateway back from such a file, verified while it streams',
-    load: async () => (await import('./archive.ts')).importLog,
-  },
-  witness: {
-    usage: 'witness evidence | witness lift ORIGIN',
-    does: 'show logs that signed two trees; cosign a frozen one again',
-    load: async () => (await import('./witness.ts')).witness,
-  },
-  suspend: {
-    usage: 'suspend ORIGIN',
-    does: 'take nothing more from a member, and tell the peers',
-    load: async () => (await import('./suspend.ts')).suspend,
-  },
-  unsuspend: {
-    usage: 'unsuspend ORIGIN',
-    does: 'take that back',
-    load: async () => (await import('./suspend.ts')).unsuspend,
-  },
+/** Those that need nothing of a gateway. */
+const OWN: Readonly<Record<string, Entry>> = codeTable({
   version: { onlyPrints: true, usage: 'version', does: 'print the version', load: async () => version },
   help: {
     onlyPrints: true,
@@ -163,8 +40,9 @@ const help: Command = async ([topic], { out }) => {
     return EXIT.ok;
   }
   out('Usage: npx anamnesis COMMAND\n');
-  for (const { usage, does } of Object.values(COMMANDS)) out(`  ${usage}\n      ${does}`);
-  out('\nSettings come from the environment and from .env in the working directory; see .env.example.');
+  for (const { usage, does } of [...Object.values(COMMANDS), ...Object.values(OWN)]) out(`  ${usage}\n      ${does}`);
+  out('\n`npx anamnesis COMMAND --help` explains its arguments. Exit codes: docs/operations.md.');
+  out('Settings come from the environment and from .env in the working directory; see .env.example.');
   return EXIT.ok;
 };
 
@@ -183,11 +61,12 @@ function environment(cwd: string): Environment {
 }
 
 function entryOf(name: string): Entry | undefined {
-  return Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (Object.hasOwn(COMMANDS, name)) return COMMANDS[name];
+  return Object.hasOwn(OWN, name) ? OWN[name] : undefined;
 }
 
-function usageOf({ usage, does }: Entry): string {
-  return `Usage: npx anamnesis ${usage}\n  ${does}`;
+function usageOf({ usage, does, more = [] }: Entry): string {
+  return [`Usage: npx anamnesis ${usage}`, `  ${does}`, '', ...more.map((line) => `  ${line}`)].join('\n').trimEnd();
 }
 
 /** Runs the command line and sets the process's exit code. Never throws. */
