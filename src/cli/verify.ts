@@ -25,10 +25,13 @@ export const verify: Command = async (args, context) => {
     args: [...args],
     options: { 'independent-signatures': { type: 'boolean' }, hashes: { type: 'boolean' } },
   });
-  const ledger = await openStoredLedger(readSettings(context));
+  const config = readSettings(context);
+  const ledger = await openStoredLedger(config);
   try {
     for (const { name, present, without } of await inspectProtections(ledger.pool, ledger.login)) {
-      if (!present) context.out(`not protected (${name}): ${without}`);
+      // A database that `rebuild` or `restore` has just filled has none yet.
+      const advice = config.databaseUrl === undefined ? 'the next start of the gateway puts it on' : without;
+      if (!present) context.out(`not protected (${name}): ${advice}`);
     }
     if (values.hashes === true) return await verifyStoredHashes(ledger, context);
     return await verifyStored(ledger, values['independent-signatures'] === true, context);

@@ -38,7 +38,11 @@ export function chooseSource(
   );
   if (known !== undefined) return taken(known, header);
   if (bound.includes(fallback)) return taken(fallback, header);
-  if (bound.length > 0) return not(fallback, 'the certificate of this connection is bound to another source');
+  if (bound.length > 0)
+    return not(
+      fallback,
+      'no source that names the certificate of this connection matches this sender (MSH-3, MSH-4); `anamnesis sources show` has its `match`',
+    );
   if (best(definitions.filter(isNamed), header) !== undefined) {
     return not(fallback, 'the source of this message sends over connections with its own certificate only');
   }
