@@ -126,6 +126,7 @@ export function productOf({
   makeSourceProfile,
   parseMessageDetails,
   renderMessageHeader,
+  renderProvenance,
   elementsOf,
   STRUCTURES,
 }) {
@@ -142,8 +143,8 @@ export function productOf({
         onRead === undefined ? message.segments : message.segments.map((segment, i) => watched(segment, i, onRead));
       return normalizeHl7v2({ ...message, segments, msh: segments[0] }, source, receivedAt);
     },
-    header: (details) =>
-      renderMessageHeader({
+    rendered(details) {
+      const message = {
         id: 'm',
         origin: 'gateway.example',
         leaf: 0,
@@ -152,7 +153,9 @@ export function productOf({
         receivedAt,
         message: parseMessageDetails(details),
         produced: [],
-      }),
+      };
+      return [renderMessageHeader(message) ?? {}, renderProvenance(message)];
+    },
     elementsOf,
     takes(type) {
       const [code, event] = type.split('^');
@@ -179,6 +182,7 @@ async function builtProduct() {
     'normalize/hl7v2/structures',
     'audit/message-details',
     'audit/message-header',
+    'audit/provenance',
     'formats/fhir/definitions',
   ];
   const modules = await Promise.all(paths.map((path) => import(new URL(`dist/${path}.js`, root).href)));

@@ -62,7 +62,7 @@ const ANYTHING = [
 
 /**
  * The tables of all kinds. `product`: `normalize(text, onRead)` gives the Changes and details of a message and tells of each field that
- * is read, by its segment (from 0) and number; `header(details)` gives its MessageHeader, `elementsOf(type)` the elements of a FHIR
+ * is read, by its segment (from 0) and number; `rendered(details)` gives its MessageHeader and Provenance, `elementsOf(type)` the elements of a FHIR
  * type; `takes(type)` says whether a message type is taken.
  */
 export function fieldTables(product) {
@@ -227,12 +227,12 @@ function contentOf(product, text) {
     return undefined;
   }
   const { changes, details } = made;
-  const header = product.header(details) ?? {};
-  return { text: JSON.stringify([changes, header]), changes, header };
+  const rendered = product.rendered(details);
+  return { text: JSON.stringify([changes, rendered]), changes, rendered };
 }
 
 /** The same as values at paths, and how many resources of each type. */
-function valuesIn({ changes, header }) {
+function valuesIn({ changes, rendered }) {
   const values = [];
   const counts = new Map();
   const target = (reference) => {
@@ -249,7 +249,7 @@ function valuesIn({ changes, header }) {
       `(order)${change.type}=${change.sourceTime}`,
     );
   }
-  collect(values, 'MessageHeader', header, target);
+  for (const one of rendered) collect(values, one.resourceType ?? 'MessageHeader', one, target);
   return { values, counts };
 }
 

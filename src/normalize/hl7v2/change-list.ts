@@ -90,7 +90,10 @@ export class ChangeList {
   ): Element | undefined {
     const display = nameText(name);
     const known = this.#directory.get(`Practitioner ${raw}`);
-    if (known !== undefined) return compact({ reference: changeReference(known), display });
+    if (known !== undefined) {
+      this.#fill(known, elements);
+      return compact({ reference: changeReference(known), display });
+    }
     const value = textOf(context, id);
     if (value === undefined) return display === undefined ? undefined : { display };
     const hd = assignerOf(context, assigner);
@@ -139,6 +142,15 @@ export class ChangeList {
     return compact({ reference: changeReference(index), display });
   }
 
+  /** What a later mention says beside what the first one said. */
+  #fill(index: number, elements: Element): void {
+    const change = this.changes[index];
+    if (change.mode !== 'merge') return;
+    const initial = change.initial ?? {};
+    const more = Object.entries(compact(elements)).filter(([name]) => initial[name] === undefined);
+    if (more.length > 0) this.changes[index] = { ...change, initial: { ...initial, ...Object.fromEntries(more) } };
+  }
+
   /**
    * Position of something of the directory that a message may name more than once: one Change, which only fills what is not
    * known yet.
@@ -146,7 +158,10 @@ export class ChangeList {
   shared(type: 'Practitioner' | 'Organization' | 'Location' | 'Device', key: BusinessKey, elements: Element): number {
     const name = `${type} ${JSON.stringify(key)}`;
     const known = this.#directory.get(name);
-    if (known !== undefined) return known;
+    if (known !== undefined) {
+      this.#fill(known, elements);
+      return known;
+    }
     const index = this.add({ type, keys: [key], set: { resourceType: type }, initial: compact(elements) });
     this.#directory.set(name, index);
     return index;

@@ -64,7 +64,7 @@ export function rolesOf(context: Context, list: ChangeList, segments: readonly S
 
 /** Encounter.participant and Appointment-like entries of roles. */
 export function roleParticipants(roles: readonly Role[]): Element[] {
-  return roles.map(({ concept, member, period }) =>
-    compact({ type: concept === undefined ? undefined : [concept], period, individual: member }),
+  return roles.map(({ concept, kind, member, period }) =>
+    compact({ type: present([concept, kind]), period, individual: member }),
   );
 }

@@ -330,6 +330,19 @@ describe('trap: segments beside the visit', () => {
     expect(record.one('Organization').type).toMatchObject([{ coding: [{ code: 'O' }] }]);
   });
 
+  it('what a later mention of a person says is not lost behind the first', () => {
+    const record = new MemoryRecord(
+      adt('A04', [
+        PID,
+        'PD1||||7^House^Greg',
+        PV1,
+        segment('PRT', { 2: 'AD', 4: 'AT', 5: '7^House^Greg', 14: '1 Clinic^^Town', 15: '555-9' }),
+      ]),
+    );
+    valid(record);
+    expect(record.one('Practitioner')).toMatchObject({ telecom: [{ value: '555-9' }], address: [{ city: 'Town' }] });
+  });
+
   it('the case manager of an insurance (IN3-21) is one of the team', () => {
     const record = take('IN1|1|PPO^Gold||Aetna', segment('IN3', { 1: '1', 21: 'Manager, Mary' }));
     valid(record);

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { parseMessageDetails } from '../../../../src/audit/message-details.ts';
 import { renderMessageHeader } from '../../../../src/audit/message-header.ts';
+import { renderProvenance } from '../../../../src/audit/provenance.ts';
 import { elementsOf } from '../../../../src/formats/fhir/definitions.ts';
 import { parseHl7v2 } from '../../../../src/formats/hl7v2/message.ts';
 import { normalizeHl7v2 } from '../../../../src/normalize/hl7v2/normalize.ts';
@@ -47,6 +48,7 @@ describe('docs/hl7v2-fields.md', () => {
       makeSourceProfile,
       parseMessageDetails,
       renderMessageHeader,
+      renderProvenance,
       elementsOf,
       STRUCTURES,
     });
