@@ -38,9 +38,10 @@ export async function acceptBatch(
   for (const [i, batch] of file.batches.entries()) {
     const error = damaged === 'all' ? wrongCount('FTS') : damaged.has(i) ? wrongCount('BTS') : undefined;
     const head = batch.header ?? batch.messages[0] ?? Buffer.alloc(0);
-    answers.push(buildBatchAnswer(head, await answersOf(batch, each, error), clock.now(), random));
+    answers.push(buildBatchAnswer(head, await answersOf(batch, each, error), clock.now(), random, error?.message));
   }
-  if (file.header !== undefined) return buildFileAnswer(file.header, answers, clock.now(), random);
+  const error = damaged === 'all' ? wrongCount('FTS').message : undefined;
+  if (file.header !== undefined) return buildFileAnswer(file.header, answers, clock.now(), random, error);
   return answers.length === 0 ? buildBatchAnswer(Buffer.alloc(0), [], clock.now(), random) : answers.join('');
 }
 

@@ -167,7 +167,7 @@ function buildOne(parts: AckParts, kind: AckKind): string {
   const { header, error } = parts;
   // An accept acknowledgement says that the message is kept, and no more.
   const told = error ?? (kind === 'A' ? parts.warning : undefined);
-  const text = error?.message ?? `kept, not converted yet: ${told?.message}`;
+  const text = `${error === undefined ? 'kept, not converted yet: ' : ''}${told?.message}${placeOf(told)}`;
   const code = `${kind}${error === undefined ? 'A' : error.form.hl7[0][1]}`;
   // Nobody is to acknowledge an application acknowledgement of enhanced mode.
   const conditions = kind === 'A' && isEnhanced(header) ? ['NE', 'NE'] : ['', ''];
@@ -243,6 +243,12 @@ function errSegment(error: GatewayError, header: AckHeader, severity: 'E' | 'W',
     '',
     plain(text, header, 250),
   ];
+}
+
+/** A place that is none of a message, such as `Encounter.subject`: ERR-2 has no room for it. */
+function placeOf(error: GatewayError | undefined): string {
+  const { expression } = error ?? {};
+  return expression === undefined || locationOf(expression).length > 0 ? '' : ` (${expression})`;
 }
 
 /** `PID[1]-3[2].4` as ERL components: segment, sequence, field, repetition, component. */

@@ -175,6 +175,12 @@ describe('a batch', () => {
     expect(writer.submissions).toEqual([]);
   });
 
+  it('whose messages were all lost is told so', async () => {
+    const said = /\rBTS\|0\|BTS 1 counts other than the messages of the batch  none was taken\r/;
+    expect(await answerTo('BHS|^~\\&|LAB|HOSP\rBTS|3\r')).toMatch(said);
+    expect(await answerTo('FHS|^~\\&|LAB|HOSP\rFTS|2\r')).toMatch(/\rFTS\|0\|FTS 1 counts other/);
+  });
+
   const file = (second: string, batches = 2): string =>
     `FHS|^~\\&|LAB|HOSP|GW|HOSP|2026||||F9\r${two(2)}${second}FTS|${batches}\r`;
   const third = `BHS|^~\\&|LAB|HOSP|GW|HOSP|2026||||B8\r${MESSAGE.replace('|C1|', '|C3|')}BTS|1\r`;

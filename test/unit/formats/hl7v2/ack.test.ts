@@ -91,6 +91,13 @@ describe('acknowledgements', () => {
     );
   });
 
+  it('a place in a resource stands in the text', () => {
+    const warning = new GatewayError('business-rule', 'the subject cannot change', { expression: 'Encounter.subject' });
+    const header = ackHeader(Buffer.from(MESSAGE));
+    const lines = (buildAck({ header, now: NOW, random: systemRandom, warning }) ?? '').split('\r');
+    expect(lines[2]).toContain('|W||||kept, not converted yet: the subject cannot change (Encounter.subject)');
+  });
+
   it('AR for what is not taken; ERR-1 before v2.5', () => {
     const error = new GatewayError('unsupported-event', 'this event is not supported', { expression: 'MSH-9.2' });
     const old = (answer(MESSAGE.replace('2.5.1', '2.3'), error) ?? '').split('\r');
