@@ -32,7 +32,8 @@ export function orders(start: OrderStart = 'ORC'): Structure {
   };
 }
 
-function orderChange(
+/** Adds the Changes of one order. Throws `required-missing` for a new one without OBR-4. `position`: from 1, for an order without a number. */
+export function orderChange(
   conversion: Conversion,
   order: OrderGroup,
   frame: ReportFrame,

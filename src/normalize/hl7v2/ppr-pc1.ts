@@ -2,7 +2,7 @@
 import { codeTable } from '../../core/code-table.ts';
 import type { Claimed, ClaimRule } from './claim.ts';
 import { goalChange, pathwayChange } from './goal.ts';
-import { patientResults } from './oru-r01.ts';
+import { ordersAndResults } from './orders-and-results.ts';
 import { problemChange } from './prb.ts';
 import { repeatedPatient } from './repeated-patient.ts';
 import { countUnmapped, type Structure } from './structure.ts';
@@ -32,7 +32,7 @@ export function pathways(deletes = false): Structure {
       if (each.segment.id === 'GOL') count(goalChange(frame, each, deletes, addressed), each);
       else count(pathwayChange(frame, each, deletes, addressed), each);
     }
-    patientResults(conversion, group, orders);
+    ordersAndResults(conversion, group, orders);
   };
 }
 

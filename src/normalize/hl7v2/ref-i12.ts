@@ -17,12 +17,14 @@ import {
   type Context,
   type Element,
 } from './context.ts';
+import { xadAddress } from './datatypes/address.ts';
 import { conceptOf, V2_TABLE } from './datatypes/codeable-concept.ts';
+import { xtnContactPoint } from './datatypes/contact-point.ts';
 import { nameText, xpnName } from './datatypes/human-name.ts';
 import { eiIdentifier, identified } from './datatypes/identifier.ts';
 import { facilityKey } from './facility-key.ts';
 import { notesOf } from './observation.ts';
-import { patientResults } from './oru-r01.ts';
+import { ordersAndResults } from './orders-and-results.ts';
 import { PATIENT_SEGMENTS, patientSegments, type PatientSegments } from './patient-segments.ts';
 import { repeatedPatient } from './repeated-patient.ts';
 import type { Structure } from './structure.ts';
@@ -47,7 +49,7 @@ export function ref(event: string): Structure {
     const { group, claims, frame, orders } = repeatedPatient(conversion, RULES);
     const beside = patientSegments(frame, group, claims, conversion.unmapped);
     referralChange(frame, claimedOf(claims, 'RF1')[0], claimedOf(claims, 'PRD'), beside, event);
-    patientResults(conversion, group, orders);
+    ordersAndResults(conversion, group, orders);
   };
 }
 
@@ -124,7 +126,7 @@ function reasonText(context: Context, rf1: Segment): Element | undefined {
   return text === undefined ? undefined : { text };
 }
 
-/** Providers of a role (table 0286): the person by the number of PRD-7, else their organisation, else a name. */
+/** Providers of a role (table 0286): the person by the number of PRD-7, else by name; then their organisation (PRD-10). */
 function providersOf(frame: ClinicalFrame, providers: readonly Claimed[], role: string): Element[] {
   const { context, list } = frame;
   return providers.flatMap(({ segment: prd }) => {
@@ -134,13 +136,26 @@ function providersOf(frame: ClinicalFrame, providers: readonly Claimed[], role: 
     const raw = repetitions(prd.field(7), context.by)[0] ?? '';
     const [number, type] = components(raw, context.by);
     const value = textOf(context, number);
-    if (value !== undefined) {
-      const found = identified(context, value, {}, codeOf(context, type) ?? 'PRN', undefined);
-      return [
-        list.entry('Practitioner', `PLN ${raw}`, found, display, { name: name === undefined ? undefined : [name] }),
-      ];
-    }
+    const person =
+      value === undefined
+        ? compact({ display })
+        : list.entry(
+            'Practitioner',
+            `PLN ${raw}`,
+            identified(context, value, {}, codeOf(context, type) ?? 'PRN', undefined),
+            display,
+            { name: name === undefined ? undefined : [name], ...contactOf(context, prd) },
+          );
     const organization = list.organization(context, repetitions(prd.field(10), context.by)[0] ?? '');
-    return present([display === undefined ? organization : { display }]);
+    return present([Object.keys(person).length === 0 ? undefined : person, organization]);
   });
+}
+
+/** PRD-3 and PRD-5: where and how to reach them. */
+function contactOf(context: Context, prd: Segment): Element {
+  const { by } = context;
+  return {
+    address: present(repetitions(prd.field(3), by).map((raw) => xadAddress(context, raw, 'PRD-3'))),
+    telecom: present(repetitions(prd.field(5), by).map((raw) => xtnContactPoint(context, raw, 'work', 'PRD-5'))),
+  };
 }

@@ -77,3 +77,18 @@ describe('PPR_PC1', () => {
     });
   });
 });
+
+describe('trap: orders below a problem', () => {
+  it('are orders, unless they bring results', () => {
+    const orc = 'ORC|NW|P1^EHR';
+    const placed = record(message('PPR^PC1', prb(), orc, 'OBR|1|P1^EHR||57021-8^CBC^LN'));
+    expect(placed.one('ServiceRequest')).toMatchObject({ status: 'active', code: { coding: [{ code: '57021-8' }] } });
+    expect(placed.all('DiagnosticReport')).toEqual([]);
+    const drug = record(message('PPR^PC1', prb(), orc, 'RXO|2^prednisone^L|20||mg'));
+    expect(drug.one('MedicationRequest').dosageInstruction).toHaveLength(1);
+    const reported = record(
+      message('PPR^PC1', prb(), 'ORC|RE|P1^EHR', 'OBR|1|P1^EHR||57021-8^CBC^LN', 'OBX|1|NM|1^Hb^L||8||||||F'),
+    );
+    expect(reported.one('DiagnosticReport').result).toHaveLength(1);
+  });
+});

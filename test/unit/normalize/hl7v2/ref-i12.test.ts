@@ -37,6 +37,17 @@ describe('REF_I12', () => {
     });
   });
 
+  it('how to reach who refers, and the organisation of who is asked', () => {
+    const prd = segment('PRD', { 1: 'RP', 2: 'Powell^Robert', 3: '1 Main^^Town', 5: '^WPN^PH^^^555^1', 7: '100^SL' });
+    const asked = segment('PRD', { 1: 'RT', 2: 'McWilliams^Paul', 10: 'Clinic^L^^^^HOSP^XX^^^C1' });
+    const taken = record(ref('I12', RF1, prd, asked, PID));
+    expect(taken.one('Practitioner')).toMatchObject({ address: [{ city: 'Town' }], telecom: [{ system: 'phone' }] });
+    expect(taken.one('ServiceRequest').performer).toMatchObject([
+      { display: 'Paul McWilliams' },
+      { display: 'Clinic' },
+    ]);
+  });
+
   it('a disposition without a type is a category: R4 has no details without a code', () => {
     const { category, orderDetail } = record(ref('I12', 'RF1|A|R||WR^Written^HL70282||R-2^EHR', PID)).one(
       'ServiceRequest',
