@@ -28,35 +28,54 @@ export type Frame =
 /** Bytes of kind and length. */
 const HEAD_BYTES = 5;
 
-/** A frame of one kind with room for its bytes, filled as far as the counts go; where the rest begins. */
-function begun(kind: number, length: number, ...counts: readonly number[]): { frame: Buffer; at: number } {
-  const frame = Buffer.allocUnsafe(HEAD_BYTES + length);
-  frame[0] = kind;
-  let at = frame.writeUInt32BE(length, 1);
-  for (const count of counts) at = frame.writeBigUInt64BE(BigInt(count), at);
-  return { frame, at };
+export function encodeFrame(value: Frame): Buffer {
+  return encodeFrames([value]);
 }
 
-export function encodeFrame(value: Frame): Buffer {
-  switch (value.kind) {
-    case 'document': {
-      const { frame, at } = begun(KIND.document, 8 + value.bytes.length, value.leaf);
-      frame.set(value.bytes, at);
-      return frame;
-    }
-    case 'payload': {
-      const { frame, at } = begun(KIND.payload, value.packed.length);
-      frame.set(value.packed, at);
-      return frame;
-    }
+/** Frames one after the other in one piece of memory: of small ones the memory would be the larger part of the work. */
+function encodeFrames(frames: readonly Frame[]): Buffer {
+  const lengths = frames.map(lengthOf);
+  const piece = Buffer.allocUnsafe(lengths.reduce((sum, length) => sum + HEAD_BYTES + length, 0));
+  let at = 0;
+  frames.forEach((frame, i) => {
+    piece[at] = KIND[frame.kind];
+    at = writeBytes(frame, piece, piece.writeUInt32BE(lengths[i], at + 1));
+  });
+  return piece;
+}
+
+function lengthOf(frame: Frame): number {
+  switch (frame.kind) {
+    case 'document':
+      return 8 + frame.bytes.length;
+    case 'payload':
+      return frame.packed.length;
+    case 'block':
+      return 48 + Buffer.byteLength(frame.block.checkpoint);
+  }
+}
+
+/** Writes what follows a frame's length; returns where the next one begins. */
+function writeBytes(frame: Frame, piece: Buffer, at: number): number {
+  switch (frame.kind) {
+    case 'document':
+      piece.set(frame.bytes, writeCount(piece, frame.leaf, at));
+      return at + 8 + frame.bytes.length;
+    case 'payload':
+      piece.set(frame.packed, at);
+      return at + frame.packed.length;
     case 'block': {
-      const { number, firstLeaf, prev, checkpoint } = value.block;
-      const { frame, at } = begun(KIND.block, 48 + Buffer.byteLength(checkpoint), number, firstLeaf);
-      frame.set(prev, at);
-      frame.write(checkpoint, at + prev.length);
-      return frame;
+      const { number, firstLeaf, prev, checkpoint } = frame.block;
+      piece.set(prev, writeCount(piece, firstLeaf, writeCount(piece, number, at)));
+      return at + 48 + piece.write(checkpoint, at + 48);
     }
   }
+}
+
+/** A u64be, without a BigInt. */
+function writeCount(piece: Buffer, count: number, at: number): number {
+  const high = Math.floor(count / 2 ** 32);
+  return piece.writeUInt32BE(count - high * 2 ** 32, piece.writeUInt32BE(high, at));
 }
 
 /** The next frame; `end` where the stream ends between two frames, `cut` where it ends inside one, `malformed`. */
@@ -141,12 +160,11 @@ export async function* dataStream(rows: LogRows, range: DataRange): AsyncGenerat
     (row) => row.checkpoint.length,
   );
   let leaf = range.from;
-  let frames: Buffer[] = [];
+  let frames: Frame[] = [];
   let bytes = 0;
-  const push = (value: Frame): void => {
-    const encoded = encodeFrame(value);
-    frames.push(encoded);
-    bytes += encoded.length;
+  const push = (frame: Frame): void => {
+    frames.push(frame);
+    bytes += HEAD_BYTES + lengthOf(frame);
   };
   while (leaf < range.to) {
     const document = documents.held() ?? (await documents.peek());
@@ -168,11 +186,11 @@ export async function* dataStream(rows: LogRows, range: DataRange): AsyncGenerat
       blocks.skip();
     }
     if (bytes < PIECE_BYTES) continue;
-    yield Buffer.concat(frames);
+    yield encodeFrames(frames);
     frames = [];
     bytes = 0;
   }
-  if (frames.length > 0) yield Buffer.concat(frames);
+  if (frames.length > 0) yield encodeFrames(frames);
 }
 
 interface Cursor<Row> {

@@ -10,9 +10,6 @@ import type { Client, Pool } from './pool.ts';
 /** Signature, flags and extension length of the binary format. */
 const HEADER_BYTES = 19;
 
-/** Below this a copy comes from the pool that all small buffers share. */
-const POOLED_BYTES = 4096;
-
 function copyOf(bytes: Buffer): Buffer<ArrayBuffer> {
   const own = Buffer.allocUnsafeSlow(bytes.length);
   bytes.copy(own);
@@ -29,12 +26,14 @@ class CopyOut {
   /** pg reads and sets these on every query. */
   callback: ((error: Error | null) => void) | undefined;
   readonly #text: string;
-  readonly #done: (error: Error | undefined, chunks: readonly Buffer<ArrayBuffer>[]) => void;
-  readonly #chunks: Buffer<ArrayBuffer>[] = [];
+  readonly #take: (chunk: Buffer) => void;
+  readonly #done: (error?: Error) => void;
   #failure: Error | undefined;
 
-  constructor(text: string, done: (error: Error | undefined, chunks: readonly Buffer<ArrayBuffer>[]) => void) {
+  /** `take` gets each piece of the answer, whose memory pg uses again after the call. */
+  constructor(text: string, take: (chunk: Buffer) => void, done: (error?: Error) => void) {
     this.#text = text;
+    this.#take = take;
     this.#done = done;
   }
 
@@ -43,17 +42,16 @@ class CopyOut {
   }
 
   handleCopyData({ chunk }: { readonly chunk: Buffer }): void {
-    // pg reuses the memory behind it. What is large may go to another thread: it is not taken from the pool of small buffers.
-    this.#chunks.push(chunk.length < POOLED_BYTES ? Buffer.from(chunk) : copyOf(chunk));
+    this.#take(chunk);
   }
 
   handleError(error: Error): void {
     this.#failure = error;
-    this.#done(error, []);
+    this.#done(error);
   }
 
   handleReadyForQuery(): void {
-    if (this.#failure === undefined) this.#done(undefined, this.#chunks);
+    if (this.#failure === undefined) this.#done();
   }
 
   handleRowDescription(): void {}
@@ -64,14 +62,32 @@ class CopyOut {
   handleCopyInResponse(): void {}
 }
 
-/** The answer as it came: header and first row in the first piece, every further row in one of its own, the trailer in the last. */
-function copiedChunks(client: Client, select: string): Promise<readonly Buffer<ArrayBuffer>[]> {
+/** Sends the query; every piece of the answer goes to `take`. */
+function copyOut(client: Client, select: string, take: (chunk: Buffer) => void): Promise<void> {
   return new Promise((resolve, reject) => {
-    const copy = new CopyOut(`copy (${select}) to stdout (format binary)`, (error, chunks) =>
-      error === undefined ? resolve(chunks) : reject(error),
+    const copy = new CopyOut(`copy (${select}) to stdout (format binary)`, take, (error) =>
+      error === undefined ? resolve() : reject(error),
     );
     client.query(copy as unknown as pg.Submittable);
   });
+}
+
+/** Bytes that are made room for at first: a page of small rows. */
+const FIRST_BYTES = 64 * 1024;
+
+/** The whole answer in one piece of memory: one of their own for each of thousands of rows costs more than the rows. */
+async function copiedBytes(client: Client, select: string): Promise<Buffer> {
+  let bytes = Buffer.allocUnsafe(FIRST_BYTES);
+  let length = 0;
+  await copyOut(client, select, (chunk) => {
+    if (length + chunk.length > bytes.length) {
+      const grown = Buffer.allocUnsafe(Math.max(2 * bytes.length, length + chunk.length));
+      bytes.copy(grown, 0, 0, length);
+      bytes = grown;
+    }
+    length += chunk.copy(bytes, length);
+  });
+  return bytes.subarray(0, length);
 }
 
 /** The columns of one row in the binary format, taken in their order. */
@@ -120,7 +136,7 @@ export async function copyRows<Row>(
 ): Promise<Row[]> {
   // COPY takes no parameters.
   const text = select.replaceAll(/\$(\d)/g, (_, n: string) => String(Math.trunc(numbers[Number(n) - 1])));
-  const bytes = Buffer.concat(await copiedChunks(client, text));
+  const bytes = await copiedBytes(client, text);
   const rows: Row[] = [];
   let row = new CopiedRow(bytes, HEADER_BYTES);
   for (let at = HEADER_BYTES; bytes.readInt16BE(at) >= 0; at = row.at) {
@@ -154,8 +170,10 @@ export async function copyRowsFrom<Row>(
  * in one piece of memory that belongs to them alone, so that it can be given to another thread. Rejects with pg's error.
  */
 export async function copyRow(client: Client, select: string): Promise<readonly Buffer<ArrayBuffer>[]> {
-  const [first] = await copiedChunks(client, select);
-  const row = first.length < POOLED_BYTES ? copyOf(first) : first;
+  // Header and first row come in the first piece. Memory of its own, not from the pool of small buffers.
+  let first: Buffer<ArrayBuffer> | undefined;
+  await copyOut(client, select, (chunk) => (first ??= copyOf(chunk)));
+  const row = first ?? storeError(new Error('a copy has no bytes'));
   const columns: Buffer<ArrayBuffer>[] = [];
   let at = HEADER_BYTES + 2;
   for (let left = row.readInt16BE(HEADER_BYTES); left > 0; left -= 1) {
