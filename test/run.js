@@ -1,11 +1,12 @@
-// What `npm test` runs: builds what is missing, runs all tests (or those named as arguments), and prints the closing line
-// `N passed, N failed` alone on a line. Exit code 0 only when nothing failed.
+// What `npm test` runs: builds what is missing, runs all tests (or those named as arguments), and prints the name of each that
+// failed and then the closing line `N passed, N failed` alone on a line. Exit code 0 only when nothing failed.
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from '../bin/build.js';
+import { summarize } from './report.js';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 let closed = false;
@@ -31,30 +32,20 @@ const child = spawn(process.execPath, [...args, ...process.argv.slice(2)], {
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => child.kill(signal));
 
 child.on('exit', (code) => {
-  const { passed, failed, skipped } = counts();
+  const { passed, failures, skipped } = outcome();
   rmSync(folder, { recursive: true, force: true });
-  // A run that broke outside any test (an unhandled error, a file that does not load) is a failure too.
-  const failures = failed === 0 && code !== 0 ? 1 : failed;
+  // A run that broke outside any test (an unhandled error, no report) is a failure too.
+  if (failures.length === 0 && code !== 0) failures.push('the run itself: see above');
   closed = true;
-  console.log(`\n${passed} passed, ${failures} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`);
-  process.exitCode = failures > 0 ? 1 : 0;
+  for (const failure of failures) console.log(`FAILED ${failure}`);
+  console.log(`\n${passed} passed, ${failures.length} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`);
+  process.exitCode = failures.length > 0 ? 1 : 0;
 });
 
-/** Counts of the report; a file that failed before its first test counts as one failure. */
-function counts() {
+function outcome() {
   try {
-    const {
-      numPassedTests: passed,
-      numFailedTests,
-      numPendingTests,
-      numTodoTests,
-      testResults,
-    } = JSON.parse(readFileSync(report, 'utf8'));
-    const unloaded = testResults.filter(
-      (file) => file.status === 'failed' && file.assertionResults.every((test) => test.status !== 'failed'),
-    ).length;
-    return { passed, failed: numFailedTests + unloaded, skipped: numPendingTests + numTodoTests };
+    return summarize(readFileSync(report, 'utf8'), root);
   } catch {
-    return { passed: 0, failed: 0, skipped: 0 };
+    return { passed: 0, failures: [], skipped: 0 };
   }
 }

@@ -23,6 +23,7 @@ test('measures product and baseline', { timeout: 120_000 }, () => {
     ];
     const { status, stderr } = spawnSync(process.execPath, ['bench/run.js', ...asked, '--json', file], {
       encoding: 'utf8',
+      timeout: 110_000,
     });
     expect(status, stderr).toBe(0);
     const { results } = JSON.parse(readFileSync(file, 'utf8')) as {
