@@ -7,7 +7,7 @@ import { readFile } from 'node:fs/promises';
 import type { Config } from '../config/config.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
-import { EMPTY_POLICY, parsePolicy, type Policy } from '../ledger/policy.ts';
+import { EMPTY_POLICY, parsePolicy, withoutCosignersOf, type Policy } from '../ledger/policy.ts';
 import type { Teardown } from './teardown.ts';
 
 /** Milliseconds between two looks. */
@@ -20,7 +20,7 @@ export interface PolicyFile {
 }
 
 export interface PolicyFileDeps {
-  readonly config: Pick<Config, 'ledgerPolicy' | 'ledgerPolicyFile'>;
+  readonly config: Pick<Config, 'ledgerPolicy' | 'ledgerPolicyFile' | 'origin'>;
   /** What is wrong with a policy for this gateway beyond its form; undefined: nothing. */
   readonly objection: (policy: Policy) => string | undefined;
   /** Called at each change of whether the file is what counts. */
@@ -29,11 +29,11 @@ export interface PolicyFileDeps {
   readonly teardown: Teardown;
 }
 
-/** The policy in the settings. Throws `invalid-content` with every wrong line. */
-export function policyOf(config: Pick<Config, 'ledgerPolicy'>): Policy {
+/** The policy in the settings, without this gateway's own cosigners. Throws `invalid-content` with every wrong line. */
+export function policyOf(config: Pick<Config, 'ledgerPolicy' | 'origin'>): Policy {
   if (config.ledgerPolicy === undefined) return EMPTY_POLICY;
   const parsed = parsePolicy(config.ledgerPolicy);
-  if ('policy' in parsed) return parsed.policy;
+  if ('policy' in parsed) return withoutCosignersOf(parsed.policy, config.origin);
   throw new GatewayError('invalid-content', `LEDGER_POLICY_FILE: ${parsed.errors.join('; ')}`);
 }
 
@@ -56,9 +56,10 @@ export function followPolicyFile(deps: PolicyFileDeps): PolicyFile {
     if (bytes === undefined) return refuse('the file cannot be read');
     const parsed = parsePolicy(bytes);
     if ('errors' in parsed) return refuse(parsed.errors.slice(0, 3).join('; '));
-    const objection = deps.objection(parsed.policy);
+    const next = withoutCosignersOf(parsed.policy, config.origin);
+    const objection = deps.objection(next);
     if (objection !== undefined) return refuse(objection);
-    policy = parsed.policy;
+    policy = next;
     deps.onValid(true);
     log.warn({ event: 'policy.changed', count: policy.logs.length + policy.witnesses.size });
     take(policy);

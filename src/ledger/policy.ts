@@ -216,3 +216,21 @@ export function witnessesOf(policy: Policy): readonly PolicyWitness[] {
 export function meetsEveryQuorum(policy: Policy, name: string, asked: (witness: PolicyWitness) => boolean): boolean {
   return !isSatisfied(policy, name, (witness) => !asked(witness));
 }
+
+/**
+ * The policy as the gateway `origin` applies it: without its own witness and mirror, in which a file for all members names everybody. What
+ * it says of itself proves nothing, and what it keeps for itself is lost with it. A group asks for as many of the others as it asked for,
+ * or for all of them; one that has no others left is never satisfied.
+ */
+export function withoutCosignersOf(policy: Policy, origin: string): Policy {
+  const isOwn = ({ key }: PolicyWitness): boolean =>
+    key.name === `${origin}/witness` || key.name === `${origin}/mirror`;
+  const own = new Set([...policy.witnesses].flatMap(([name, witness]) => (isOwn(witness) ? [name] : [])));
+  if (own.size === 0) return policy;
+  const groups = [...policy.groups].map(([name, { threshold, members }]): [string, PolicyGroup] => {
+    const others = members.filter((member) => !own.has(member));
+    return [name, { threshold: Math.max(1, Math.min(threshold, others.length)), members: others }];
+  });
+  const witnesses = new Map([...policy.witnesses].filter(([name]) => !own.has(name)));
+  return { ...policy, witnesses, groups: new Map(groups) };
+}

@@ -8,6 +8,7 @@ import {
   mirrorsOf,
   parsePolicy,
   witnessesOf,
+  withoutCosignersOf,
   type Policy,
 } from '../../../src/ledger/policy.ts';
 import { noteSigner } from './support.ts';
@@ -149,5 +150,49 @@ quorum ${utf8('\u212a')}
         expect('errors' in parsed ? parsed.errors.length : 1).toBeGreaterThan(0);
       }),
     );
+  });
+});
+
+describe('one file for all members', () => {
+  const members = ['a', 'b', 'c'];
+  const file = (witnesses: string): Policy =>
+    parse(
+      [
+        `log ${LOG}`,
+        ...members.map((name) => `witness ${name}w ${witnessVkey(`${name}.example/witness`)}`),
+        ...members.map((name) => `witness ${name}m ${witnessVkey(`${name}.example/mirror`)}`),
+        'group mirrors any am bm cm',
+        `group witnesses ${witnesses}`,
+        'group accepted all mirrors witnesses',
+        'quorum accepted',
+        '',
+      ].join('\n'),
+    );
+  const shared = file('2 aw bw cw');
+  const own = withoutCosignersOf(shared, 'a.example');
+  const by =
+    (...names: string[]) =>
+    ({ name }: { readonly name: string }): boolean =>
+      names.includes(name);
+
+  it('what a gateway holds or says itself counts for nothing', () => {
+    expect(isSatisfied(shared, 'mirrors', by('am'))).toBe(true);
+    expect(isSatisfied(own, 'mirrors', by('am'))).toBe(false);
+    expect(isSatisfied(own, 'accepted', by('am', 'aw', 'bw', 'bm'))).toBe(false);
+    const alone = withoutCosignersOf(file('any aw'), 'a.example');
+    expect(isSatisfied(alone, 'witnesses', by('aw', 'bw', 'cw'))).toBe(false);
+    expect([...mirrorsOf(own), ...witnessesOf(own)].map(({ name }) => name)).toEqual(['bm', 'cm', 'bw', 'cw']);
+  });
+
+  it('a group asks as many of the others as it asked for, or all of them', () => {
+    expect(isSatisfied(own, 'mirrors', by('bm'))).toBe(true);
+    expect(isSatisfied(own, 'witnesses', by('bw'))).toBe(false);
+    expect(isSatisfied(own, 'witnesses', by('bw', 'cw'))).toBe(true);
+    const every = withoutCosignersOf(file('all aw bw cw'), 'a.example');
+    expect(isSatisfied(every, 'witnesses', by('bw', 'cw'))).toBe(true);
+  });
+
+  it('a policy that does not name the gateway stays what it is', () => {
+    expect(withoutCosignersOf(shared, 'd.example')).toBe(shared);
   });
 });
