@@ -109,6 +109,8 @@ export function encounterChange(
     ...(status.set !== undefined && status.set !== 'planned' && { advance: { status: ['planned', 'unknown'] } }),
     keepIf: { status: discharged === undefined ? rule.keeps : WITHDRAWN },
     clear: deletedElements(pv1),
+    // What a newer event left out (diagnoses of a visit, say) an older one fills in that arrives after it.
+    whole: [],
   };
   return list.add(change);
 }

@@ -33,6 +33,12 @@ it('a registration and a discharge count that arrive after a later result', asyn
   expect(await visitOf(patient.id)).toMatchObject({ status: 'finished' });
 });
 
+it('a diagnosis counts that arrives after a later event without one', async () => {
+  await feed.send('ADT^A08', [pid('74', 'Ida'), pv1('V74')], { at: 5 * HOUR });
+  await feed.send('ADT^A01', [pid('74', 'Ida'), pv1('V74'), 'DG1|1||I10^Hypertension^I10|||A'], { at: 4 * HOUR });
+  expect(await visitOf((await feed.patient('74')).id)).toMatchObject({ diagnosis: [{ condition: {} }] });
+});
+
 it('a change of name counts that arrives after a later result, and not after a later change', async () => {
   await feed.send('ADT^A04', [pid('71', 'Ann'), pv1('V71')], { at: 1 * HOUR });
   await result('71', 'Ann', 'V71', 5 * HOUR);
