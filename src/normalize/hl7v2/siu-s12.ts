@@ -9,16 +9,16 @@ import { components, repetitions } from '../../formats/hl7v2/delimiters.ts';
 import type { Segment } from '../../formats/hl7v2/message.ts';
 import { contactsOf, participantOf, patientOf } from './appointment-participants.ts';
 import { appointmentTime } from './appointment-time.ts';
-import { claimedOf, type ClaimRule } from './claim.ts';
+import { claimedOf, claimSegments, type ClaimRule } from './claim.ts';
 import { clinicalMeta, ofPatient, type ClinicalFrame } from './clinical.ts';
-import { compact, firstOf, present, type Element } from './context.ts';
+import { compact, firstOf, present, type Context, type Element } from './context.ts';
 import { codeSystemOf, conceptOf, tableConcept, V2_TABLE } from './datatypes/codeable-concept.ts';
 import { eiIdentifier } from './datatypes/identifier.ts';
 import { facilityKey } from './facility-key.ts';
 import { notesOf } from './observation.ts';
 import { PATIENT_SEGMENTS, patientSegments } from './patient-segments.ts';
 import { repeatedPatient, type RepeatedPatient } from './repeated-patient.ts';
-import { restOf, type Conversion, type Structure } from './structure.ts';
+import { countUnmapped, restOf, type Conversion, type Structure } from './structure.ts';
 import { APPOINTMENT_REASON } from './vocabulary.ts';
 import { visitObservations } from './visit-observations.ts';
 
@@ -33,6 +33,7 @@ const RULES: Readonly<Record<string, ClaimRule>> = codeTable({
   AIP: { notes: true },
 });
 const RESOURCES = ['AIS', 'AIG', 'AIL', 'AIP'];
+const READ_ELSEWHERE = new Set(['MSH', 'SFT', 'ARV', 'CON']);
 
 /** Status that an event states, whatever SCH-25 says. */
 const EVENT_STATUS: Readonly<Record<string, string>> = codeTable({
@@ -76,12 +77,46 @@ const TAKES_AWAY = new Set(['S20', 'S21', 'S22']);
  */
 export function siu(event: string): Structure {
   return (conversion) => {
+    if (isOfKnown(conversion, event)) {
+      knownAppointment(conversion, event);
+      return;
+    }
     const parts = eachPatient(conversion);
     parts.forEach((part, i) => {
       // What all of them share is counted once.
       onePatient({ ...part, unmapped: i === 0 ? conversion.unmapped : new Map() }, event, parts.length > 1);
     });
   };
+}
+
+/** A cancellation and the like without a PID: the appointment is known by its number, and so is whose it is. */
+function isOfKnown({ context }: Conversion, event: string): boolean {
+  const { segments } = context.message;
+  return EVENT_STATUS[event] !== undefined && segments.every(({ id }) => id !== 'PID');
+}
+
+/** What the event says of an appointment that was told before; of one that was not it makes nothing that R4 allows. */
+function knownAppointment(conversion: Conversion, event: string): void {
+  const { context, list, unmapped } = conversion;
+  const claims = claimSegments(conversion, RULES);
+  const [head] = claimedOf(claims, 'SCH');
+  const numbers = head === undefined ? undefined : numbersIn(context, head.segment);
+  if (head === undefined || numbers === undefined || numbers.keys.length === 0)
+    throw missing(head === undefined ? 'SCH' : 'PID');
+  for (const { id } of claims.rest) if (!READ_ELSEWHERE.has(id)) countUnmapped(unmapped, id);
+  const status = EVENT_STATUS[event];
+  const why = status === 'entered-in-error' ? undefined : conceptOf(context, head.segment.field(6));
+  list.add({
+    type: 'Appointment',
+    keys: numbers.keys,
+    set: { resourceType: 'Appointment', status, ...compact({ cancelationReason: why }) },
+    append: { identifier: numbers.identifiers },
+    ...(status === 'entered-in-error' && { clear: ['cancelationReason'] }),
+  });
+}
+
+function missing(segment: string): GatewayError {
+  return new GatewayError('required-missing', `the message has no ${segment} segment`, { expression: segment });
 }
 
 /** The message as it would be for each PID alone: what stands before the first and, from RGS on, behind the last is of all. */
@@ -119,8 +154,7 @@ function appointmentChange(
 ): void {
   const { context, list } = frame;
   const [head] = claimedOf(claims, 'SCH');
-  if (head === undefined)
-    throw new GatewayError('required-missing', 'the message has no SCH segment', { expression: 'SCH' });
+  if (head === undefined) throw missing('SCH');
   const sch = head.segment;
   const resources = claims.all.filter(({ segment }) => RESOURCES.includes(segment.id));
   // An action code D says that the resource is needed no more.
@@ -204,16 +238,22 @@ function numbersOf(
   isOfSeveral: boolean,
 ): { keys: BusinessKey[]; identifiers: Element[] } {
   const { context } = frame;
-  const filler = eiIdentifier(context, repetitions(sch.field(2), context.by)[0] ?? '', 'FILL');
-  const placer = eiIdentifier(context, repetitions(sch.field(1), context.by)[0] ?? '', 'PLAC');
-  const numbers = present([
-    filler && facilityKey(context, 'appointment-filler', filler),
-    placer && facilityKey(context, 'appointment-placer', placer),
-  ]);
+  const { keys: numbers, identifiers } = numbersIn(context, sch);
   const own = numbers.map((number) => ofPatient(frame, 'appointment-of', ...number));
   const keys = isOfSeveral ? own : [...own, ...numbers];
   if (keys.length === 0)
     keys.push(['message', context.profile.name, context.controlId, 'Appointment', ...frame.patient.keys[0]]);
+  return { keys, identifiers };
+}
+
+/** SCH-1 and SCH-2 where they are unique: with MSH-4. */
+function numbersIn(context: Context, sch: Segment): { keys: BusinessKey[]; identifiers: Element[] } {
+  const filler = eiIdentifier(context, repetitions(sch.field(2), context.by)[0] ?? '', 'FILL');
+  const placer = eiIdentifier(context, repetitions(sch.field(1), context.by)[0] ?? '', 'PLAC');
+  const keys = present([
+    filler && facilityKey(context, 'appointment-filler', filler),
+    placer && facilityKey(context, 'appointment-placer', placer),
+  ]);
   return { keys, identifiers: present([placer, filler]).map(({ identifier }) => identifier) };
 }
 

@@ -19,6 +19,9 @@ const ADDRESS_USE: Readonly<Record<string, string>> = codeTable({
 /** Table 0190 to Address.type. */
 const ADDRESS_TYPE: Readonly<Record<string, string>> = codeTable({ M: 'postal', SH: 'postal' });
 
+/** Codes of table 0190 that FHIR has none for. */
+const OTHER_TYPES = new Set('BDL BR F L N P RH S TM V'.split(' '));
+
 /** XAD; undefined when it says nothing but its type. */
 export function xadAddress(context: Context, raw: string, location: string): Element | undefined {
   const parts = components(raw, context.by);
@@ -60,5 +63,6 @@ export function xadAddress(context: Context, raw: string, location: string): Ele
 }
 
 function asSent(code: string): Element {
-  return { url: ALTERNATE_CODES, valueCodeableConcept: { coding: [{ system: `${V2_TABLE}0190`, code }] } };
+  const concept = OTHER_TYPES.has(code) ? { coding: [{ system: `${V2_TABLE}0190`, code }] } : { text: code };
+  return { url: ALTERNATE_CODES, valueCodeableConcept: concept };
 }

@@ -255,10 +255,15 @@ describe('trap: segments beside the visit', () => {
   });
 
   it('addresses keep what FHIR has no code for: permanent, vacation home, census tract', () => {
-    const [permanent, vacation, home] = take(
-      segment('NK1', { 1: '1', 2: 'Doe^John', 4: '1 Main^^Town^^^^P~2 Sea^^Bay^^^^HV~3 Hill^^Town^^^^H^^^T12' }),
+    const [permanent, vacation, home, word] = take(
+      segment('NK1', {
+        1: '1',
+        2: 'Doe^John',
+        4: '1 Main^^Town^^^^P~2 Sea^^Bay^^^^HV~3 Hill^^Town^^^^H^^^T12~4 Elm^^^^^^Home',
+      }),
     ).one('RelatedPerson').address;
     expect(permanent._use.extension[0].valueCodeableConcept.coding[0].code).toBe('P');
+    expect(word._use.extension[0].valueCodeableConcept).toEqual({ text: 'Home' });
     expect(vacation.extension).toMatchObject([{ valueCode: 'HV' }]);
     expect([home.use, home.extension[0].valueString, home._use]).toEqual(['home', 'T12', undefined]);
   });

@@ -193,6 +193,13 @@ describe('SIU_S12', () => {
     ]);
   });
 
+  it('a cancellation without a PID is one of the appointment of that number', () => {
+    const cancelled = taken(siu('S12', sch(), TIME, PID), siu('S15', sch({ 1: '', 6: 'ILL' })));
+    expect(cancelled).toMatchObject({ status: 'cancelled', cancelationReason: { coding: [{ code: 'ILL' }] } });
+    expect(cancelled.participant).toHaveLength(1);
+    expect(() => normalize(siu('S15', sch({ 1: '', 2: '' })))).toThrow('no PID');
+  });
+
   it('no SCH, no PID: refused at their place', () => {
     const place = (...segments: string[]): unknown => {
       try {
