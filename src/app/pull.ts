@@ -127,5 +127,6 @@ function pullFrom(parts: PullParts, origin: string, url: string, places: readonl
     pending: checkpointStore(parts.pool, 'mirror'),
     deadlineMs: parts.deadlineMs,
     withBlobs: parts.config.mirrorBlobs,
+    packed: true,
   });
 }

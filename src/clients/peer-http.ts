@@ -2,6 +2,8 @@
  * HTTP to other gateways (port: replication/peer-ports): connections kept alive, a deadline on every wait, bodies streamed
  * both ways with backpressure. Certificates are checked against the system's authorities, or against the configured ones.
  */
+import { pipeline } from 'node:stream';
+import { createGunzip } from 'node:zlib';
 import { Agent as HttpAgent, request as httpRequest, type ClientRequest, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { GatewayError } from '../core/errors.ts';
@@ -104,7 +106,7 @@ function drained(sent: ClientRequest): Promise<void> {
 
 async function* bounded(response: IncomingMessage, maxBytes: number): AsyncGenerator<Buffer> {
   let size = 0;
-  for await (const piece of response) {
+  for await (const piece of decoded(response)) {
     if (!Buffer.isBuffer(piece)) continue;
     size += piece.length;
     if (size > maxBytes) {
@@ -114,6 +116,12 @@ async function* bounded(response: IncomingMessage, maxBytes: number): AsyncGener
     yield piece;
   }
   if (!response.complete) throw new GatewayError('unavailable', 'the answer of a peer ended too early');
+}
+
+/** The body as it was before it was packed; what is bounded is that. */
+function decoded(response: IncomingMessage): AsyncIterable<unknown> {
+  if (response.headers['content-encoding'] !== 'gzip') return response;
+  return pipeline(response, createGunzip(), () => {});
 }
 
 async function* translated(body: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {

@@ -34,6 +34,8 @@ export interface PullDeps {
   readonly pending: Pick<CheckpointStore, 'load'>;
   readonly deadlineMs: number;
   readonly withBlobs: boolean;
+  /** True: documents and payloads may come packed: less on the line, more work at both ends. */
+  readonly packed?: boolean;
   readonly progress?: (progress: PullProgress) => void;
 }
 
@@ -139,7 +141,10 @@ async function pullData(deps: PullDeps, size: number): Promise<void> {
     const response = await deps.http.open({
       method: 'GET',
       url: `${deps.url}/data?from=${held}&to=${size}&block=${nextBlock}`,
-      headers: { authorization: deps.authorization() },
+      headers: {
+        authorization: deps.authorization(),
+        ...(deps.packed === true ? { 'accept-encoding': 'gzip' } : {}),
+      },
       deadlineMs: deps.deadlineMs,
       maxBytes: Number.MAX_SAFE_INTEGER,
     });

@@ -5,7 +5,7 @@
 import { raw, Router } from 'express';
 import { GatewayError } from '../../../core/errors.ts';
 import { LOG_DATA, type PeerServices } from '../../../services/peer-services.ts';
-import { sendStream, textOf } from './bodies.ts';
+import { sendLogData, textOf } from './bodies.ts';
 import { sendBlob } from './mirror-router.ts';
 import { countParameter, dataRange } from './parameters.ts';
 
@@ -40,8 +40,7 @@ export function ledgerPeerRouter(peers: PeerServices): Router {
   router.get('/data', async (request, response) => {
     await peers.authenticate(request.headers.authorization);
     const range = dataRange(request);
-    response.set('Content-Type', LOG_DATA);
-    await sendStream(response, peers.ownData(range));
+    await sendLogData(request, response, LOG_DATA, peers.ownData(range));
   });
   router.get('/blob/:digest', async (request, response) => {
     await peers.authenticate(request.headers.authorization);

@@ -13,7 +13,7 @@ import {
   type MirrorStatus,
   type PeerServices,
 } from '../../../services/peer-services.ts';
-import { bodyOf, sendStream, textOf } from './bodies.ts';
+import { bodyOf, sendLogData, sendStream, textOf } from './bodies.ts';
 import { blobDigest, countParameter, dataRange, rangeOf } from './parameters.ts';
 import { onlyPost, sendCheckpointAnswer } from './witness-router.ts';
 
@@ -78,8 +78,7 @@ function memberRoutes(router: Router, peers: MirrorRouterDeps['peers']): void {
   });
   router.get('/:origin/data', async (request, response) => {
     const data = await mirror.data(await originOf(request), dataRange(request));
-    response.set('Content-Type', LOG_DATA);
-    await sendStream(response, data);
+    await sendLogData(request, response, LOG_DATA, data);
   });
   router.post('/:origin/data', async (request, response) => {
     const origin = await originOf(request);
