@@ -1,4 +1,4 @@
-// Compiles src/ to dist/ when dist/ is missing or older than a source file. Prints nothing when there is nothing to do.
+// Compiles src/ to dist/ when dist/ is missing or older than a source file. Prints nothing when there is nothing to do, or nobody at the terminal.
 // Compiles aside and renames, so that a process that starts meanwhile finds the old or the new dist/, never half of one.
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, readdirSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
@@ -51,6 +51,8 @@ export function build() {
   if (upToDate()) return;
   const tsc = compiler();
   const startedAt = new Date();
+  // For the person who waits; scripts have nothing to read.
+  if (process.stderr.isTTY) console.error('anamnesis: compiling src/, once after each change ...');
   const fresh = join(root, `.dist-${process.pid}`);
   rmSync(fresh, { recursive: true, force: true });
   const args = [tsc, '-p', 'tsconfig.build.json', '--outDir', fresh];

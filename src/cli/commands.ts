@@ -28,9 +28,9 @@ export const COMMANDS: Readonly<Record<string, Entry>> = codeTable({
   },
   send: {
     usage: 'send [--token TOKEN] [--mllp HOST:PORT] [--dicom HOST:PORT] [--fhir URL] [--cert FILE --key FILE] FILE...',
-    does: '.hl7 by MLLP, .dcm and folders by C-STORE, .json by FHIR',
+    does: 'HL7 v2 by MLLP, DICOM by C-STORE, .json by FHIR; of folders what is any of these',
     more: [
-      'FILE            a file, or a folder with files: .hl7 (single messages, batches), DICOM Part 10, .json (a resource, a transaction)',
+      'FILE            a file, or a folder with files: HL7 v2 (messages, batches; .hl7 or any name), DICOM Part 10, .json (a resource, a transaction)',
       '--token TOKEN   for FHIR; without it one of role system is made with the key file',
       '--mllp, --dicom HOST:PORT, --fhir URL   another gateway than the one of the settings',
       '--cert, --key FILE   what listeners with mutual TLS are shown (PEM)',
@@ -43,7 +43,7 @@ export const COMMANDS: Readonly<Record<string, Entry>> = codeTable({
     usage: 'convert [--source NAME] [--profile FILE] [--report] FILE...',
     does: 'print the FHIR Bundle that each HL7 v2 message would become, one line a message; nothing is kept or sent',
     more: [
-      'FILE            .hl7 files (a named file is HL7 v2 whatever it is called), or folders with them',
+      'FILE            HL7 v2 files (a named file is one whatever it is called), or folders with them',
       "--source NAME   read it as this kept source does; needs the gateway's database and key file",
       '--profile FILE  read it as this profile says (docs/sources.md); needs nothing',
       '--report        on standard error, one JSON line a message: what was made of it, what was not mapped and why',

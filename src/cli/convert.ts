@@ -54,7 +54,7 @@ export const convert: Command = async (args, context) => {
   if (positionals.length === 0) throw new UsageError('say which files to convert');
   const profile = await profileOf(values, context);
   const named = findInputFiles(positionals);
-  // Named files are HL7 v2 whatever they are called; of folders only `.hl7`.
+  // Named files are HL7 v2 whatever they are called or hold.
   const paths = [
     ...named.hl7v2,
     ...positionals.filter((path) => named.dicom.includes(path) || named.fhir.includes(path)),

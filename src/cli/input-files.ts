@@ -1,6 +1,6 @@
 /**
  * What `anamnesis send` is given: files and folders, each put under the protocol that carries it. Names decide for `.hl7`
- * and `.json`; in folders, what is neither is DICOM when it starts like a Part 10 file, and skipped when not.
+ * and `.json`; of the rest the beginning: a header of HL7 v2, or of a DICOM Part 10 file. What is neither is skipped in folders.
  */
 import { closeSync, openSync, readdirSync, readSync, statSync } from 'node:fs';
 import { basename, extname, join } from 'node:path';
@@ -14,12 +14,17 @@ export interface InputFiles {
   readonly skipped: readonly string[];
 }
 
-/** `DICM` after the preamble of 128 bytes (PS3.10 section 7.1). */
-function looksLikeDicom(path: string): boolean {
+/** A segment that begins a message, batch or file, behind a byte order mark, a frame's first byte or white space. */
+const HL7_HEAD = /^(?:\u00ef\u00bb\u00bf)?[\s\u000b]*(?:MSH|BHS|FHS)[^A-Za-z0-9\s]/;
+
+function kindByContent(path: string): 'hl7v2' | 'dicom' | undefined {
   const file = openSync(path, 'r');
   try {
     const head = Buffer.alloc(132);
-    return readSync(file, head, 0, 132, 0) === 132 && head.toString('latin1', 128) === 'DICM';
+    const text = head.toString('latin1', 0, readSync(file, head, 0, 132, 0));
+    // `DICM` after the preamble of 128 bytes (PS3.10 section 7.1).
+    if (text.length === 132 && text.endsWith('DICM')) return 'dicom';
+    return HL7_HEAD.test(text) ? 'hl7v2' : undefined;
   } finally {
     closeSync(file);
   }
@@ -37,9 +42,13 @@ export function findInputFiles(paths: readonly string[]): InputFiles {
     const extension = extname(path).toLowerCase();
     if (extension === '.hl7') found.hl7v2.push(path);
     else if (extension === '.json') found.fhir.push(path);
-    // A file that the person named is sent as DICOM whatever it is called: the answer will say what is wrong with it.
-    else if (named || extension === '.dcm' || looksLikeDicom(path)) found.dicom.push(path);
-    else found.skipped.push(path);
+    else {
+      const kind = kindByContent(path);
+      if (kind === 'hl7v2') found.hl7v2.push(path);
+      // A file that the person named is sent as DICOM whatever it holds: the answer will say what is wrong with it.
+      else if (kind === 'dicom' || named || extension === '.dcm') found.dicom.push(path);
+      else found.skipped.push(path);
+    }
   };
   for (const path of paths) {
     const stat = statSync(path, { throwIfNoEntry: false });

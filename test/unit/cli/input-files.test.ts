@@ -18,6 +18,9 @@ for (const [name, content] of Object.entries({
   'study/notes.txt': 'x',
   'study/.hidden.hl7': 'x',
   'study/d.hl7': 'MSH|',
+  'study/e.txt': '\uFEFF\r\nFHS|^~\\&|A\rMSH|',
+  'study/MSHA': 'MSHAPED',
+  'out.dat': '\u000bMSH^~|\\&^LAB',
 })) {
   writeFileSync(join(root, name), content);
 }
@@ -31,14 +34,15 @@ function found(...names: string[]): Record<string, string[]> {
 
 test('names decide for files, contents in folders', () => {
   expect(found('b.JSON', 'a.hl7', 'study')).toEqual({
-    hl7v2: ['a.hl7', 'study/d.hl7'],
+    hl7v2: ['a.hl7', 'study/d.hl7', 'study/e.txt'],
     dicom: ['study/IM0002', 'study/c.dcm', 'study/series/IM0001'],
     fhir: ['b.JSON'],
-    skipped: ['study/notes.txt'],
+    skipped: ['study/MSHA', 'study/notes.txt'],
   });
 });
 
 test('a file that is named is never skipped', () => {
+  expect(found('out.dat').hl7v2).toEqual(['out.dat']);
   expect(found('study/notes.txt').dicom).toEqual(['study/notes.txt']);
 });
 
