@@ -152,10 +152,10 @@ export interface CommitItem {
   /** Resources of which the source said again what stands: no version, but older statements of its that come later are late. */
   readonly restated?: readonly { resource: ResourceKey; version: number; source: number; sourceTime: number }[];
   /**
-   * True: the item is prepared against what stood a moment ago, and the commit must look whether what it only read still stands
-   * (`restated` at those versions; no later statement of the source about what has a next version). Absent: derived from the log.
+   * Resources at the versions that the item was prepared against and leaves as they are: the commit must look whether they still
+   * stand, and whether a source has said something later of what has a next version. Absent: the item is derived from the log.
    */
-  readonly prepared?: true;
+  readonly reads?: readonly ReadVersion[];
   readonly message: MessageKey | undefined;
   /** New statements about pairs of patients, each from one side; the other side's row follows from it. */
   readonly links?: readonly PatientLink[];
@@ -176,6 +176,12 @@ export interface CommitItem {
   )[];
   /** Fingerprint of the key set that the log belongs to from here on: processes with another one commit nothing more. */
   readonly fingerprint?: string;
+}
+
+/** A resource that was looked at: its current version then. */
+export interface ReadVersion {
+  readonly resource: ResourceKey;
+  readonly version: number;
 }
 
 /** A commit item while it is put together. */
@@ -246,8 +252,8 @@ export interface PackedItem {
   readonly consentPatients: readonly ResourceKey[];
   readonly rewraps: NonNullable<CommitItem['rewraps']>;
   readonly fingerprint: string | undefined;
-  /** Versions of `restated`, in order; absent where the commit has nothing to look at besides unique keys. */
-  readonly restatedVersions?: readonly number[];
+  /** As `CommitItem.reads`; absent where the commit has nothing to look at besides unique keys. */
+  readonly reads?: readonly ReadVersion[];
 }
 
 /** Rows of the log for one group, made from the locked head. */

@@ -12,7 +12,7 @@ import { aliasHash, messageKey, resourceKey, sourceNumber, type IndexSecret } fr
 import { labelSet, type LabelSet } from '../labels/label.ts';
 import { encodeManifest, RAW_PART_BYTES, splitManifest, type ManifestContent } from '../record/manifest.ts';
 import { Draft, type DraftDeps } from './draft.ts';
-import type { CommitItem, MessageKey, PrepareStore, Resolved } from './ports.ts';
+import type { CommitItem, MessageKey, PrepareStore, ReadVersion, Resolved } from './ports.ts';
 import { keepCharts } from './keep-charts.ts';
 import { refuseStrangers } from './late-subjects.ts';
 import { linkPatients } from './patient-links.ts';
@@ -164,7 +164,7 @@ export async function prepare(deps: PrepareDeps, submission: Submission): Promis
   const manifest: ManifestContent = { ...content, lockboxes: draft.lockboxes, ...(more.length > 0 && { more }) };
   draft.item.message = message;
   draft.item.restated = restated;
-  draft.item.prepared = true;
+  draft.item.reads = readBy(distinct);
   draft.item.links = links;
   draft.item.withdrawn = withdrawn;
   draft.item.moves = moves;
@@ -204,6 +204,16 @@ function restatedBy(targets: readonly Target[], source: number): NonNullable<Com
     restatedAt <= (ownSourceTime ?? Number.NEGATIVE_INFINITY)
       ? []
       : [{ resource: key, version, source, sourceTime: restatedAt }],
+  );
+}
+
+/**
+ * What the message leaves as it is. A visit that is moved to another patient while a result of it is prepared must not keep that result in
+ * the wrong record. The directory is left out, which every message repeats.
+ */
+function readBy(targets: readonly Target[]): ReadVersion[] {
+  return targets.flatMap(({ key, type, version, next }) =>
+    next !== undefined || version === 0 || DIRECTORY_TYPES.has(type) ? [] : [{ resource: key, version }],
   );
 }
 

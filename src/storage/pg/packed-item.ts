@@ -250,13 +250,13 @@ function assemble(item: CommitItem, tables: readonly TableRows[]): PackedItem {
     consentPatients: item.consentPatients,
     rewraps: item.rewraps ?? NONE,
     fingerprint: item.fingerprint,
-    ...(hasRead(item) && { restatedVersions: (item.restated ?? NONE).map(({ version }) => version) }),
+    ...(hasRead(item) && { reads: item.reads }),
   };
 }
 
 /** True when the commit has to look whether what the item only read still stands. */
-function hasRead({ prepared, restated = NONE, records }: CommitItem): boolean {
-  return prepared === true && (restated.length > 0 || records.some(({ version }) => version > 1));
+function hasRead(item: CommitItem): item is CommitItem & Required<Pick<CommitItem, 'reads'>> {
+  return item.reads !== undefined && (item.reads.length > 0 || item.records.some(({ version }) => version > 1));
 }
 
 /** Documents of an item. */

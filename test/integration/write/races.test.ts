@@ -103,6 +103,49 @@ it.each(PLACES)(
   },
 );
 
+/** A visit, said to be of a patient, and of which other it was before; a result of that visit as laboratories send it. */
+function visit(of: string, was?: string): Submission {
+  const { changes, ...message } = result(0, 0, of);
+  const [patient] = changes;
+  const encounter: Change = {
+    mode: 'merge',
+    type: 'Encounter',
+    keys: [['visit', 'V1']],
+    sourceTime: AT + serial,
+    set: { resourceType: 'Encounter', status: 'finished', class: { code: 'AMB' }, subject: { reference: 'change:0' } },
+    ...(was !== undefined && { movedFrom: 1 }),
+  };
+  const before = was === undefined ? [] : [result(0, 0, was).changes[0]];
+  return { ...message, changes: [patient, ...before, encounter] };
+}
+
+it.each(PLACES)(
+  'a result is not filed by a visit that is moved to another patient meanwhile (%s)',
+  async (name, one, other) => {
+    const [wrong, right] = [`wrong ${name}`, `right ${name}`];
+    const known = (submission: Submission): Submission => ({
+      ...submission,
+      changes: submission.changes.map((change) =>
+        change.type === 'Encounter' ? { ...change, keys: [['visit', name]] } : change,
+      ),
+    });
+    await first.writer.submit(known(visit(wrong)));
+    await first.writer.submit(result(1, 0, right));
+    const late = result(2, 1, wrong);
+    const repeated: Change = {
+      mode: 'merge',
+      type: 'Encounter',
+      keys: [['visit', name]],
+      sourceTime: AT,
+      set: { resourceType: 'Encounter', subject: { reference: 'change:0' } },
+    };
+    const filed = overtaken(one(), { ...late, changes: [...late.changes, repeated] }, () =>
+      other().writer.submit(known(visit(right, wrong))),
+    );
+    await expect(filed).rejects.toMatchObject({ code: 'business-rule' });
+  },
+);
+
 it('a source whose clock goes back can still write', async () => {
   const order = 'clock';
   await first.writer.submit(result(1, 0, order));
