@@ -5,6 +5,7 @@
 import { changeReference, type BusinessKey, type Change, type MergeChange } from '../../formats/fhir/change.ts';
 import { components } from '../../formats/hl7v2/delimiters.ts';
 import { codeOf, compact, textOf, type Context, type Element } from './context.ts';
+import { V2_TABLE } from './datatypes/codeable-concept.ts';
 import { assignerOf, identified, withCheckDigit, type Identified } from './datatypes/identifier.ts';
 import { nameText, xcnName } from './datatypes/human-name.ts';
 import { identifierKey } from './source-profile.ts';
@@ -61,7 +62,17 @@ export class ChangeList {
     if (raw === '' || raw === '""') return undefined;
     const parts = components(raw, context.by);
     const check = parts.length > 10 && parts[10] !== '' ? parts.slice(10, 12) : undefined;
-    return this.#person(context, raw, parts[0], parts[8], parts[12], xcnName(context, parts), check, elements);
+    return this.#person(
+      context,
+      raw,
+      parts[0],
+      parts[8],
+      parts[12],
+      xcnName(context, parts),
+      parts[6],
+      check,
+      elements,
+    );
   }
 
   /** A reference to the practitioner of CNN subcomponents (the first component of NDL). */
@@ -75,6 +86,7 @@ export class ChangeList {
       assigner,
       undefined,
       xcnName(context, parts),
+      parts[6],
     );
   }
 
@@ -85,6 +97,7 @@ export class ChangeList {
     assigner: string | undefined,
     type: string | undefined,
     name: Element | undefined,
+    degree: string | undefined,
     check?: readonly string[],
     elements: Element = {},
   ): Element | undefined {
@@ -103,6 +116,7 @@ export class ChangeList {
     const checked = check === undefined ? identifier : withCheckDigit(context, identifier, check[0], check[1]);
     return this.entry('Practitioner', raw, checked, display, {
       name: name === undefined ? undefined : [name],
+      qualification: degreesOf(context, degree),
       ...elements,
     });
   }
@@ -166,4 +180,12 @@ export class ChangeList {
     this.#directory.set(name, index);
     return index;
   }
+}
+
+/** XCN.7, degree: a code of table 0360, else the words for it. It stands behind the name as well, as people write it. */
+function degreesOf(context: Context, raw: string | undefined): Element[] {
+  const text = codeOf(context, raw);
+  if (text === undefined) return [];
+  const code = /^[A-Za-z]{2,6}$/.test(text) ? { coding: [{ system: `${V2_TABLE}0360`, code: text }] } : { text };
+  return [{ code }];
 }

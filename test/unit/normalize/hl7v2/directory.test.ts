@@ -170,6 +170,17 @@ describe('PRT behind results and orders', () => {
 });
 
 describe('data types', () => {
+  it('the degree of a practitioner (XCN.7) is a qualification and stands behind the name', () => {
+    const person = (degree: string): any =>
+      new MemoryRecord(stay({ 7: `7^House^Greg^^^Dr^${degree}` })).one('Practitioner');
+    expect(person('MD')).toMatchObject({
+      name: [{ suffix: ['MD'] }],
+      qualification: [{ code: { coding: [{ system: 'http://terminology.hl7.org/CodeSystem/v2-0360', code: 'MD' }] } }],
+    });
+    expect(person('M.D., Ph.D.').qualification).toEqual([{ code: { text: 'M.D., Ph.D.' } }]);
+    expect(person('').qualification).toBeUndefined();
+  });
+
   it('a check digit stays beside its number', () => {
     const patient = new MemoryRecord(adt('A31', ['PID|1||123^9^M10^HOSP^MR||Doe'])).one('Patient');
     expect(patient.identifier[0].extension).toEqual([
