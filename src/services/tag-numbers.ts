@@ -9,6 +9,8 @@
 const NEAR = 64;
 /** Ranges that are looked at first: those of the writers that were met last. */
 const LANES = 16;
+/** Distance ahead at which a writer begins its next block, where a few of them write at once. */
+const BLOCKS = 4_096;
 /** Distance from the next number beyond which a tag is taken for one of another lockbox: some seconds of searching. */
 const FAR = 1_048_576;
 
@@ -37,7 +39,7 @@ export class TagNumbers {
   /** Finds the number whose tag it is and counts it as met; undefined when there is none up to a million away. */
   find(tag: string, tagOf: (n: number) => string): number | undefined {
     const isIt = (n: number): boolean => tagOf(n) === tag;
-    const found = this.#nearby(isIt) ?? this.#inHoles(isIt) ?? this.#farAway(isIt);
+    const found = this.#nearby(isIt) ?? this.#ahead(isIt) ?? this.#inHoles(isIt) ?? this.#farAway(isIt);
     if (found !== undefined) this.#meet(found);
     return found;
   }
@@ -51,6 +53,14 @@ export class TagNumbers {
         if (isIt(from + distance)) return from + distance;
         if (isIt(to - 1 - distance)) return to - 1 - distance;
       }
+    }
+    return undefined;
+  }
+
+  /** Looked at before all holes: those of writers that died are never filled, and grow in number with the years. */
+  #ahead(isIt: (n: number) => boolean): number | undefined {
+    for (let distance = NEAR; distance < BLOCKS; distance += 1) {
+      if (isIt(this.#next + distance)) return this.#next + distance;
     }
     return undefined;
   }

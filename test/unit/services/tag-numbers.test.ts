@@ -57,6 +57,18 @@ describe('TagNumbers', () => {
     expect(again.next).toBe(100_001);
   });
 
+  it('does not look through what thousands of dead writers have left whenever one begins a block', () => {
+    const tags = new TagNumbers(0);
+    for (let block = 0; block < 2_000; block += 1) tags.find(tagOf(block * 256), tagOf);
+    let asked = 0;
+    const counted = (n: number): string => {
+      asked += 1;
+      return tagOf(n);
+    };
+    expect(tags.find(tagOf(2_003 * 256), counted)).toBe(2_003 * 256);
+    expect(asked).toBeLessThan(5_000);
+  });
+
   it('finds the first of many writers that have begun at once', () => {
     expect(new TagNumbers(1).find(tagOf(64 * 1024), tagOf)).toBe(64 * 1024);
   });
