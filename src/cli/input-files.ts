@@ -14,8 +14,8 @@ export interface InputFiles {
   readonly skipped: readonly string[];
 }
 
-/** A segment that begins a message, batch or file, behind a byte order mark, a frame's first byte or white space. */
-const HL7_HEAD = /^(?:\u00ef\u00bb\u00bf)?[\s\u000b]*(?:MSH|BHS|FHS)[^A-Za-z0-9\s]/;
+/** A segment that begins a message, batch or file, behind a byte order mark, white space or a frame's first byte (VT, white space too). */
+const HL7_HEAD = /^(?:\u00ef\u00bb\u00bf)?\s*(?:MSH|BHS|FHS)[^A-Za-z0-9\s]/;
 
 function kindByContent(path: string): 'hl7v2' | 'dicom' | undefined {
   const file = openSync(path, 'r');

@@ -25,6 +25,10 @@ const REASONS: ReadonlyMap<string, string> = new Map([
     `the certificate of the database server is not trusted (${code}): name its authority by sslrootcert=FILE in DATABASE_URL, or mend it`,
   ]),
 ]);
+/** Insufficient privilege. Not `unavailable`: triggers of ours say it too, and trying again helps against neither. */
+const NO_RIGHT = '42501';
+const NO_RIGHT_ADVICE =
+  'the account of DATABASE_URL may not do this: set DATABASE_ADMIN_URL for this command, or run `anamnesis prepare-database` with it';
 const NO_TLS = 'The server does not support SSL connections';
 
 const NETWORK = new Set([
@@ -75,5 +79,6 @@ export function storeError(error: unknown): never {
   const reason = reasonOf(error);
   if (reason !== undefined) throw new GatewayError('unavailable', reason, { cause: error });
   const code = codeOf(error);
+  if (stateOf(error) === NO_RIGHT) throw new GatewayError('internal', NO_RIGHT_ADVICE, { cause: error });
   throw new GatewayError(code, ADVICE[code] ?? 'the database refused a statement', { cause: error });
 }

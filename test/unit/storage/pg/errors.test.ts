@@ -28,3 +28,8 @@ it('tells a server without TLS from one that is away', () => {
   const [, message] = formOf(new Error('The server does not support SSL connections'));
   expect(message).toMatch(/takes no TLS/);
 });
+
+it('a right that is missing is not tried again, and names who has it', () => {
+  const [code, message] = formOf(Object.assign(new Error('permission denied for table SECRET'), { code: '42501' }));
+  expect([code, message]).toEqual(['internal', expect.stringMatching(/DATABASE_ADMIN_URL/)]);
+});
