@@ -59,6 +59,7 @@ export const convert: Command = async (args, context) => {
     ...named.hl7v2,
     ...positionals.filter((path) => named.dicom.includes(path) || named.fhir.includes(path)),
   ];
+  if (paths.length === 0) throw new UsageError('no file in there is called .hl7; name files of other names one by one');
   const { items, problems } = await openHl7Files(paths);
   let failed = problems.length > 0;
   for (const { path, problem } of problems) context.err(`anamnesis: ${path}: ${problem ?? 'could not be read'}`);

@@ -9,7 +9,7 @@ import { formatUuid, type Random } from '../../core/random.ts';
 import { byteOrderMark } from './charset.ts';
 import { masterFileOf, masterFileSegments, masterFileType, type MasterFile } from './master-file-answer.ts';
 import { rawHeader, type RawHeader } from './message.ts';
-import { encodeWide, isWide } from './wide-charset.ts';
+import { encodeWide, isWide, narrow } from './wide-charset.ts';
 
 /** What an answer needs of the message it answers: raw fields of its MSH. */
 export interface AckHeader {
@@ -320,7 +320,9 @@ export interface ParsedAck {
 
 /** Reads an acknowledgement, leniently. */
 export function parseAck(bytes: Buffer): ParsedAck | undefined {
-  const text = bytes.toString('latin1');
+  const mark = byteOrderMark(bytes);
+  const body = bytes.subarray(mark?.length ?? 0);
+  const text = (mark !== undefined && isWide(mark.charset) ? narrow(body, mark.charset) : body).toString('latin1');
   if (!text.startsWith('MSH') || text.length < 5) return undefined;
   const separator = text[3];
   const component = text[4];

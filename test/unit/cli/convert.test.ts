@@ -35,6 +35,12 @@ async function run(text: string, ...options: string[]): Promise<Run> {
 }
 
 describe('anamnesis convert', () => {
+  it('of a folder without messages says so', async () => {
+    const empty = mkdtempSync(join(folder, 'empty-'));
+    const context = { env: {}, cwd: folder, out: () => {}, err: () => {} };
+    await expect(convert([empty], context)).rejects.toThrow(/no file in there is called .hl7/);
+  });
+
   it('prints a transaction Bundle that R4 takes, without a gateway, and the same each time', async () => {
     const text = adt('A01', [PID, PV1, 'DG1|1||I21.0^Infarction^I10|||A', 'NK1|1|Doe^John|SPO']);
     const first = await run(text);

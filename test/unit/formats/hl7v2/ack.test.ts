@@ -75,6 +75,17 @@ describe('acknowledgements', () => {
     );
   });
 
+  it.each(['utf16le', 'utf8'] as const)('an answer in %s is read by who sent the message', (encoding) => {
+    const bytes = Buffer.from('\ufeffMSH|^~\\&|LAB|H|GW|S|2026||ORU^R01|A1|P|2.5\r', encoding);
+    const error = new GatewayError('invalid-syntax', 'not a message');
+    expect(parseAck(answerBytes(answer(bytes, error) ?? '', bytes))).toEqual({
+      code: 'AE',
+      controlId: 'A1',
+      condition: '100',
+      text: 'not a message',
+    });
+  });
+
   it('a message whose MSH-2 is no use is answered under its MSH-10', () => {
     for (const encoding of ['', '^~\\&#$', 'abc'])
       expect(answer(`MSH|${encoding}|LAB|H|GW|S|2026||ORU^R01|A1|P|2.5\r`)).toContain('MSA|AA|A1\r');
