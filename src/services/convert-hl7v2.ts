@@ -16,6 +16,7 @@ import { normalizeHl7v2, type MessageDetails } from '../normalize/hl7v2/normaliz
 import type { SourceProfile } from '../normalize/hl7v2/source-profile.ts';
 import { applyChange } from '../write/apply.ts';
 import { withLink } from '../write/patient-links.ts';
+import { notKnown } from '../write/target.ts';
 
 export interface ConvertedMessage {
   readonly details: MessageDetails;
@@ -40,6 +41,8 @@ export function convertHl7v2(bytes: Buffer, profile: SourceProfile, receivedAt: 
   changes.forEach((change, i) => {
     const draft = drafts[i];
     if (change.mode === 'merge' && change.unless !== undefined && drafts[change.unless] === draft) return;
+    if (change.mode === 'merge' && change.onlyKnown !== undefined && draft.content === undefined)
+      throw notKnown(change.type, change.onlyKnown);
     const current = draft.content && {
       ...draft.content,
       id: '-',

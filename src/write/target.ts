@@ -124,6 +124,10 @@ export async function findTargets(
       },
     );
   });
+  changes.forEach((change, i) => {
+    if (change.mode === 'merge' && change.onlyKnown !== undefined && targets[i].version === 0)
+      throw notKnown(change.type, change.onlyKnown);
+  });
   const references = targets.map((target) => `${target.type}/${target.id}`);
   const rest = pace();
   for (const [i, change] of changes.entries()) {
@@ -134,6 +138,17 @@ export async function findTargets(
     if (wait !== undefined) await wait;
   }
   return targets;
+}
+
+/** The refusal of a statement about what nobody has told before. `missing`: the segment without which it cannot begin. */
+export function notKnown(type: string, missing: string): GatewayError {
+  return new GatewayError(
+    'required-missing',
+    `without ${missing} the message is about a known ${type} only; send that first`,
+    {
+      expression: missing,
+    },
+  );
 }
 
 /**

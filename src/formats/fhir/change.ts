@@ -68,6 +68,11 @@ export interface MergeChange extends ChangeBase {
   /** True: keys that are known as several resources refuse the message (`conflict`), instead of the first one deciding. */
   readonly sole?: boolean;
   /**
+   * The segment that is missing for a resource to begin with: where the resource is not known yet, the message is refused
+   * (`required-missing` at that place).
+   */
+  readonly onlyKnown?: string;
+  /**
    * Position of the Patient in whose record the resource lay by mistake: it and what hangs on it move to the patient that it names.
    * Where it already is that patient's, or new, nothing moves.
    */

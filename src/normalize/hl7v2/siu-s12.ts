@@ -95,7 +95,7 @@ function isOfKnown({ context }: Conversion, event: string): boolean {
   return EVENT_STATUS[event] !== undefined && segments.every(({ id }) => id !== 'PID');
 }
 
-/** What the event says of an appointment that was told before; of one that was not it makes nothing that R4 allows. */
+/** What the event says of an appointment that was told before. Of one that was not the message is kept in quarantine. */
 function knownAppointment(conversion: Conversion, event: string): void {
   const { context, list, unmapped } = conversion;
   const claims = claimSegments(conversion, RULES);
@@ -111,6 +111,7 @@ function knownAppointment(conversion: Conversion, event: string): void {
     keys: numbers.keys,
     set: { resourceType: 'Appointment', status, ...compact({ cancelationReason: why }) },
     append: { identifier: numbers.identifiers },
+    onlyKnown: 'PID',
     ...(status === 'entered-in-error' && { clear: ['cancelationReason'] }),
   });
 }
