@@ -39,12 +39,18 @@ export interface PoolSettings {
  */
 const SESSION = 'set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off; set jit = off';
 
+/**
+ * A commit that does not wait for the disk is not one that may be acknowledged: where server, database or role say `off`, our sessions
+ * say `on`. What waits for more (`remote_apply`) or chooses the own disk alone (`local`) stays.
+ */
+const DURABLE = `select set_config('synchronous_commit', 'on', false) where current_setting('synchronous_commit') = 'off'`;
+
 /** Opens a pool; connects on first use. `onError` hears of idle connections that broke (the pool replaces them). */
 export function openPool(config: pg.PoolConfig, settings: PoolSettings, onError: (error: Error) => void): Pool {
   if (settings.role !== undefined && !/^[a-z_]{1,60}$/.test(settings.role)) throw new TypeError('not a role of ours');
   const session = [
     SESSION,
-    ...(settings.relaxed === true ? ['set synchronous_commit = off'] : []),
+    settings.relaxed === true ? 'set synchronous_commit = off' : DURABLE,
     ...(settings.role === undefined ? [] : [`set role ${settings.role}`]),
   ].join('; ');
   const pool = new pg.Pool({
