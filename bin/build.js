@@ -1,7 +1,17 @@
 // Compiles src/ to dist/ when dist/ is missing or older than a source file. Prints nothing when there is nothing to do, or nobody at the terminal.
 // Compiles aside and renames, so that a process that starts meanwhile finds the old or the new dist/, never half of one.
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, readdirSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -54,7 +64,15 @@ export function build() {
   // For the person who waits; scripts have nothing to read.
   if (process.stderr.isTTY) console.error('anamnesis: compiling src/, once after each change ...');
   const fresh = join(root, `.dist-${process.pid}`);
-  rmSync(fresh, { recursive: true, force: true });
+  try {
+    rmSync(fresh, { recursive: true, force: true });
+    mkdirSync(fresh);
+  } catch {
+    console.error(
+      `anamnesis: dist/ is missing or older than src/, and this account may not write in ${root}: run \`node bin/build.js\` as its owner`,
+    );
+    process.exit(1);
+  }
   const args = [tsc, '-p', 'tsconfig.build.json', '--outDir', fresh];
   const result = spawnSync(process.execPath, args, { cwd: root, stdio: ['ignore', 2, 2] });
   if (result.status !== 0) {

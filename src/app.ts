@@ -65,7 +65,7 @@ async function start(config: Config, log: Log, teardown: Teardown): Promise<Gate
   const metrics = createMetrics();
   const unprotected = await watchProtections(database, metrics, log, teardown);
   const watched = watchDatabase(database, log, teardown);
-  const disk = await watchDisk(config, teardown);
+  const disk = await watchDisk(config, log, teardown);
   const network = await openNetwork({ config, keys, pool, blobs, hasRoom: disk.hasRoom, metrics, log, teardown });
   let fence = (): void => {};
   const fenced = new Promise<void>((resolve) => (fence = resolve));

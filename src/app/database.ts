@@ -119,15 +119,20 @@ export async function openWriting(
 /** Knows from memory whether the data directory has more free space than the floor. */
 export async function watchDisk(
   config: Config,
+  log: Log,
   teardown: Teardown,
 ): Promise<{ readonly hasRoom: () => boolean; readonly freeBytes: () => number }> {
-  let free = 0;
+  let free = Infinity;
+  const hasRoom = (): boolean => free >= config.limits.freeDiskBytes;
   const look = async (): Promise<void> => {
     const { bavail, bsize } = await statfs(config.dataDir);
+    const had = hasRoom();
     free = bavail * bsize;
+    if (had && !hasRoom()) log.error({ event: 'disk-low', bytes: free });
+    if (!had && hasRoom()) log.info({ event: 'disk-has-room', bytes: free });
   };
   await look();
   const timer = setInterval(() => void look().catch(() => {}), DISK_CHECK_MS).unref();
   teardown.add('disk', async () => clearInterval(timer));
-  return { hasRoom: () => free >= config.limits.freeDiskBytes, freeBytes: () => free };
+  return { hasRoom, freeBytes: () => free };
 }

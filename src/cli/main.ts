@@ -1,12 +1,10 @@
 /** The `anamnesis` command: finds the subcommand, runs it, turns its outcome into an exit code. */
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { parseEnv } from 'node:util';
+import { readFileSync } from 'node:fs';
 import { envExample } from '../config/settings.ts';
-import type { Environment } from '../config/load.ts';
 import { EXIT, UsageError, type CliContext, type Command } from './command.ts';
 import { codeTable } from '../core/code-table.ts';
 import { COMMANDS, type Entry } from './commands.ts';
+import { readEnvironment } from './environment.ts';
 import { reportError } from './report-error.ts';
 import { openTerminal } from './terminal.ts';
 
@@ -54,12 +52,6 @@ const version: Command = async (_, { out }) => {
   return EXIT.ok;
 };
 
-/** `.env` of the working directory; the environment wins. A missing file is no error; one that cannot be read is. */
-function environment(cwd: string): Environment {
-  const path = join(cwd, '.env');
-  return existsSync(path) ? { ...parseEnv(readFileSync(path, 'utf8')), ...process.env } : process.env;
-}
-
 function entryOf(name: string): Entry | undefined {
   if (Object.hasOwn(COMMANDS, name)) return COMMANDS[name];
   return Object.hasOwn(OWN, name) ? OWN[name] : undefined;
@@ -88,7 +80,7 @@ async function run(
   terminal: Omit<CliContext, 'env'>,
 ): Promise<number> {
   try {
-    const context: CliContext = { env: environment(terminal.cwd), ...terminal };
+    const context: CliContext = { env: readEnvironment(terminal.cwd, process.env), ...terminal };
     if (entry === undefined)
       throw new UsageError(`there is no command ${JSON.stringify(name)}; \`npx anamnesis help\` lists them`);
     if (args.includes('--help')) {

@@ -5,6 +5,7 @@
 import type { Config } from '../config/config.ts';
 import { describeError, type Log } from '../core/log.ts';
 import { EXIT, type CliContext } from './command.ts';
+import { strangersIn } from './environment.ts';
 
 /** Where a running gateway is reached, after `0` ports have become real ones. */
 export interface GatewayAddresses {
@@ -31,8 +32,11 @@ export interface RunningGateway {
 export type StartGateway = (config: Config, log: Log) => Promise<RunningGateway>;
 
 /** What the operator has to know at every start. */
-function warnings(config: Config): readonly string[] {
+function warnings(config: Config, cwd: string): readonly string[] {
   const found: string[] = [];
+  const strangers = strangersIn(cwd);
+  if (strangers.length > 0)
+    found.push(`WARNING: .env holds what is no setting, and is passed over: ${strangers.join(', ')}.`);
   if (config.keyPassphraseFile === undefined) {
     found.push(
       `WARNING: the key file ${config.keyFile} is protected by its file mode alone; whoever reads it and the database reads every record. Set KEY_PASSPHRASE_FILE.`,
@@ -107,7 +111,8 @@ export async function runGateway(
   const first = await Promise.race([starting, stop]);
   let code: number = EXIT.ok;
   if (typeof first !== 'string') {
-    for (const line of [...table(first, config), ...warnings(config), ...first.warnings, 'ready']) context.out(line);
+    for (const line of [...table(first, config), ...warnings(config, context.cwd), ...first.warnings, 'ready'])
+      context.out(line);
     const why = await Promise.race([stop, first.fenced]);
     if (why === undefined) {
       context.err('anamnesis: the keys of this gateway were rotated; start it again to take the new ones');

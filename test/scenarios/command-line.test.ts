@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { sampleOru } from '../../src/cli/samples/hl7v2.ts';
-import { gatewayEnvironment, runCommand } from '../support/gateway-process.ts';
+import { gatewayEnvironment, runCommand, startGatewayProcess } from '../support/gateway-process.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'anamnesis-command-line-'));
 const BIN = join(import.meta.dirname, '..', '..', 'bin', 'anamnesis.js');
@@ -93,6 +93,15 @@ test('a .env that is there and cannot be read is not passed over', async () => {
   mkdirSync(join(folder, '.env'), { recursive: true });
   const { code, stderr } = await runCommand(['keys', 'show'], { ...options, cwd: folder });
   expect([code, stderr]).toEqual([1, expect.stringMatching(/illegal operation on a directory|\.env/)]);
+});
+
+test('a misspelt setting in .env is said at start', async () => {
+  const folder = join(root, 'misspelt');
+  mkdirSync(folder);
+  writeFileSync(join(folder, '.env'), 'LOG_LEVEL=warn\nTLS_MLLP_CAFILE=/etc/ca.pem\n');
+  const gateway = await startGatewayProcess({ dataDir: join(folder, 'data'), cwd: folder });
+  await gateway.stop();
+  expect(gateway.output()).toContain('WARNING: .env holds what is no setting, and is passed over: TLS_MLLP_CAFILE.\n');
 });
 
 async function freePort(): Promise<number> {
