@@ -29,6 +29,8 @@ export interface MedicationParts {
   readonly stated: boolean;
   /** Code to fill in where the message repeats no RXO or RXE: RXD-2, RXA-5. */
   readonly code?: string;
+  /** Number of the product below its ORC, from 0. */
+  readonly product?: number;
 }
 
 /** Adds the Change of a prescription and returns its position. Throws `required-missing` without RXE-2 and RXO-1. */
@@ -46,7 +48,8 @@ export function medicationRequestChange(
   const fields = { rxe: rxe?.head, rxo: rxo?.head };
   const numbers = orderNumbers(context, orc, undefined);
   const code = chosen(fields.rxe, 2, fields.rxo, 1) || (parts.code ?? '');
-  const keys = productKeys(context, frame, requestKeys(numbers), code);
+  const known = requestKeys(numbers);
+  const keys = productKeys(context, frame, known.length > 0 ? known : [['request', ...parts.key]], code, parts.product);
   const prescription = eiIdentifier(context, fields.rxe?.field(15) ?? '', '');
   const meta = metaOf(frame.marks.all, frame.marks.clinical, parts.orderMarks);
   const { status, rank } = medicationStatus(context, orc);
@@ -59,7 +62,7 @@ export function medicationRequestChange(
   const product = isFilled ? productCode(context, code) : statedProduct(context, { rxe, rxo });
   return list.add({
     type: 'MedicationRequest',
-    keys: keys.length > 0 ? keys : [['request', ...parts.key]],
+    keys,
     set: {
       resourceType: 'MedicationRequest',
       ...(meta && { meta }),
@@ -187,12 +190,18 @@ export function conceptText(context: Context, raw: string): string | undefined {
   return textOf(context, parts[8]) ?? textOf(context, parts[1]) ?? textOf(context, parts[0]);
 }
 
-/** One number for two products in one message: the product tells them apart. */
-function productKeys(context: Context, frame: OrderFrame, keys: readonly BusinessKey[], raw: string): BusinessKey[] {
-  if (keys.length === 0) return [];
+/** One number for two products in one message: the product tells them apart, and its place below its ORC where it is the same. */
+function productKeys(
+  context: Context,
+  frame: OrderFrame,
+  keys: readonly BusinessKey[],
+  raw: string,
+  product = 0,
+): BusinessKey[] {
   const code = codingText(codingsOf(context, raw)[0]);
   const name = `MedicationRequest ${keys[0].join(' ')}`;
   const first = frame.firsts.get(name) ?? code;
   frame.firsts.set(name, first);
-  return first === code ? [...keys] : [[...keys[0], code]];
+  if (first !== code) return [[...keys[0], code]];
+  return product === 0 ? [...keys] : [[...keys[0], code, String(product)]];
 }

@@ -30,7 +30,7 @@ export interface ProductFields {
 
 /** `medicationCodeableConcept`, or `medicationReference` with `contained`. Throws `required-missing` without a code. */
 export function productOf(context: Context, fields: ProductFields): Element {
-  const code = conceptOf(context, fields.code);
+  const code = conceptOf(context, fields.code) ?? compoundOf(context, fields);
   if (code === undefined)
     throw new GatewayError('required-missing', `${fields.location}, the medication, is required`, {
       expression: fields.location,
@@ -47,6 +47,12 @@ export function productOf(context: Context, fields: ProductFields): Element {
     contained: [{ resourceType: 'Medication', id: 'medication', code, ...medication }],
     medicationReference: compact({ reference: '#medication', display: textOfConcept(code) }),
   };
+}
+
+/** A compound without a name of its own is called by its components: `Saline + KCl`. */
+function compoundOf(context: Context, { components: parts }: ProductFields): Element | undefined {
+  const names = present((parts ?? []).map((rxc) => textOfConcept(conceptOf(context, rxc.field(2)) ?? {})));
+  return names.length === 0 ? undefined : { text: names.join(' + ') };
 }
 
 /** A manufacturer (MVX and other codes name organisations) as a reference by its code, else by name. */

@@ -14,6 +14,7 @@ import { orderChanges, specimensOf, type ReportFrame } from './order.ts';
 import { isServiceOrder, type OrderGroup } from './order-group.ts';
 import { orderMessage, orderReasons } from './order-message.ts';
 import { orderKey, orderNumbers } from './order-numbers.ts';
+import { productOrders } from './pharmacy-sections.ts';
 import { codedMarks } from './security.ts';
 import { requestChange } from './service-request.ts';
 import type { Conversion, Structure } from './structure.ts';
@@ -53,10 +54,13 @@ export function orderChange(
     });
   const has = (id: string): boolean => order.details.some((segment) => segment.id === id);
   if (has('RXO') || has('RXE')) {
-    const request = medicationRequestChange(context, list, order, frame, { key, orderMarks, stated: true });
-    list.appendTo(request, 'reasonReference', reasons);
     const supporting = supportingObservations(conversion, order, frame, { key, orderMarks, specimens: [] });
-    list.appendTo(request, 'supportingInformation', supporting);
+    for (const [i, product] of productOrders(order).entries()) {
+      const parts = { key, orderMarks, stated: true, product: i };
+      const request = medicationRequestChange(context, list, product, frame, parts);
+      list.appendTo(request, 'reasonReference', reasons);
+      list.appendTo(request, 'supportingInformation', supporting);
+    }
     return;
   }
   if (has('ODS')) {

@@ -34,6 +34,18 @@ export function pharmacySections(order: OrderGroup): readonly PharmacySection[] 
   return sections;
 }
 
+/**
+ * One order for each RXE (or RXO) below its ORC, each with what stands behind it and with what leads them all. The standard has one;
+ * senders of protocols have several, and none of them may be lost.
+ */
+export function productOrders(order: OrderGroup): readonly OrderGroup[] {
+  const id = order.details.some((segment) => segment.id === 'RXE') ? 'RXE' : 'RXO';
+  const starts = order.details.flatMap((segment, i) => (segment.id === id ? [i] : []));
+  if (starts.length < 2) return [order];
+  const lead = order.details.slice(0, starts[0]);
+  return starts.map((from, i) => ({ ...order, details: [...lead, ...order.details.slice(from, starts[i + 1])] }));
+}
+
 /** The first section that a segment of this kind leads. */
 export function sectionOf(sections: readonly PharmacySection[], id: string): PharmacySection | undefined {
   return sections.find(({ head }) => head?.id === id);

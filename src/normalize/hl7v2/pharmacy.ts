@@ -8,7 +8,7 @@ import { observationChange } from './observation.ts';
 import type { OrderGroup } from './order-group.ts';
 import { orderMessage } from './order-message.ts';
 import { orderKey, orderNumbers } from './order-numbers.ts';
-import { pharmacySections } from './pharmacy-sections.ts';
+import { pharmacySections, productOrders } from './pharmacy-sections.ts';
 import { codedMarks } from './security.ts';
 import type { OrderFrame } from './service-request.ts';
 import type { Conversion, Structure } from './structure.ts';
@@ -25,8 +25,13 @@ export function pharmacy(subject: Subject): Structure {
     for (const patient of orderMessage(conversion)) {
       if (patient.group.orders.length === 0)
         throw new GatewayError('required-missing', 'the message has no ORC segment', { expression: 'ORC' });
-      patient.group.orders.forEach((order, i) => {
-        orderChange(conversion, order, patient.frame, subject, i + 1);
+      patient.group.orders.forEach((group, i) => {
+        const products = subject === 'RXE' ? productOrders(group) : [group];
+        products.forEach((order, at) => {
+          // Its results are of the order as a whole: of the first product.
+          const one = at === 0 ? order : { ...order, observations: [] };
+          orderChange(conversion, one, patient.frame, subject, { position: i + 1, product: at });
+        });
       });
     }
   };
@@ -37,7 +42,7 @@ function orderChange(
   order: OrderGroup,
   frame: OrderFrame,
   subject: Subject,
-  position: number,
+  { position, product }: { readonly position: number; readonly product: number },
 ): void {
   const { context, list } = conversion;
   const heads = pharmacySections(order).filter(({ head }) => head?.id === subject);
@@ -48,7 +53,7 @@ function orderChange(
   const isOrdered = order.orc !== undefined;
   const key = isOrdered ? orderKey(context, numbers, position) : ['unordered', ...frame.patient.keys[0]];
   const orderMarks = codedMarks(context, order.orc?.field(28) ?? '');
-  const parts = { key, orderMarks, stated: subject === 'RXE' };
+  const parts = { key, orderMarks, stated: subject === 'RXE', product };
   const code = subject === 'RXE' ? '' : (heads[0].head?.field(PRODUCT[subject]) ?? '');
   const request = isOrdered ? medicationRequestChange(context, list, order, frame, { ...parts, code }) : undefined;
   let made: number | undefined;

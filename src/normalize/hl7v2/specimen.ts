@@ -81,7 +81,7 @@ export function specimenChange(context: Context, list: ChangeList, group: Specim
       condition: [...concepts(24, '0493'), ...concepts(21, '0490')],
       note: [...texts.map((text) => ({ text })), ...(notesOf(context, group.notes, list) ?? [])],
     }),
-    append: { identifier: [...own, ...others].map(({ identifier }) => identifier) },
+    append: { identifier: [...own, ...others].map(({ identifier }) => identifier), ...requestOf(frame) },
     whole: [],
   });
 }
@@ -178,6 +178,7 @@ export function obrSpecimen(
         text,
       })),
     }),
+    append: requestOf(frame),
     whole: [],
   });
 }
@@ -190,9 +191,13 @@ function specimen(frame: SpecimenFrame, elements: Element): Element & { resource
       meta,
       ...elements,
       subject: { reference: changeReference(frame.patient) },
-      request: frame.request === undefined ? undefined : [{ reference: changeReference(frame.request) }],
     }),
   };
+}
+
+/** One specimen is taken for several orders: each adds itself. */
+function requestOf({ request }: SpecimenFrame): { readonly request?: readonly Element[] } {
+  return request === undefined ? {} : { request: [{ reference: changeReference(request) }] };
 }
 
 /** EIP: what the placer and what the filler call it, each an EI in subcomponents. */

@@ -138,6 +138,11 @@ describe('trap: specimens', () => {
     for (const each of two.all('Specimen')) expect(each.collection).toBeUndefined();
   });
 
+  it('one specimen of several orders names all of them', () => {
+    const record = taken('OML^O33', SPM, orc(), obr(), orc({ 2: 'P2^EHR' }), obr({ 2: 'P2^EHR' }));
+    expect(record.one('Specimen').request).toHaveLength(2);
+  });
+
   it('modifiers of type and site, and why it was rejected, are not lost', () => {
     const spm = segment('SPM', {
       1: '1',

@@ -53,6 +53,40 @@ describe('trap: notes of a pharmacy are of what they stand behind', () => {
   });
 });
 
+describe('trap: several products below one ORC', () => {
+  const rxe = (code: string, dose: string): string => segment('RXE', { 2: `${code}^${code}^L`, 3: dose, 5: 'mg' });
+  const doses = (record: MemoryRecord): unknown[] =>
+    record
+      .all('MedicationRequest')
+      .map(({ dosageInstruction: [{ doseAndRate, timing }] }: any) => [
+        doseAndRate[0].doseQuantity.value,
+        timing.repeat.frequency,
+      ]);
+
+  it.each(['ORC|NW|P1^EHR', 'ORC|NW'])('are prescriptions of their own, even of the same product: %s', (orc) => {
+    const rde = [orc, rxe('A', '1'), 'TQ1|1||BID', rxe('B', '2'), 'TQ1|1||TID', rxe('A', '3'), 'TQ1|1||QD'];
+    expect(doses(taken('RDE^O11', ...rde))).toEqual([
+      [1, 2],
+      [2, 3],
+      [3, 1],
+    ]);
+    expect(
+      taken('RDE^O11', ...rde)
+        .take(hl7('RDE^O11', [PID, ...rde]))
+        .all('MedicationRequest'),
+    ).toHaveLength(3);
+    const rxo = (code: string): string => segment('RXO', { 1: `${code}^${code}^L`, 2: '1', 4: 'mg' });
+    expect(taken('OMP^O09', orc, rxo('A'), rxo('B')).all('MedicationRequest')).toHaveLength(2);
+  });
+
+  it('a compound without a name of its own is called by its components', () => {
+    const compound = ['RXO||500||mL', 'RXC|B|1^Saline^L|500|mL', 'RXC|A|2^KCl^L|20|mmol'];
+    expect(taken('OMP^O09', ORC, ...compound).one('MedicationRequest').contained).toMatchObject([
+      { code: { text: 'Saline + KCl' }, ingredient: { length: 2 } },
+    ]);
+  });
+});
+
 describe('trap: charges', () => {
   const ft1 = (fields: Readonly<Record<number, string>>): string =>
     segment('FT1', { 1: '1', 4: '20260301', 6: 'CG', ...fields });
