@@ -5,7 +5,7 @@ import type { Segment } from '../../formats/hl7v2/message.ts';
 import { ofPatient, personalMeta, subjectOf, type ClinicalFrame } from './clinical.ts';
 import { compact, dtmOf, firstOf, periodOf, present, type Context, type Element } from './context.ts';
 import { xadAddress } from './datatypes/address.ts';
-import { tableConcept } from './datatypes/codeable-concept.ts';
+import { conceptOf, tableConcept, V2_TABLE } from './datatypes/codeable-concept.ts';
 import { xtnContactPoint } from './datatypes/contact-point.ts';
 import { nameText, xpnNames } from './datatypes/human-name.ts';
 import { cxIdentifier } from './datatypes/identifier.ts';
@@ -21,6 +21,8 @@ export interface PersonFields {
   readonly location: string;
   readonly name: number;
   readonly relationship: number;
+  /** Role of a contact, table 0131. */
+  readonly role?: number;
   readonly address?: number;
   /** Field and use. */
   readonly telecom: readonly (readonly [field: number, use: string | undefined])[];
@@ -62,7 +64,7 @@ export function relatedPerson(
       patient: subjectOf(frame),
       ...compact({
         name,
-        relationship: related === undefined ? undefined : [related],
+        relationship: present([related, conceptOf(context, rawOf(fields.role), `${V2_TABLE}0131`)]),
         address: present(
           each(fields.address).map((raw) => xadAddress(context, raw, `${location}-${fields.address ?? ''}`)),
         ),
@@ -97,6 +99,7 @@ export function nextOfKinChange(frame: ClinicalFrame, nk1: Segment, number: numb
     location,
     name: 2,
     relationship: 3,
+    role: 7,
     address: 4,
     telecom: [
       [5, undefined],

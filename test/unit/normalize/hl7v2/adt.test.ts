@@ -274,6 +274,11 @@ describe('trap: segments beside the visit', () => {
     expect(record.one('Patient').name).toMatchObject([{ use: 'official' }, { use: 'nickname', given: ['Jenny'] }]);
   });
 
+  it('what a relative is to be asked for (NK1-7) stands beside the relationship', () => {
+    const { relationship } = take('NK1|1|Doe^Mary|MTH||||N^Next-of-Kin^HL70131').one('RelatedPerson');
+    expect(relationship.map(({ coding }: any) => coding[0].code)).toEqual(['MTH', 'N']);
+  });
+
   it('whom to ask at an organisation that is a contact (NK1-30 to 32) is the name of the contact', () => {
     const fields = { 1: '1', 7: 'E^Employer', 13: 'ACME', 30: 'Boss^Ann', 31: '555-7', 32: '9 Work^^Town' };
     const record = take(segment('NK1', fields));
