@@ -38,7 +38,7 @@ export function dispenseChange(
   list: ChangeList,
   section: PharmacySection,
   frame: OrderFrame,
-  parts: CarriedOut,
+  parts: CarriedOut & { readonly isCancelled: boolean },
 ): number {
   const rxd = section.head;
   const field = (n: number): string => rxd?.field(n) ?? '';
@@ -72,7 +72,7 @@ export function dispenseChange(
     resourceType: 'MedicationDispense',
     ...compact({
       meta,
-      status: 'completed',
+      status: parts.isCancelled ? 'cancelled' : 'completed',
       subject: { reference: changeReference(frame.patient.index) },
       context: frame.encounter === undefined ? undefined : { reference: changeReference(frame.encounter) },
       authorizingPrescription:

@@ -1,5 +1,6 @@
 /** RDE_O11 and RDE_O25, encoded pharmacy orders; RDS_O13, dispenses; RGV_O15, instructions to give; RAS_O17, administrations; and O01, by which versions before 2.4 call all of them. */
 import { GatewayError } from '../../core/errors.ts';
+import { firstOf, type Context } from './context.ts';
 import { administrationChange } from './medication-administration.ts';
 import { dispenseChange } from './medication-dispense.ts';
 import { giveChange } from './medication-give.ts';
@@ -58,7 +59,13 @@ function orderChange(
   const request = isOrdered ? medicationRequestChange(context, list, order, frame, { ...parts, code }) : undefined;
   let made: number | undefined;
   for (const section of heads) {
-    if (subject === 'RXD') dispenseChange(context, list, section, frame, { ...parts, request, numbers });
+    if (subject === 'RXD')
+      dispenseChange(context, list, section, frame, {
+        ...parts,
+        request,
+        numbers,
+        isCancelled: isCancelled(context, order),
+      });
     if (subject === 'RXG') giveChange(context, list, order, section, frame, { ...parts, request, numbers });
     if (subject === 'RXA')
       made = administrationChange(context, list, order, section, frame, { ...parts, request, numbers });
@@ -78,4 +85,10 @@ function orderChange(
       used: frame.used,
     });
   }
+}
+
+/** ORC-5, else ORC-1, takes back what was to be handed over. */
+function isCancelled(context: Context, { orc }: OrderGroup): boolean {
+  const status = firstOf(context, orc?.field(5));
+  return status === undefined ? ['CA', 'CR', 'OC'].includes(firstOf(context, orc?.field(1)) ?? '') : status === 'CA';
 }

@@ -22,6 +22,13 @@ describe('trap: notes of a pharmacy are of what they stand behind', () => {
     expect(record.one('MedicationRequest').note).toBeUndefined();
   });
 
+  it('a dispense that is taken back is cancelled', () => {
+    const rxd = segment('RXD', { 1: '1', 2: '2^x^L', 3: '20260301', 4: '30' });
+    const cancelled = hl7('RDS^O13', [PID, ORC.replace('RE', 'OC'), rxd], '20260302120000+0100');
+    expect(taken('RDS^O13', ORC, rxd).take(cancelled).one('MedicationDispense').status).toBe('cancelled');
+    expect(taken('RDS^O13', `${ORC}||CM`, rxd).one('MedicationDispense').status).toBe('completed');
+  });
+
   it('each administration its own', () => {
     const rxa = (n: number): string =>
       segment('RXA', { 1: '0', 2: String(n), 3: `2026030${n}`, 5: '2^x^L', 6: '1', 17: '^Maker' });
