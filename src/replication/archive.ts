@@ -100,8 +100,10 @@ export async function importArchive(deps: ImportDeps, reader: ByteReader): Promi
   if (outcome.kind === 'refused') throw wrong('the documents of the archive are not those of its entries');
   deps.progress?.(outcome.held);
   await importBlobs(deps, chunks);
-  if ((await chunks.take(KIND.end)) === undefined) throw broken();
-  return (await deps.pending.load(deps.origin)).size;
+  if ((await chunks.take(KIND.end))?.length !== 0 || !(await reader.ended())) throw broken();
+  const { size } = await deps.pending.load(deps.origin);
+  if (outcome.held < size) throw broken();
+  return size;
 }
 
 async function importBlobs(deps: ImportDeps, chunks: Chunks): Promise<void> {

@@ -25,7 +25,7 @@ import { TILE_WIDTH } from '../ledger/tile.ts';
 import { parseDocument, type PayloadEntry } from '../record/document.ts';
 import { compactOf } from '../record/sealed-group.ts';
 import { heldFrame, readFrame, type Frame } from './frames.ts';
-import type { MirrorBatch, MirrorData, MirrorEntries, MirrorPayload, MirrorState } from './mirror-ports.ts';
+import type { LogRows, MirrorBatch, MirrorData, MirrorEntries, MirrorPayload, MirrorState } from './mirror-ports.ts';
 
 /** A batch is stored when it has so many documents or bytes. */
 const BATCH_DOCUMENTS = 2048;
@@ -41,6 +41,8 @@ export type DataOutcome =
 
 export interface TakeDataDeps {
   readonly store: MirrorData & Pick<MirrorEntries, 'load' | 'bundle'>;
+  /** The stored rows of a log: where the last block ended. */
+  readonly rows: (log: number) => Pick<LogRows, 'blocks'>;
   /** True when the blob is there already with this size. */
   readonly hasBlob: (digest: Buffer, size: number) => Promise<boolean>;
   /** Throws `storage-full` when no more may be taken for a log that has so many bytes. */
@@ -57,7 +59,8 @@ export async function takeData(
 ): Promise<DataOutcome> {
   const state = await deps.store.load(origin);
   if (state.held !== from) return { kind: 'elsewhere', held: state.held };
-  return new DataIntake(deps, origin, keys, state).run(new ByteReader(body));
+  const [last] = state.nextBlock === 0 ? [] : await deps.rows(state.log).blocks(state.nextBlock - 1, 1);
+  return new DataIntake(deps, origin, keys, state, last?.size ?? 0).run(new ByteReader(body));
 }
 
 interface OpenDocument {
@@ -86,6 +89,8 @@ class DataIntake {
   #rangeSize: number;
   #hashes: Buffer[] = [];
   #nextBlock: number;
+  /** Where the next block begins. */
+  #blockStart: number;
   #prev: Buffer;
   #bundle: { readonly index: number; readonly digests: Buffer } | undefined;
   #documents: { leaf: number; bytes: Buffer }[] = [];
@@ -96,7 +101,13 @@ class DataIntake {
   /** The batch on its way: false when another upload was faster. */
   #storing: Promise<boolean> = Promise.resolve(true);
 
-  constructor(deps: TakeDataDeps, origin: string, keys: readonly VerifierKey[], state: MirrorState) {
+  constructor(
+    deps: TakeDataDeps,
+    origin: string,
+    keys: readonly VerifierKey[],
+    state: MirrorState,
+    blockStart: number,
+  ) {
     this.#deps = deps;
     this.#origin = origin;
     this.#keys = keys;
@@ -107,6 +118,7 @@ class DataIntake {
     this.#range = decodeCompactRange(state.held, state.compact);
     this.#rangeSize = state.held;
     this.#nextBlock = state.nextBlock;
+    this.#blockStart = blockStart;
     this.#prev = state.prev;
   }
 
@@ -254,11 +266,15 @@ class DataIntake {
     if (block.number !== this.#nextBlock || block.size !== this.#next || !equalBytes(block.prev, this.#prev)) {
       throw new Refusal('a block does not continue the chain');
     }
+    // Nobody signs where a block begins.
+    if (block.firstLeaf !== this.#blockStart || block.size <= block.firstLeaf)
+      throw new Refusal('a block does not begin where the one before it ended');
     if (!equalBytes(block.root, root) || !isSigned(block, this.#origin, this.#keys)) {
       throw new Refusal('a block is not signed for this tree');
     }
     this.#blocks.push(block);
     this.#nextBlock = block.number + 1;
+    this.#blockStart = block.size;
     this.#prev = blockLink(block.checkpoint);
   }
 

@@ -105,7 +105,7 @@ export function createMirror(deps: MirrorDeps): Mirror {
     addEntries: (body) => takeEntries(entriesDeps, body),
     async addData(origin, from, body) {
       checkRoom(0);
-      return takeData({ store, hasBlob, checkRoom }, origin, trust.logKeys(origin), from, body);
+      return takeData({ store, rows: deps.rows, hasBlob, checkRoom }, origin, trust.logKeys(origin), from, body);
     },
     async status(origin) {
       const state = await store.load(origin);
