@@ -24,6 +24,13 @@ export interface SearchScope {
   readonly query: SearchQuery;
   /** Leaves of the log that the search sees. */
   readonly size: number;
+  /** As `SearchRequest.signal`. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Ends a search that nobody waits for: a large one would go on for minutes, and a client that tries again would start another. */
+export function endUnwanted({ signal }: Pick<SearchScope, 'signal'>): void {
+  if (signal?.aborted === true) throw new GatewayError('timeout', 'nobody waits for this search any more');
 }
 
 export interface Match {
@@ -66,6 +73,7 @@ async function byRows(
   rows: readonly CandidateRow[],
   denied: Set<ResourceKey>,
 ): Promise<readonly Match[]> {
+  endUnwanted(scope);
   if (rows.length === 0) return [];
   const { deps, query, size } = scope;
   const secret = deps.keyring.gatewaySecret;
@@ -115,6 +123,7 @@ async function byIds(
   ids: readonly string[],
   denied: Set<ResourceKey>,
 ): Promise<ReadonlyMap<string, Match>> {
+  endUnwanted(scope);
   const { deps, query, size } = scope;
   const secret = deps.keyring.gatewaySecret;
   const keys = ids.map((id) => resourceKey(secret, query.type, id));

@@ -10,7 +10,7 @@ import type { StoredResource } from '../formats/fhir/resource.ts';
 import { resourceKey } from '../keys/index-secret.ts';
 import { matches } from '../search/matches.ts';
 import type { Criterion, SearchQuery } from '../search/query.ts';
-import type { Match, SearchScope } from './open-matches.ts';
+import { endUnwanted, type Match, type SearchScope } from './open-matches.ts';
 import type { Access } from './record-access.ts';
 import { renderMessage, type Hearing, type RenderDeps } from './render-message.ts';
 import { leafOfRenderedId } from './rendered-id.ts';
@@ -75,6 +75,7 @@ export async function searchRendered(
     return { matches: found.map(([first]) => first), disclosed: found.flat(), place, refused };
   };
   for (let looked = 0; ;) {
+    endUnwanted(scope);
     const leaves = await next();
     const heard = await Promise.all(leaves.map((leaf) => renderMessage(deps, asked, leaf)));
     for (const [i, hearing] of heard.entries()) {

@@ -20,6 +20,8 @@ export interface SearchRequest {
   /** Base URL of the FHIR endpoint: references that begin with it are local. */
   readonly base: string;
   readonly requestId: string;
+  /** Aborted when nobody waits for the page any more: the search ends with `timeout`. */
+  readonly signal?: AbortSignal;
 }
 
 export interface SearchPage {

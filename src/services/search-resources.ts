@@ -36,7 +36,7 @@ export async function searchResources(deps: SearchDeps, request: SearchRequest):
   ]);
   const plan = planSearch(query);
   if (plan.kind === 'refused') throw new GatewayError(plan.code, plan.message);
-  const scope: SearchScope = { deps, principal, query, size };
+  const scope: SearchScope = { deps, principal, query, size, signal: request.signal };
   const page = isRendered(type)
     ? await withRendered(deps, scope, plan, begun.cursor, count)
     : await runPlan(deps, scope, plan, begun.cursor, count);

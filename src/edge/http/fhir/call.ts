@@ -29,6 +29,8 @@ export interface Call {
   /** Base of the FHIR endpoint, without a trailing slash. */
   readonly base: string;
   readonly requestId: string;
+  /** Aborted when nobody waits for the answer any more: after the deadline, or when the client has gone. Writes do not look. */
+  readonly signal: AbortSignal;
 }
 
 export interface Answer {

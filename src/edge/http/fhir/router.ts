@@ -167,6 +167,8 @@ function interactionHandler(deps: FhirDeps, route: FhirRoute, readBody: RequestH
     const principal = await deps.authenticate(request.headers.authorization);
     const { type, id, version } = placeOf(request, route);
     const { body, form } = await bodyOf(request, response, route, readBody);
+    const unwanted = new AbortController();
+    response.once('close', () => unwanted.abort());
     const call: Call = {
       principal,
       type,
@@ -179,9 +181,10 @@ function interactionHandler(deps: FhirDeps, route: FhirRoute, readBody: RequestH
       header: (name) => singleHeader(request, name),
       base: deps.base(),
       requestId: requestIdOf(request),
+      signal: unwanted.signal,
     };
     const preference = levelPreference(call.header('prefer'));
-    const answer = await withDeadline(route.handler(call), deps.limits.requestMs);
+    const answer = await withDeadline(route.handler(call), deps.limits.requestMs, () => unwanted.abort());
     await send(request, response, await withLevel(deps.levels, answer, preference, deps.limits.requestMs));
   };
 }
@@ -244,14 +247,14 @@ async function bodyOf(
   return { body: parseFhirJson(bytes), form: [] };
 }
 
-/** A request that takes too long is answered; what it does may still finish. */
-async function withDeadline(answer: Promise<Answer>, ms: number): Promise<Answer> {
+/** A request that takes too long is answered; a search ends then, what writes may still finish. */
+async function withDeadline(answer: Promise<Answer>, ms: number, onLate: () => void): Promise<Answer> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(
-      () => reject(new GatewayError('timeout', 'the request took too long; ask for less, or try again')),
-      ms,
-    );
+    timer = setTimeout(() => {
+      reject(new GatewayError('timeout', 'the request took too long; ask for less, or try again'));
+      onLate();
+    }, ms);
   });
   try {
     return await Promise.race([answer, late]);

@@ -23,8 +23,8 @@ async function run(
 ): Promise<{ readonly status: number; readonly body: object }> {
   refuseConditions(call, 'If-None-Match', 'If-Match');
   returnPreference(call);
-  const { principal, type, base, requestId } = call;
-  const page = await searchResources(deps, { principal, type, parameters, base, requestId });
+  const { principal, type, base, requestId, signal } = call;
+  const page = await searchResources(deps, { principal, type, parameters, base, requestId, signal });
   return { status: 200, body: bundleOf(call, page) };
 }
 
