@@ -2,14 +2,15 @@
  * MLLP frames (HL7 Transport Specification: Minimal Lower Layer Protocol, release 1): VT, message, FS, CR. Tolerant of
  * what senders do: bytes between frames (NUL, CR, LF, anything) are skipped and counted, a doubled VT counts once, an FS
  * ends a frame without its CR where a control character or nothing follows. An FS with text behind it belongs to the message:
- * half a message must not pass for a whole one. A frame that another VT or the end of the connection cuts off is discarded
- * and counted, never merged with the next.
+ * half a message must not pass for a whole one; so does a VT with text behind it that begins no message (word processors write
+ * line breaks so). A frame that the next message or the end of the connection cuts off is discarded and counted, never merged.
  */
 import { GatewayError } from '../../core/errors.ts';
 
 export const VT = 0x0b;
 export const FS = 0x1c;
 const CR = 0x0d;
+const LF = 0x0a;
 const SPACE = 0x20;
 
 /** What one chunk of bytes completed, in order. */
@@ -21,6 +22,39 @@ export type FrameEvent =
   | { readonly kind: 'truncated'; readonly bytes: number };
 
 const FS_BYTE = Buffer.of(FS);
+const VT_BYTE = Buffer.of(VT);
+
+/** How messages and batches begin, up to the separator; behind a byte order mark as well. */
+const HEADERS: readonly Buffer[] = ['MSH', 'FHS', 'BHS', '\ufeffMSH', '\ufeffFHS', '\ufeffBHS'].map((text) =>
+  Buffer.from(text),
+);
+/** The same in UTF-16 and UTF-32. */
+const WIDE: readonly Buffer[] = [Buffer.from('M\0'), Buffer.of(0xff, 0xfe), Buffer.of(0xfe, 0xff)];
+/** Blanks that are looked past. */
+const BLANKS = 16;
+
+/** Whether a VT at `from - 1` begins a frame: a message follows, or a control byte of the framing. `unknown`: too few bytes to say. */
+function beginsMessage(chunk: Buffer, from: number): 'yes' | 'no' | 'unknown' {
+  let at = from;
+  while (at < from + BLANKS && isBlank(chunk[at])) at++;
+  if (chunk[at] === VT || chunk[at] === FS) return 'yes';
+  const fits = (beginning: Buffer): boolean => {
+    const found = chunk.subarray(at, at + beginning.length);
+    return beginning.subarray(0, found.length).equals(found);
+  };
+  const found = [...HEADERS, ...WIDE].filter(fits);
+  if (found.length === 0) return 'no';
+  const whole = found.find(({ length }) => at + length <= chunk.length);
+  if (whole === undefined) return 'unknown';
+  if (WIDE.includes(whole)) return 'yes';
+  const separator = chunk.toString('latin1', at + whole.length, at + whole.length + 1);
+  if (separator === '') return 'unknown';
+  return /[!-/:-@[-`{-~]/.test(separator) ? 'yes' : 'no';
+}
+
+function isBlank(byte: number | undefined): boolean {
+  return byte === CR || byte === LF || byte === 0 || byte === SPACE;
+}
 
 /** Bytes of a too large frame that are kept to answer it: enough for any MSH. */
 const HEAD_BYTES = 4096;
@@ -35,6 +69,8 @@ export class MllpDecoder {
   #state: 'between' | 'inside' | 'skipping' = 'between';
   /** The last byte was an FS, of which the next byte says whether it ended the frame. */
   #ending = false;
+  /** A VT inside of a frame and what has come behind it, too little to say whether a message begins. */
+  #doubt: Buffer | undefined;
   #parts: Buffer[] = [];
   #size = 0;
   /** Parts since the last were put together. */
@@ -54,7 +90,7 @@ export class MllpDecoder {
 
   /** Bytes held of the partial frame. */
   get buffered(): number {
-    return this.#size;
+    return this.#size + (this.#doubt?.length ?? 0);
   }
 
   /** True when the frame is whole unless text follows: nothing but `settle` may be to come. */
@@ -63,9 +99,11 @@ export class MllpDecoder {
   }
 
   /** Takes a chunk. Its bytes may be kept by reference until its frame ends: the caller must not reuse it. */
-  push(chunk: Buffer): FrameEvent[] {
+  push(bytes: Buffer): FrameEvent[] {
     const events: FrameEvent[] = [];
     let at = 0;
+    const chunk = this.#doubt === undefined ? bytes : Buffer.concat([this.#doubt, bytes]);
+    this.#doubt = undefined;
     if (this.#ending && chunk.length > 0) {
       if (chunk[0] < SPACE) this.#finish(events);
       else this.#keep(FS_BYTE, events);
@@ -97,6 +135,7 @@ export class MllpDecoder {
     this.#size = 0;
     this.#loose = 0;
     this.#ending = false;
+    this.#doubt = undefined;
   }
 
   /** The frame has ended. */
@@ -110,7 +149,7 @@ export class MllpDecoder {
     const end = start < 0 ? chunk.length : start;
     for (let i = at; i < end; i++) {
       const byte = chunk[i];
-      if (byte !== CR && byte !== 0x0a && byte !== 0) this.garbage++;
+      if (byte !== CR && byte !== LF && byte !== 0) this.garbage++;
     }
     if (start >= 0) this.#reset('inside');
     return end + 1;
@@ -123,7 +162,17 @@ export class MllpDecoder {
     const end = vt < 0 ? limit : at + vt;
     this.#keep(chunk.subarray(at, end), events);
     if (vt >= 0) {
-      if (this.#state === 'inside' && this.#size > 0) events.push({ kind: 'truncated', bytes: this.#size });
+      const isEmpty = this.#state === 'inside' && this.#size === 0;
+      const begins = isEmpty ? 'yes' : beginsMessage(chunk, end + 1);
+      if (begins === 'unknown') {
+        this.#doubt = Buffer.from(chunk.subarray(end));
+        return chunk.length;
+      }
+      if (begins === 'no') {
+        this.#keep(VT_BYTE, events);
+        return end + 1;
+      }
+      if (!isEmpty && this.#state === 'inside') events.push({ kind: 'truncated', bytes: this.#size });
       this.#reset('inside');
     } else if (fs >= 0) {
       if (fs + 1 === chunk.length) this.#ending = true;

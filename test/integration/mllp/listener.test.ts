@@ -98,22 +98,25 @@ describe('MLLP listener', () => {
     expect(most).toBe(1);
   });
 
-  it('trap: a message with an FS inside is taken whole, in one piece or cut behind it', async () => {
-    const { listener, writer } = await start();
-    const { socket, answers, next } = await raw(listener);
-    const bytes = Buffer.from(`${oru({ controlId: 'F', obx: ['OBX|1|ST|1^A^L||a\u001cb||||||F'] })}`);
-    const frame = Buffer.concat([Buffer.of(0x0b), bytes, Buffer.of(0x1c, 0x0d)]);
-    const cut = frame.indexOf(0x1c) + 1;
-    socket.write(frame.subarray(0, cut));
-    await new Promise((resolve) => setImmediate(resolve));
-    socket.write(frame.subarray(cut));
-    await next(1);
-    socket.write(frame);
-    await next(2);
-    expect(codes(answers)).toEqual(['AA F', 'AA F']);
-    // The second is known as a resend: it was as whole as the first.
-    expect(writer.submissions.map(({ raw: kept }) => kept?.bytes.equals(bytes))).toEqual([true]);
-  });
+  it.each(['\u001c', '\v'])(
+    'trap: a message with %j inside is taken whole, in one piece or cut behind it',
+    async (byte) => {
+      const { listener, writer } = await start();
+      const { socket, answers, next } = await raw(listener);
+      const bytes = Buffer.from(`${oru({ controlId: 'F', obx: [`OBX|1|ST|1^A^L||a${byte}b||||||F`] })}`);
+      const frame = Buffer.concat([Buffer.of(0x0b), bytes, Buffer.of(0x1c, 0x0d)]);
+      const cut = frame.indexOf(byte, 1) + 1;
+      socket.write(frame.subarray(0, cut));
+      await new Promise((resolve) => setImmediate(resolve));
+      socket.write(frame.subarray(cut));
+      await next(1);
+      socket.write(frame);
+      await next(2);
+      expect(codes(answers)).toEqual(['AA F', 'AA F']);
+      // The second is known as a resend: it was as whole as the first.
+      expect(writer.submissions.map(({ raw: kept }) => kept?.bytes.equals(bytes))).toEqual([true]);
+    },
+  );
 
   it('trap: a message with an FS inside is taken whole when it waits for the one before it', async () => {
     const writer = fakeWriter();

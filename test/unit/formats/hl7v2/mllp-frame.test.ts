@@ -32,7 +32,7 @@ describe('MLLP frames', () => {
 
   it('trap: an FS inside of a message does not cut it off', () => {
     expect(decodeText(`${VT}one${FS}two${FS}\r${VT}three${FS}\r`)).toEqual([`one${FS}two`, 'three']);
-    expect(decodeText(`${VT}one${FS}two${VT}three${FS}`)).toEqual(['truncated', 'three']);
+    expect(decodeText(`${VT}one${FS}two${VT}MSH|3${FS}`)).toEqual(['truncated', 'MSH|3']);
     const decoder = new MllpDecoder(1000);
     expect(decoder.push(Buffer.from(`${VT}one${FS}`, 'latin1'))).toEqual([]);
     expect(texts(decoder.push(Buffer.from(`two${FS}`, 'latin1')))).toEqual([]);
@@ -42,8 +42,27 @@ describe('MLLP frames', () => {
     expect(decoder.inFrame).toBe(false);
   });
 
+  it('trap: a VT inside of a message does not cut it off: word processors write line breaks so', () => {
+    expect(decodeText(`${VT}one${VT}two${VT}MS two${FS}\r${VT}MSH|3${FS}\r`)).toEqual([
+      `one${VT}two${VT}MS two`,
+      'MSH|3',
+    ]);
+    expect(decodeText(`${VT}one${VT}MSH is low${FS}\r`)).toEqual([`one${VT}MSH is low`]);
+    expect(decodeText(`${VT}123456${VT}7${VT}MSH|${FS}\r`, 5)).toEqual(['too-large', 'MSH|']);
+    const decoder = new MllpDecoder(1000);
+    expect(decoder.push(Buffer.from(`${VT}one${VT}`, 'latin1'))).toEqual([]);
+    expect(decoder.push(Buffer.from('M', 'latin1'))).toEqual([]);
+    expect(decoder.buffered).toBe(5);
+    expect(texts(decoder.push(Buffer.from(`r. X${FS}\r`, 'latin1')))).toEqual([`one${VT}Mr. X`]);
+  });
+
   it('trap: a truncated frame is discarded, never merged', () => {
-    expect(decodeText(`${VT}half${VT}whole${FS}\r`)).toEqual(['truncated', 'whole']);
+    expect(decodeText(`${VT}half${VT}MSH|whole${FS}\r`)).toEqual(['truncated', 'MSH|whole']);
+    expect(decodeText(`${VT}half${VT}\r\n BHS|whole${FS}\r`)).toEqual(['truncated', '\r\n BHS|whole']);
+    expect(decodeText(`${VT}half${VT}\xff\xfeM\0${FS}\r`)).toEqual(['truncated', '\xff\xfeM\0']);
+    expect(decodeText(`${VT}half${VT}${FS}\r`)).toEqual(['truncated', '']);
+    expect(decodeText(`${VT}half${VT}${VT}MSH|${FS}\r`)).toEqual(['truncated', 'MSH|']);
+    expect(decodeText(`${VT}half${VT}MS`)).toEqual(['truncated']);
     expect(decodeText(`${VT}half`)).toEqual(['truncated']);
   });
 
@@ -60,7 +79,20 @@ describe('MLLP frames', () => {
   });
 
   it('property: any chunking gives the same events', () => {
-    const piece = fc.constantFrom(VT, FS, '\r', '\n', '\0', 'MSH|', 'abc', 'defghij');
+    const piece = fc.constantFrom(
+      VT,
+      FS,
+      '\r',
+      '\n',
+      '\0',
+      'MSH|',
+      'abc',
+      'defghij',
+      'M',
+      '\xef\xbb',
+      '\xbfFHS',
+      '\xff',
+    );
     fc.assert(
       fc.property(fc.array(piece, { maxLength: 40 }), fc.array(fc.nat(200), { maxLength: 20 }), (pieces, cuts) => {
         const bytes = Buffer.from(pieces.join(''), 'latin1');
