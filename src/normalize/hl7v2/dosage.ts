@@ -1,7 +1,8 @@
 /** RXR and TQ1 to Dosage (maps RXR[MedicationRequest], TQ1[MedicationRequest]). */
 import type { Segment } from '../../formats/hl7v2/message.ts';
+import { ADMINISTRATION_METHOD, ROUTE } from './administration-codes.ts';
 import { compact, present, textOf, type Context, type Element } from './context.ts';
-import { conceptOf, V2_TABLE } from './datatypes/codeable-concept.ts';
+import { conceptOf, tableConcept, V2_TABLE } from './datatypes/codeable-concept.ts';
 import { quantityOf, timeUnit } from './datatypes/quantity.ts';
 import type { OrderGroup } from './order-group.ts';
 import { timingsOf, tq1Timing, type OrderTiming } from './timing.ts';
@@ -21,9 +22,9 @@ export interface DosageParts {
 /** Route, site and method of an RXR. */
 export function routeOf(context: Context, rxr: Segment | undefined): Element {
   return {
-    route: conceptOf(context, rxr?.field(1), `${V2_TABLE}0162`),
+    route: tableConcept(context, rxr?.field(1), '0162', ROUTE),
     site: conceptOf(context, rxr?.field(2), `${V2_TABLE}0163`),
-    method: conceptOf(context, rxr?.field(4), `${V2_TABLE}0165`),
+    method: tableConcept(context, rxr?.field(4), '0165', ADMINISTRATION_METHOD),
   };
 }
 

@@ -7,9 +7,10 @@ import { changeReference, type BusinessKey } from '../../formats/fhir/change.ts'
 import { parseDtm, toFhirDate } from '../../formats/hl7v2/dtm.ts';
 import { repetitions } from '../../formats/hl7v2/delimiters.ts';
 import type { Segment } from '../../formats/hl7v2/message.ts';
+import { ROUTE } from './administration-codes.ts';
 import type { ChangeList } from './change-list.ts';
 import { compact, dateTimeOf, firstOf, present, type Context, type Element } from './context.ts';
-import { codingsOf, codingText, conceptOf, V2_TABLE } from './datatypes/codeable-concept.ts';
+import { codingsOf, codingText, conceptOf, tableConcept, V2_TABLE } from './datatypes/codeable-concept.ts';
 import { eiIdentifier } from './datatypes/identifier.ts';
 import { immunizationFacts } from './immunization-facts.ts';
 import { manufacturerOf } from './medication.ts';
@@ -87,7 +88,7 @@ export function immunizationChange(
       lotNumber: firstOf(context, repetitions(rxa.field(15), by)[0]),
       expirationDate: dateOf(context, repetitions(rxa.field(16), by)[0]),
       site: conceptOf(context, rxr?.field(2), `${V2_TABLE}0163`),
-      route: conceptOf(context, rxr?.field(1), `${V2_TABLE}0162`),
+      route: tableConcept(context, rxr?.field(1), '0162', ROUTE),
       doseQuantity: rxaAmount(context, rxa),
       performer: [
         ...rxaPeople(context, list, rxa).map((actor) => performer('AP', 'Administering Provider', actor)),

@@ -3,9 +3,10 @@ import { codeTable } from '../../core/code-table.ts';
 import { changeReference, type BusinessKey } from '../../formats/fhir/change.ts';
 import { components, repetitions, subcomponents } from '../../formats/hl7v2/delimiters.ts';
 import type { Segment } from '../../formats/hl7v2/message.ts';
+import { COLLECTION_METHOD } from './administration-codes.ts';
 import type { ChangeList } from './change-list.ts';
 import { compact, dateTimeOf, firstOf, periodOf, present, textOf, type Context, type Element } from './context.ts';
-import { conceptOf, V2_TABLE } from './datatypes/codeable-concept.ts';
+import { conceptOf, tableConcept, V2_TABLE } from './datatypes/codeable-concept.ts';
 import { cxIdentifier, eiIdentifier, type Identified } from './datatypes/identifier.ts';
 import { cqQuantity, quantityOf } from './datatypes/quantity.ts';
 import { notesOf } from './observation.ts';
@@ -71,7 +72,7 @@ export function specimenChange(context: Context, list: ChangeList, group: Specim
         ...(start === undefined || firstOf(context, start) === undefined
           ? ofOrder.collected
           : collected(context, start, end, `${location}-17`)),
-        method: concepts(7, '0488')[0],
+        method: tableConcept(context, repetitions(spm.field(7), by)[0], '0488', COLLECTION_METHOD),
         bodySite: concepts(8, '0163')[0],
         quantity: cqQuantity(context, spm.field(12)) ?? ofOrder.quantity,
         fastingStatusCodeableConcept: fastingStatus(context, order?.obr),

@@ -287,7 +287,7 @@ describe('trap: prescriptions', () => {
         {
           text: 'with food',
           timing: { repeat: { frequency: 3, period: 1, periodUnit: 'd' } },
-          route: { coding: [{ code: 'PO' }] },
+          route: { coding: [{ code: 'PO' }, { code: 'PO' }] },
           doseAndRate: [{ doseQuantity: { unit: 'mg', code: 'mg' } }],
         },
       ],
@@ -431,7 +431,7 @@ describe('trap: doses that were given', () => {
       reasonCode: [{ coding: [{ code: 'J02' }] }],
       dosageInstruction: [
         {
-          route: { coding: [{ code: 'PO' }] },
+          route: { coding: [{ code: 'PO' }, { code: 'PO' }] },
           timing: { repeat: { frequency: 2 } },
           doseAndRate: [{ doseQuantity: { unit: 'mg' }, rateQuantity: { unit: 'mL/h' } }],
         },

@@ -94,6 +94,17 @@ describe('trap: several products below one ORC', () => {
   });
 });
 
+describe('trap: codes of how something is given', () => {
+  it('have the code of the guide before their own', () => {
+    const given = taken('RDE^O11', ORC, segment('RXE', { 2: '2^x^L', 3: '1' }), 'RXR|SC^subcutaneous^HL70162|||CH');
+    const [{ route, method }] = given.one('MedicationRequest').dosageInstruction;
+    expect(route.coding.map(({ code }: any) => code)).toEqual(['SQ', 'SC']);
+    expect(method.coding.map(({ code }: any) => code)).toEqual(['419747000', 'CH']);
+    const local = taken('RDE^O11', ORC, segment('RXE', { 2: '2^x^L', 3: '1' }), 'RXR|SC^Scalp^99LOCAL');
+    expect(local.one('MedicationRequest').dosageInstruction[0].route.coding).toHaveLength(1);
+  });
+});
+
 describe('trap: charges', () => {
   const ft1 = (fields: Readonly<Record<number, string>>): string =>
     segment('FT1', { 1: '1', 4: '20260301', 6: 'CG', ...fields });
