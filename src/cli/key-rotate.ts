@@ -7,7 +7,6 @@ import { parseArgs } from 'node:util';
 import type { Config } from '../config/config.ts';
 import { systemClock } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
-import { silentLog } from '../core/log.ts';
 import { systemRandom } from '../core/random.ts';
 import { TOKEN_LIFE_MS } from '../identity/sign-token.ts';
 import type { KeyProvider } from '../keys/key-provider.ts';
@@ -15,18 +14,16 @@ import { ROTATABLE_ROLES, type KeySet, type RotatableRole } from '../keys/key-se
 import { beginRotation, finishRotation, withoutOldMasters } from '../keys/rotate.ts';
 import { renewWraps } from '../services/renew-wraps.ts';
 import { anchorRotation } from '../services/rotate-key.ts';
-import { commitStore } from '../storage/pg/commit-store.ts';
 import { RENEWAL_LOCK, tryAlone } from '../storage/pg/leader.ts';
-import { logFingerprint, openLog } from '../storage/pg/open-log.ts';
-import { keyStore, prepareStore } from '../storage/pg/prepare-store.ts';
+import { logFingerprint } from '../storage/pg/open-log.ts';
 import { countWraps, wrapStore } from '../storage/pg/wrap-store.ts';
-import { openWriter } from '../write/open-writer.ts';
 import { EXIT, UsageError, type CliContext } from './command.ts';
 import { keepRestoreRule } from './keep-restore-rule.ts';
 import { keyProvider } from './keys.ts';
 import { progressBar } from './progress.ts';
 import { readSettings } from './settings.ts';
 import { openStoredLedger, type StoredLedger } from './stored-ledger.ts';
+import { fencedStore, openWriterOn } from './stored-writer.ts';
 
 /** Milliseconds between two looks at who renews. */
 const WAIT_MS = 500;
@@ -129,27 +126,14 @@ async function replaceKey(
   const begun = keySet.pending === undefined ? beginRotation(keySet, role, systemClock.now(), systemRandom) : keySet;
   await provider.save(begun, 'replace');
   const next = finishRotation(begun, TOKEN_LIFE_MS);
-  const store = commitStore(ledger.pool, { fingerprint: begun.fingerprint, onFenced: () => {} });
-  await anchorRotation(store, begun, config.origin, next.fingerprint);
+  await anchorRotation(fencedStore(ledger.pool, begun), begun, config.origin, next.fingerprint);
   await provider.save(next, 'replace');
   return next;
 }
 
 async function renewAll({ config, provider, ledger, context }: Rotation, keySet: KeySet): Promise<void> {
   const { pool } = ledger;
-  const { secret } = await openLog(pool, config.origin, keySet.fingerprint);
-  const { keyring, committer } = await openWriter({
-    origin: config.origin,
-    keys: keySet,
-    clock: systemClock,
-    random: systemRandom,
-    log: silentLog,
-    prepareStore: prepareStore(pool),
-    keyStore: keyStore(pool),
-    commitStore: commitStore(pool, { fingerprint: keySet.fingerprint, onFenced: () => {} }),
-    sealedSecret: secret,
-    onCommitted: () => {},
-  });
+  const { keyring, committer } = await openWriterOn(config, pool, keySet, fencedStore(pool, keySet));
   const count = await countWraps(pool);
   const bar = progressBar(process.stderr, count, () => systemClock.now());
   const renew = (): ReturnType<typeof renewWraps> =>

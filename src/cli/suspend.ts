@@ -12,13 +12,13 @@ import { isKeyName } from '../ledger/note.ts';
 import { documentSigner } from '../record/document.ts';
 import { anchorNotices, holdsStatement } from '../replication/anchor-notices.ts';
 import { openSuspensions } from '../replication/suspensions.ts';
-import { commitStore } from '../storage/pg/commit-store.ts';
 import { suspensionStore } from '../storage/pg/notice-store.ts';
 import { commitAlone } from '../write/commit-alone.ts';
 import { EXIT, UsageError, type CliContext, type Command } from './command.ts';
 import { keepingRestoreRule } from './keep-restore-rule.ts';
 import { readSettings } from './settings.ts';
 import { openStoredLedger } from './stored-ledger.ts';
+import { fencedStore } from './stored-writer.ts';
 
 const DEADLINE_MS = 10_000;
 
@@ -33,8 +33,7 @@ async function say([subject, ...more]: readonly string[], context: CliContext, s
   const http = peerHttp(config.peerCa === undefined ? {} : { ca: config.peerCa });
   try {
     const { keySet, pool } = ledger;
-    const fence = { fingerprint: keySet.fingerprint, onFenced: () => {} };
-    const store = keepingRestoreRule(commitStore(pool, fence), config, ledger);
+    const store = keepingRestoreRule(fencedStore(pool, keySet), config, ledger);
     const anchor = anchorNotices(documentSigner(keySet.sign), (item) =>
       commitAlone(store, keySet, config.origin, item),
     );
