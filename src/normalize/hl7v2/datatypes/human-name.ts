@@ -26,7 +26,10 @@ const NAME_USE: Readonly<Record<string, string>> = codeTable({
 
 /** XPN; undefined when it says nothing. */
 export function xpnName(context: Context, raw: string, location: string): Element | undefined {
-  const parts = components(raw, context.by);
+  return nameOf(context, components(raw, context.by), location);
+}
+
+function nameOf(context: Context, parts: readonly string[], location: string): Element | undefined {
   const period = validity(context, parts[11], parts[12], parts[9], location);
   return nameFrom(context, {
     family: parts[0],
@@ -41,11 +44,10 @@ export function xpnName(context: Context, raw: string, location: string): Elemen
 
 /** XPN with XPN.15, by which the person is called, as a name of its own: for elements that have several names. */
 export function xpnNames(context: Context, raw: string, location: string): Element[] {
-  const called = textOf(context, components(raw, context.by)[14]);
-  return present([
-    xpnName(context, raw, location),
-    called === undefined ? undefined : { use: 'nickname', given: [called] },
-  ]);
+  const parts = components(raw, context.by);
+  const name = nameOf(context, parts, location);
+  const called = textOf(context, parts[14]);
+  return present([name, called === undefined ? undefined : { use: 'nickname', given: [called] }]);
 }
 
 /** Name of XCN components (XCN.2 to XCN.7, XCN.10, XCN.17 to XCN.21). */
