@@ -479,7 +479,7 @@ describe('a sender who goes away or does not go on', () => {
       await new Promise((resolve) => setTimeout(resolve, 50));
       expect(await nextEntry(log)).toBe(0);
       socket.destroy();
-      await expect.poll(() => nextEntry(log), { timeout: 10_000 }).toBe(256);
+      await expect.poll(() => nextEntry(log), { timeout: 30_000 }).toBe(256);
       const rest = await post('mirror/add-entries', await entriesOf(log, 256, 600));
       expect(rest.status).toBe(200);
     }

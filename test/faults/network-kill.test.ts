@@ -81,7 +81,7 @@ afterAll(async () => {
   for (const node of nodes) await node.process?.stop();
   for (const { link } of nodes) await link.close();
   rmSync(root, { recursive: true, force: true });
-}, 60_000);
+});
 
 async function start(node: Node): Promise<void> {
   node.process = await startGatewayProcess({ dataDir: node.dataDir, env: node.env });

@@ -6,6 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import pg from 'pg';
 import { afterAll, expect, it } from 'vitest';
 import { connectMllp } from '../../src/clients/mllp.ts';
 import { runCommand, startGatewayProcess, type GatewayProcess } from '../support/gateway-process.ts';
@@ -44,9 +45,16 @@ it('a move goes on in another process when the one that does it is killed', { ti
     sender.close();
 
     const moving = (): GatewayProcess | undefined => gateways.find((one) => one.output().includes('moves.progress'));
-    while (moving() === undefined) await delay(5);
+    // Nothing is committed while we look and kill: the move cannot come to its end behind our back.
+    const gate = new pg.Client(database.admin);
+    await gate.connect();
+    for (let seen = false; !seen; seen = moving() !== undefined) {
+      await gate.query('commit; begin; lock table log_head in share mode');
+      await delay(20);
+    }
     const killed = moving();
     await killed?.stop('SIGKILL');
+    await gate.end();
     expect(killed?.output()).not.toContain('moves.done');
     const [other] = gateways.filter((one) => one !== killed);
     while (!other.output().includes('moves.done')) await delay(50);

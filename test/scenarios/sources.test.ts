@@ -65,7 +65,7 @@ describe.skipIf(!hasOpenssl)('sources of a gateway under mutual TLS', () => {
     openssl('req', ...authority, ...files, '-subj', '/CN=authority', '-addext', 'basicConstraints=critical,CA:TRUE');
     for (const name of ['server', 'lab', 'ward', 'stranger']) issue(name);
     gateway = await startGatewayProcess(options);
-  }, 60_000);
+  });
   afterAll(async () => {
     await gateway.stop();
     rmSync(root, { recursive: true, force: true });
@@ -205,5 +205,5 @@ describe.skipIf(!hasOpenssl)('sources of a gateway under mutual TLS', () => {
     expect([byName.stderr, byName.stdout.includes('http://loinc.org')]).toEqual(['', true]);
     const unknown = await runCommand(['convert', '--source', 'nobody', file('a.hl7')], options);
     expect(unknown.stderr).toContain('no source nobody is kept');
-  }, 60_000);
+  });
 });

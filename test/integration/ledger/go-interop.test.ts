@@ -59,7 +59,7 @@ describe.skipIf(!ready)('the Go packages', () => {
   });
 
   it('sign notes that we verify', async () => {
-    const { stdout } = await run(binary, ['note'], { ...options, timeout: 10_000 });
+    const { stdout } = await run(binary, ['note'], { ...options, timeout: 60_000 });
     const end = stdout.indexOf('\n');
     const key = parseVkey(stdout.slice(0, end));
     const note = parseNote(stdout.slice(end + 1));

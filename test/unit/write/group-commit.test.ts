@@ -175,8 +175,14 @@ describe('groupCommitter', () => {
   it('idle() waits for what is under way', async () => {
     const { store, committer } = setUp();
     let release = (): void => {};
-    store.fault = () => new Promise<void>((resolve) => (release = resolve));
+    const underWay = new Promise<void>((begun) => {
+      store.fault = () => {
+        begun();
+        return new Promise<void>((resolve) => (release = resolve));
+      };
+    });
     const commit = committer.commit(item('a'));
+    await underWay;
     let idle = false;
     const waiting = committer.idle().then(() => (idle = true));
     await new Promise((resolve) => setTimeout(resolve, 20));
