@@ -3,7 +3,7 @@
  * NM allows (a plus sign, leading zeros, a bare point), so those are taken off without touching the digits that count.
  */
 import { codeTable } from '../../core/code-table.ts';
-import { decimal, type Decimal } from '../fhir/json.ts';
+import { decimal, decimalText, type Decimal } from '../fhir/json.ts';
 
 const NM = /^([+-])?0*(\d*)(?:\.(\d*))?$/;
 
@@ -14,6 +14,11 @@ export function parseNm(text: string): Decimal | undefined {
   const [, sign, whole, fraction] = match;
   const magnitude = `${whole === '' ? '0' : whole}${fraction === undefined || fraction === '' ? '' : `.${fraction}`}`;
   return decimal(sign === '-' && /[1-9]/.test(magnitude) ? `-${magnitude}` : magnitude);
+}
+
+/** True where both are numbers and the first is the greater one: no Range (R4 rule rng-2). */
+export function isAbove(low: Decimal | undefined, high: Decimal | undefined): boolean {
+  return low !== undefined && high !== undefined && Number(decimalText(low)) > Number(decimalText(high));
 }
 
 /** The comparators that FHIR Quantity has. */

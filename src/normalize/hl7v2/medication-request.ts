@@ -175,10 +175,10 @@ export function doseAndRate(context: Context, { dose: [low, high, unit], rate, p
   return { ...doseOf(context, low, high, unit), ...stated };
 }
 
-/** One amount is a quantity, two are a range. */
+/** One amount is a quantity, two are a range. A most of nothing (`0`) is how some senders leave it out. */
 function doseOf(context: Context, low: string, high: string, unit: string): Element {
   const from = quantityOf(context, low, unit);
-  const to = quantityOf(context, high, unit);
+  const to = /^[0.]+$/.test(high.trim()) && from !== undefined ? undefined : quantityOf(context, high, unit);
   if (from === undefined || to === undefined) return { doseQuantity: from ?? to };
   return { doseRange: { low: from, high: to } };
 }

@@ -1,7 +1,7 @@
 /** OBX-2, OBX-5 and OBX-6 to Observation.value[x] (map OBX[Observation]), with the corrections of docs/hl7v2.md. */
 import { components, repetitions } from '../../formats/hl7v2/delimiters.ts';
 import { toFhirTime } from '../../formats/hl7v2/dtm.ts';
-import { parseCompared, parseNm, toComparator } from '../../formats/hl7v2/numeric.ts';
+import { isAbove, parseCompared, parseNm, toComparator } from '../../formats/hl7v2/numeric.ts';
 import type { Segment } from '../../formats/hl7v2/message.ts';
 import type { Decimal } from '../../formats/fhir/json.ts';
 import { compact, dateTimeOf, extension, periodOf, textOf, type Context, type Element } from './context.ts';
@@ -132,7 +132,7 @@ function structuredNumber(context: Context, parts: readonly string[], unit: Elem
   if (separator === undefined && second === undefined) return { valueQuantity: compared };
   if ((separator === ':' || separator === '/') && high !== undefined)
     return { valueRatio: { numerator: compared, denominator: quantity(high) } };
-  if (separator === '-' && high !== undefined && isPlain) {
+  if (separator === '-' && high !== undefined && isPlain && !isAbove(low, high)) {
     return { valueRange: { low: quantity(low), high: quantity(high) } };
   }
   return asText();
@@ -146,7 +146,7 @@ function timeValue(context: Context, raw: string): Element {
 
 function rangeValue(context: Context, raw: string, parts: readonly string[], unit: Element): Element {
   const [low, high] = [parts[0], parts[1]].map((part) => parseNm(textOf(context, part) ?? ''));
-  if (low === undefined && high === undefined) return textValue(context, [raw]);
+  if ((low === undefined && high === undefined) || isAbove(low, high)) return measured(textValue(context, [raw]), unit);
   return {
     valueRange: compact({
       low: low === undefined ? undefined : { value: low, ...unit },
@@ -176,7 +176,7 @@ export function referenceRange(context: Context, raw: string, rawUnit: string): 
   const low = parseNm(range?.[1] ?? (comparator?.startsWith('>') === true ? (limit?.[2] ?? '') : ''));
   const high = parseNm(range?.[2] ?? (comparator?.startsWith('<') === true ? (limit?.[2] ?? '') : ''));
   // `9-1` is no range.
-  if (low !== undefined && high !== undefined && Number(low) > Number(high)) return [{ text }];
+  if (isAbove(low, high)) return [{ text }];
   return [
     compact({
       low: low === undefined ? undefined : { value: low, ...unit },

@@ -62,6 +62,11 @@ describe('trap: the sig of a prescription', () => {
     expect(dosages(segment('RXE', { 1: '^Q8H^X6', 2: '2^x^L', 3: '1' }))[0].timing.repeat).toMatchObject({ count: 6 });
   });
 
+  it('a most of nothing is no range', () => {
+    const [dosage] = dosages(segment('RXE', { 2: '2^x^L', 3: '5', 4: '0', 5: 'mg' }));
+    expect(dosage.doseAndRate[0]).toMatchObject({ doseQuantity: { value: 5 } });
+  });
+
   it('an amount for so much time is a rate, not a dose', () => {
     const infusion = segment('RXE', { 2: '2^saline^L', 3: '100', 5: 'mL', 22: 'H1' });
     const [{ doseAndRate }] = dosages(infusion);
