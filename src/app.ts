@@ -25,6 +25,7 @@ import { startIntakeThreads } from './app/intake-threads.ts';
 import { messageCare, watchQuarantine } from './app/messages.ts';
 import { startMoves } from './app/moves.ts';
 import { openNetwork } from './app/network.ts';
+import { keysThatAreThere, newKeys } from './app/open-keys.ts';
 import { startRenewal, watchKeys } from './app/renew-keys.ts';
 import { watchProtections } from './app/protections.ts';
 import { openSources, sourceKeeper } from './app/sources.ts';
@@ -57,9 +58,10 @@ export async function startGateway(config: Config, log: Log): Promise<Gateway> {
 
 async function start(config: Config, log: Log, teardown: Teardown): Promise<Gateway> {
   const provider = keyProviderOf(config);
-  const { keySet: loaded } = await provider.load({ create: true });
+  const kept = await keysThatAreThere(provider);
   const database = await openDatabase(config, log, teardown);
   const { pool } = database;
+  const { keySet: loaded } = kept ?? (await newKeys(provider, pool, config.keyFile));
   const keys = await keysOf(loaded, pool);
   const blobs = await openFileBlobStore(join(config.dataDir, 'blobs'));
   const metrics = createMetrics();

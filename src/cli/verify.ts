@@ -48,6 +48,7 @@ export async function verifyStored(
 ): Promise<number> {
   let printed = 0;
   let unsigned = 0;
+  let origin = false;
   const progress = progressOf(context);
   const summary = await ledger.read((source) =>
     verifyLedger({
@@ -59,6 +60,7 @@ export async function verifyStored(
       report: (fault) => {
         printed += 1;
         if (fault.kind === 'document-signature') unsigned += 1;
+        if (fault.kind === 'head-mismatch' && fault.field === 'origin') origin = true;
         progress.hide();
         if (printed <= PRINTED) context.out(describeFault(fault));
       },
@@ -69,6 +71,7 @@ export async function verifyStored(
   if (unsigned > 0 && unsigned === summary.documents) {
     context.out('no document has the right signature: is KEY_FILE the key file of this gateway?');
   }
+  if (origin) context.out('the head row is of another origin: is GATEWAY_ORIGIN that of this gateway?');
   context.out(describeSummary(summary));
   return summary.faults === 0 ? EXIT.ok : EXIT.failed;
 }

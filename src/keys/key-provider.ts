@@ -11,11 +11,12 @@ export interface LoadedKeySet {
 
 export interface KeyProvider {
   /**
-   * The key set; with `create`, made when there is none. A new one is durable on return; of processes that start together
+   * The key set; with `create`, made when there is none. With `encrypt` (default: as `create`) one that lies in plain is encrypted where a
+   * passphrase was set since. A new one is durable on return; of processes that start together
    * all get the same. Idempotent; the caller does not retry. Throws `not-found` (none, and not to be made),
    * `forbidden` (open to others, or the passphrase is wrong or missing), `integrity` (damaged).
    */
-  load(options: { readonly create: boolean }): Promise<LoadedKeySet>;
+  load(options: { readonly create: boolean; readonly encrypt?: boolean }): Promise<LoadedKeySet>;
   /**
    * Replaces the key set (rotation, recovery, another passphrase); with `create` only where there is none. Durable and atomic: a
    * crash leaves the old one or the new one. Not retried. Throws `conflict` (`create`, and there is one), `unavailable`.

@@ -43,11 +43,11 @@ const PASSPHRASE_MIN = 12;
 
 export function fileKeyProvider(settings: KeyFileSettings): KeyProvider {
   return {
-    async load({ create }) {
+    async load({ create, encrypt = create }) {
       const passphrase = await readPassphrase(settings.passphraseFile);
       const found = await read(settings.path, passphrase);
       if (found !== undefined) {
-        if (passphrase === undefined || found.protected || !create) return found;
+        if (passphrase === undefined || found.protected || !encrypt) return found;
         // A passphrase was set after the file was made: encrypt it now, in one atomic step.
         await write(settings, await seal(found.keySet, passphrase, settings), 'replace');
         return { ...found, protected: true };
@@ -55,7 +55,7 @@ export function fileKeyProvider(settings: KeyFileSettings): KeyProvider {
       if (!create)
         throw new GatewayError(
           'not-found',
-          `there is no key file at ${settings.path}: start the gateway once, or set KEY_FILE`,
+          `there is no key file at ${settings.path}: set KEY_FILE, or DATA_DIR, to where it is. A lost one comes back with \`anamnesis keys recover\`; a new gateway makes one at its first start`,
         );
       ensureDataDir(dirname(settings.path));
       const text = await seal(generateKeySet(settings.random), passphrase, settings);

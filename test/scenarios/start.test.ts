@@ -1,7 +1,7 @@
 /** What a newcomer does: `start` from an empty folder, twice, beside another, with wrong settings; stop in order. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
@@ -94,9 +94,24 @@ test('wrong settings: all at once, exit 78, nothing made', async () => {
 
 test('the wrong key file for a database is noticed', async () => {
   await (await start()).stop();
-  const { code, stderr } = await runCommand(['start'], { dataDir, env: { KEY_FILE: join(root, 'another.key') } });
-  expect(code).toBe(1);
-  expect(stderr).toMatch(/key file|key set/);
+  const other = join(root, 'of another');
+  await (await start({ dataDir: other })).stop();
+  const env = { KEY_FILE: join(other, 'gateway.key') };
+  const { code, stderr } = await runCommand(['start'], { dataDir, env });
+  expect([code, stderr]).toEqual([1, expect.stringContaining('not the one this database was written with')]);
+});
+
+test('a lost key file is not replaced by a new one, which would stand in the way of its recovery', async () => {
+  await (await start()).stop();
+  const kit = join(root, 'kit');
+  await runCommand(['keys', 'recovery-kit', '--shares', '3', '--threshold', '2', kit], { dataDir });
+  const place = join(dataDir, 'gateway.key');
+  renameSync(place, join(root, 'lost.key'));
+  const { code, stderr } = await runCommand(['start'], { dataDir });
+  expect([code, stderr, existsSync(place)]).toEqual([1, expect.stringContaining('keys recover'), false]);
+  const shares = [1, 3].map((n) => join(kit, `share-${n}-of-3.json`));
+  expect(await runCommand(['keys', 'recover', ...shares], { dataDir })).toMatchObject({ code: 0 });
+  await (await start()).stop();
 });
 
 test('under a passphrase there is no warning, and tokens need it too', async () => {
