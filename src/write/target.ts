@@ -125,7 +125,10 @@ export async function findTargets(
     );
   });
   changes.forEach((change, i) => {
-    if (change.mode === 'merge' && change.onlyKnown !== undefined && targets[i].version === 0)
+    if (change.mode !== 'merge' || change.onlyKnown === undefined || targets[i].version > 0) return;
+    // What another statement of the message begins is known by then.
+    const begins = (other: Change): boolean => other.mode !== 'merge' || other.onlyKnown === undefined;
+    if (!changes.some((other, k) => targets[k] === targets[i] && begins(other)))
       throw notKnown(change.type, change.onlyKnown);
   });
   const references = targets.map((target) => `${target.type}/${target.id}`);

@@ -106,6 +106,7 @@ export function immunizationChange(
     append: { identifier: [...numbers.all, ...groups].map(({ identifier }) => identifier) },
     whole: VACCINATED,
     clear: VACCINATED.filter((name) => set[name] === undefined),
+    ...(set.vaccineCode === undefined && { onlyKnown: 'RXA-5' }),
   });
   for (const observation of facts.others) {
     observationChange(context, list, observation, {
@@ -135,7 +136,7 @@ function keyOf(context: Context, rxa: Segment, numbers: OrderNumbers, frame: Ord
   return ['vaccination', ...frame.patient.keys[0], start.slice(0, 10), codingText(coding)];
 }
 
-/** RXA-5, required: an empty one is refused by R4 validation of `vaccineCode`, with its place. */
+/** RXA-5, which only a statement about a vaccination that is known may leave out: R4 wants a vaccine. */
 function vaccineOf(context: Context, rxa: Segment): Element | undefined {
   return conceptOf(context, rxa.field(5));
 }

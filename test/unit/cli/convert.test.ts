@@ -104,13 +104,17 @@ describe('anamnesis convert', () => {
 
   it('names what the gateway would refuse or keep in quarantine, and ends with an error', async () => {
     const old = adt('A28', [PID]).replace('|2.5.1', '|9.9');
-    const { errors, code, bundles } = await run(hl7('ADT^A19', [PID]) + adt('A02', [PID]) + old, '--report');
+    const unknown =
+      hl7('SIU^S15', ['SCH|P1|F1']) + hl7('VXU^V04', [PID, 'ORC|RE||V1^CLINIC', 'RXA|0|1|20260301||||||||||||||||||D']);
+    const { errors, code, bundles } = await run(hl7('ADT^A19', [PID]) + adt('A02', [PID]) + old + unknown, '--report');
     expect(code).toBe(1);
     expect(bundles).toEqual([]);
     expect(errors.map((line) => JSON.parse(line))).toMatchObject([
       { quarantined: [{ code: 'unsupported-event', location: 'MSH-9.2' }] },
       { quarantined: [{ code: 'required-missing', location: 'PV1' }] },
       { refused: [{ code: 'unsupported-version', location: 'MSH-12' }] },
+      { quarantined: [{ code: 'required-missing', location: 'PID' }] },
+      { quarantined: [{ code: 'required-missing', location: 'RXA-5' }] },
     ]);
     expect((await run('nothing')).code).toBe(1);
     const context = { env: {}, cwd: folder, out: () => {}, err: () => {} };
