@@ -66,6 +66,20 @@ export function encodeContent(content: SealedContent, subject: string): Readonly
   };
 }
 
+/** Element of a BinaryContent: a record that the document came with as its attachment, among all that did. */
+export function holderOf(reference: string): Readonly<Record<string, readonly unknown[]>> {
+  return { partOf: [{ reference }] };
+}
+
+/** The records that a document came with; none for one that a client wrote as a Binary. */
+export function holdersOf({ partOf }: Resource): readonly { readonly type: string; readonly id: string }[] {
+  if (!Array.isArray(partOf)) return [];
+  return partOf.flatMap((entry: unknown) => {
+    const target = isObject(entry) && typeof entry.reference === 'string' ? parseReference(entry.reference) : undefined;
+    return target?.local === true && target.type !== undefined ? [{ type: target.type, id: target.id }] : [];
+  });
+}
+
 /** Reads an opened BinaryContent. Throws `integrity` when it is none. */
 export function decodeContent(resource: Resource): SealedContent {
   const { size, blob } = resource;

@@ -20,7 +20,7 @@ import type { Coding, Resource } from '../formats/fhir/resource.ts';
 import { securityOf } from '../labels/label-coding.ts';
 import { labelsOf } from '../labels/labels-of.ts';
 import type { Accepted, BlobReference, Result, Submission, Writer } from '../write/submission.ts';
-import { BINARY_CONTENT, contentPointer, encodeContent, metaOf, withoutPointer } from './binary-content.ts';
+import { BINARY_CONTENT, contentPointer, encodeContent, holderOf, metaOf, withoutPointer } from './binary-content.ts';
 import { largeAttachments, replaceObjects, type InlineAttachment } from './find-attachments.ts';
 import { sealDocument, type SealDocumentDeps, type SealedDocument } from './seal-document.ts';
 import { IN_DOUBT, removeUnnamed, type UnnamedBlobDeps } from './unnamed-blob.ts';
@@ -161,6 +161,7 @@ function rewrite(
       keys: [key],
       set: { resourceType: BINARY_CONTENT, ...metaOf(security) },
       initial: encodeContent(content, subject),
+      ...(attachment !== undefined && { append: holderOf(changeReference(change)) }),
     });
     blobs.push({ digest: content.blob.digest, size: content.blob.size, change: kept });
     const pointer = contentPointer(changeReference(kept));

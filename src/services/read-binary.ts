@@ -8,8 +8,23 @@ import { resourceKey } from '../keys/index-secret.ts';
 import { openBlob, type ByteRange } from '../record/blob.ts';
 import type { BlobStore } from '../record/blob-store.ts';
 import { openLines } from '../record/open.ts';
-import { BINARY_CONTENT, contentIdOf, decodeContent, withoutPointer, type SealedContent } from './binary-content.ts';
-import { notFound, type ReadRequest, type ReadVersion } from './open-version.ts';
+import { isTombstone, type StoredResource } from '../formats/fhir/resource.ts';
+import {
+  BINARY_CONTENT,
+  contentIdOf,
+  decodeContent,
+  holdersOf,
+  withoutPointer,
+  type SealedContent,
+} from './binary-content.ts';
+import {
+  notFound,
+  openVersion,
+  refusal,
+  type OpenedVersion,
+  type ReadRequest,
+  type ReadVersion,
+} from './open-version.ts';
 import { readResource } from './read-resource.ts';
 import { readVersion } from './read-version.ts';
 import type { RenderDeps } from './render-message.ts';
@@ -31,6 +46,7 @@ export interface BinaryBytes {
 
 /** The current version, or `versionId`. Recorded before it returns. Throws `not-found`, `forbidden`, `gone`, `integrity`. */
 export async function readBinary(deps: BinaryDeps, request: ReadRequest, versionId?: string): Promise<ReadBinary> {
+  await refuseWithHolders(deps, request, versionId === undefined ? 'read' : 'vread');
   const version =
     versionId === undefined ? await readResource(deps, request) : await readVersion(deps, request, versionId);
   const { resource } = version;
@@ -40,7 +56,50 @@ export async function readBinary(deps: BinaryDeps, request: ReadRequest, version
   return { ...version, resource: withoutPointer(resource), content: blobBytes(deps, content) };
 }
 
-async function openContent(deps: BinaryDeps, { type, id }: ReadRequest, contentId: string): Promise<SealedContent> {
+/**
+ * A Consent speaks of the record that a document came with: by its code, class, dates, or by naming it. Nothing of that stands in the
+ * Binary, so who is refused every such record is refused the Binary too. Records that are gone, or that refer to it no longer, do not
+ * count. Throws `not-found`, `forbidden`, recorded.
+ */
+async function refuseWithHolders(deps: BinaryDeps, request: ReadRequest, interaction: 'read' | 'vread'): Promise<void> {
+  const { principal, type, id, requestId } = request;
+  const { gatewaySecret } = deps.keyring;
+  const own = resourceKey(gatewaySecret, type, id);
+  const binary = (await deps.records.current([own])).get(own);
+  const opened = binary && (await openVersion(deps, principal, type, binary));
+  const contentId = opened?.outcome.kind === 'open' ? contentIdOf(opened.outcome.resource) : undefined;
+  if (opened === undefined || contentId === undefined) return;
+  const holders = holdersOf(await openContentRecord(deps, request, contentId));
+  const keys = holders.map((holder) => resourceKey(gatewaySecret, holder.type, holder.id));
+  const stored = await deps.records.current(keys);
+  let refused: Extract<OpenedVersion['outcome'], { kind: 'refused' }> | undefined;
+  for (const [i, holder] of holders.entries()) {
+    const current = stored.get(keys[i]);
+    if (current === undefined) continue;
+    const { outcome } = await openVersion(deps, principal, holder.type, current);
+    if (outcome.kind === 'refused') refused = outcome;
+    else if (!isTombstone(outcome.resource) && JSON.stringify(outcome.resource).includes(`"Binary/${id}"`)) return;
+  }
+  if (refused === undefined) return;
+  const { patient } = opened;
+  const references = [`${type}/${id}`];
+  const { reasons, mayKnow } = refused;
+  await deps.recorder.record({ principal, interaction, outcome: 'denied', patient, references, requestId, reasons });
+  throw refusal(mayKnow);
+}
+
+async function openContent(deps: BinaryDeps, request: ReadRequest, contentId: string): Promise<SealedContent> {
+  const sealed = decodeContent(await openContentRecord(deps, request, contentId));
+  // Looked for now: once the answer has begun, a missing blob could only break it off.
+  if ((await deps.blobs.stat(sealed.blob.digest))?.size !== sealed.blob.size) throw lost();
+  return sealed;
+}
+
+async function openContentRecord(
+  deps: BinaryDeps,
+  { type, id }: ReadRequest,
+  contentId: string,
+): Promise<StoredResource> {
   const { gatewaySecret } = deps.keyring;
   const own = resourceKey(gatewaySecret, type, id);
   const key = resourceKey(gatewaySecret, BINARY_CONTENT, contentId);
@@ -54,10 +113,7 @@ async function openContent(deps: BinaryDeps, { type, id }: ReadRequest, contentI
   }
   const [record] = openLines(systemPermit('render'), box, content.body, [content], gatewaySecret);
   if (record === undefined) throw lost();
-  const sealed = decodeContent(record);
-  // Looked for now: once the answer has begun, a missing blob could only break it off.
-  if ((await deps.blobs.stat(sealed.blob.digest))?.size !== sealed.blob.size) throw lost();
-  return sealed;
+  return record;
 }
 
 function lost(): GatewayError {

@@ -117,7 +117,7 @@ export async function prepare(deps: PrepareDeps, submission: Submission): Promis
     }
   }
   for (const { digest, size, change } of submission.blobs ?? []) {
-    if (change === undefined || targets[change].next !== undefined) draft.addBlob(digest, size);
+    if (change === undefined || targets[change].outcome === 'created') draft.addBlob(digest, size);
   }
 
   const withdrawn = withdrawnBy(versions);

@@ -17,7 +17,7 @@ export interface BlobReference {
   readonly digest: Buffer;
   /** Ciphertext bytes. */
   readonly size: number;
-  /** Position of the Change that keeps the blob's key: the manifest names the blob only when that makes a new version. */
+  /** Position of the Change that keeps the blob's key: the manifest names the blob only when that creates its resource. */
   readonly change?: number;
 }
 
