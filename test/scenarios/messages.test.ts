@@ -103,6 +103,7 @@ test('the admin API says the same, to whom it may', async () => {
     '/messages?limit=0',
     '/messages?since=never',
     '/messages?before=x',
+    '/messages?reason=unsuported-event',
     '/messages?quarantined=maybe',
   ])
     expect(await admin('GET', path, 'admin.read'), path).toMatchObject({

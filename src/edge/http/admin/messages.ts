@@ -1,5 +1,5 @@
 /** `/admin/messages`: the HL7 v2 messages of this gateway, and its quarantine. Metadata and reasons; never their bytes. */
-import { GatewayError } from '../../../core/errors.ts';
+import { GatewayError, isErrorCode } from '../../../core/errors.ts';
 import type { LeafIndex } from '../../../core/ids.ts';
 import type { Principal } from '../../../core/principal.ts';
 import { dismissMessage } from '../../../services/dismiss-message.ts';
@@ -121,6 +121,8 @@ function chosenBy(given: {
   const since = given.since === undefined ? undefined : Date.parse(given.since);
   if (Number.isNaN(since)) throw new GatewayError('invalid-syntax', 'since is a date or an instant: 2026-01-31');
   const { source, reason } = given;
+  if (reason !== undefined && !isErrorCode(reason))
+    throw new GatewayError('invalid-syntax', 'reason is the code of one, such as unsupported-event');
   return {
     ...(source !== undefined && { source }),
     ...(reason !== undefined && { reason }),
