@@ -60,7 +60,7 @@ export function peerHttp(options: PeerHttpOptions = {}): ClosablePeerHttp {
       const deadline = setTimeout(() => response.destroy(late()), left);
       try {
         const pieces: Buffer[] = [];
-        for await (const piece of bounded(response, request.maxBytes)) pieces.push(piece);
+        for await (const piece of bounded(response, request)) pieces.push(piece);
         return { status: response.statusCode ?? 0, body: Buffer.concat(pieces) };
       } catch (thrown) {
         throw asPeerError(thrown);
@@ -73,7 +73,7 @@ export function peerHttp(options: PeerHttpOptions = {}): ClosablePeerHttp {
     async open(request): Promise<OpenResponse> {
       const { response } = await open(request);
       response.setTimeout(request.deadlineMs, () => response.destroy(late()));
-      return { status: response.statusCode ?? 0, body: translated(bounded(response, request.maxBytes)) };
+      return { status: response.statusCode ?? 0, body: translated(bounded(response, request)) };
     },
     close() {
       plain.destroy();
@@ -104,16 +104,34 @@ function drained(sent: ClientRequest): Promise<void> {
   });
 }
 
-async function* bounded(response: IncomingMessage, maxBytes: number): AsyncGenerator<Buffer> {
+/** Bytes that a peer has to give for each deadline that it is waited for: one that trickles would hold its place for ever. */
+const TRICKLE_BYTES = 64 * 1024;
+
+async function* bounded(
+  response: IncomingMessage,
+  { maxBytes, deadlineMs }: Pick<PeerRequest, 'maxBytes' | 'deadlineMs'>,
+): AsyncGenerator<Buffer> {
   let size = 0;
+  /** Milliseconds of waiting, which is none while what came is taken, and bytes in them. */
+  let waited = 0;
+  let came = 0;
+  let asked = performance.now();
   for await (const piece of decoded(response)) {
     if (!Buffer.isBuffer(piece)) continue;
+    waited += performance.now() - asked;
     size += piece.length;
+    came += piece.length;
     if (size > maxBytes) {
       response.destroy();
       throw new GatewayError('too-large', 'the answer of a peer is larger than it may be');
     }
+    if (came >= TRICKLE_BYTES) waited = came = 0;
+    else if (waited > deadlineMs) {
+      response.destroy();
+      throw late();
+    }
     yield piece;
+    asked = performance.now();
   }
   if (!response.complete) throw new GatewayError('unavailable', 'the answer of a peer ended too early');
 }

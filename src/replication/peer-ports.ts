@@ -5,7 +5,7 @@ export interface PeerRequest {
   readonly url: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string | Buffer | AsyncIterable<Uint8Array>;
-  /** Milliseconds for the whole exchange; for `open`: for the head of the answer, and between two pieces of its body. */
+  /** Milliseconds for the whole exchange; for `open`: for the head of the answer, between two pieces of its body, and for each 64 KiB. */
   readonly deadlineMs: number;
   /** Bytes of the answer's body at most, unpacked where it is gzip (which is sent only to who asks); for `open` of the whole stream. */
   readonly maxBytes: number;

@@ -31,6 +31,10 @@ beforeAll(async () => {
   app.get('/bomb', (_request, response) => {
     response.set('Content-Encoding', 'gzip').end(gzipSync(Buffer.alloc(50_000_000)));
   });
+  app.get('/trickle', (_request, response) => {
+    const timer = setInterval(() => response.write('x'), 10);
+    response.once('close', () => clearInterval(timer));
+  });
   app.get('/cut', (_request, response) => {
     response.set('Content-Encoding', 'gzip').end(gzipSync(WHOLE).subarray(0, 900));
   });
@@ -45,9 +49,9 @@ afterAll(() => {
   server.close();
 });
 
-async function opened(path: string, packed: boolean, maxBytes = 1e9): Promise<Buffer> {
+async function opened(path: string, packed: boolean, maxBytes = 1e9, deadlineMs = 10_000): Promise<Buffer> {
   const headers = packed ? { 'accept-encoding': 'gzip' } : {};
-  const { body } = await http.open({ method: 'GET', url: `${url}${path}`, headers, deadlineMs: 10_000, maxBytes });
+  const { body } = await http.open({ method: 'GET', url: `${url}${path}`, headers, deadlineMs, maxBytes });
   const found: Buffer[] = [];
   for await (const piece of body) found.push(piece);
   return Buffer.concat(found);
@@ -69,6 +73,18 @@ it('is bounded as it is unpacked', async () => {
   await expect(opened('/bomb', true, 1_000_000)).rejects.toMatchObject({ code: 'too-large' });
   const send = http.send({ method: 'GET', url: `${url}/bomb`, deadlineMs: 10_000, maxBytes: 1_000_000 });
   await expect(send).rejects.toMatchObject({ code: 'too-large' });
+});
+
+it('does not come byte by byte for ever, and a reader that takes its time is not the sender', async () => {
+  await expect(opened('/trickle', false, 1e9, 300)).rejects.toMatchObject({ code: 'timeout' });
+  const { body } = await http.open({ method: 'GET', url: `${url}/data`, headers: {}, deadlineMs: 300, maxBytes: 1e9 });
+  let size = 0;
+  for await (const piece of body) {
+    // Longer for each piece than a peer would have for all of them.
+    if (size < 200_000) await new Promise((resolve) => setTimeout(resolve, 150));
+    size += piece.length;
+  }
+  expect(size).toBe(WHOLE.length);
 });
 
 it('is no whole answer where it is cut', async () => {
