@@ -9,9 +9,9 @@ import { afterAll, expect, it } from 'vitest';
 import { CT_IMAGE_STORAGE, SAMPLE_CT, sampleCtDataSet } from '../../src/cli/samples/dicom.ts';
 import { sampleOru } from '../../src/cli/samples/hl7v2.ts';
 import { openAssociation } from '../../src/clients/dicom.ts';
-import { connectMllp } from '../../src/clients/mllp.ts';
 import { EXPLICIT_VR_LITTLE_ENDIAN } from '../../src/formats/dicom/uid.ts';
 import { runCommand, startGatewayProcess, type GatewayProcess } from '../support/gateway-process.ts';
+import { answersTo } from '../support/network.ts';
 
 const dataDir = mkdtempSync(join(tmpdir(), 'anamnesis-disk-'));
 const ROOM = { FREE_DISK_FLOOR_BYTES: '1000000' };
@@ -25,10 +25,7 @@ afterAll(async () => {
 });
 
 async function send(running: GatewayProcess, n: number): Promise<string> {
-  const client = await connectMllp({ ...running.mllp, timeoutMs: 20_000 });
-  const answer = (await client.send(Buffer.from(sampleOru(n)))).toString();
-  client.close();
-  return answer;
+  return (await answersTo(running.mllp, [sampleOru(n)]))[0];
 }
 
 async function store(running: GatewayProcess): Promise<number> {

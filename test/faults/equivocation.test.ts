@@ -7,14 +7,24 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startGateway, type Gateway } from '../../src/app.ts';
 import { witness } from '../../src/cli/witness.ts';
 import { sampleOru } from '../../src/cli/samples/hl7v2.ts';
-import { connectMllp } from '../../src/clients/mllp.ts';
-import { loadConfig } from '../../src/config/load.ts';
-import { silentLog, type LogFields } from '../../src/core/log.ts';
+import type { LogFields } from '../../src/core/log.ts';
 import { parseCheckpoint } from '../../src/ledger/checkpoint.ts';
 import { KEY_ED25519, verifierKey, verifyNote } from '../../src/ledger/note.ts';
 import { originHash } from '../../src/replication/trust.ts';
 import { openLink, type Link } from '../support/link.ts';
-import { createNetwork, eventually, runInProcess, sendHl7, type Member, type TestNetwork } from '../support/network.ts';
+import {
+  answersTo,
+  configOf,
+  createNetwork,
+  eventually,
+  recordingLog,
+  runInProcess,
+  sendHl7,
+  settled,
+  sizesAt,
+  type Member,
+  type TestNetwork,
+} from '../support/network.ts';
 import { copyTestDatabase, type TestDatabase } from '../support/postgres.ts';
 import { writeFileSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -43,19 +53,6 @@ afterAll(async () => {
 
 const report = (n: number): Buffer => Buffer.from(sampleOru(n));
 
-interface Sizes {
-  readonly durable: number;
-  readonly mirrored: number;
-  readonly witnessed: number;
-}
-const sizesAt = async (url: string): Promise<Sizes> =>
-  ((await (await fetch(`${url}/ledger/levels`)).json()) as { sizes: Sizes }).sizes;
-const settled = (member: Member): Promise<number> =>
-  eventually(async () => {
-    const { durable, mirrored, witnessed } = await sizesAt(member.url);
-    return durable > 0 && witnessed === durable && mirrored >= durable ? durable : undefined;
-  });
-
 async function startCopy(): Promise<Gateway> {
   const env = network.environment(a, copy);
   const policy = join(a.dataDir, 'policy-of-the-copy');
@@ -66,19 +63,7 @@ async function startCopy(): Promise<Gateway> {
     text = text.replaceAll(peer.url, `http://127.0.0.1:${link.port}`);
   }
   writeFileSync(policy, text);
-  const loaded = loadConfig({ ...env, LEDGER_POLICY_FILE: policy }, a.dataDir);
-  if ('errors' in loaded) throw new Error(loaded.errors.join('; '));
-  const keep = (fields: LogFields): void => void events.push(fields);
-  return startGateway(loaded.config, { ...silentLog, warn: keep, error: keep });
-}
-
-async function send(gateway: Gateway, messages: readonly Buffer[]): Promise<string[]> {
-  const [host = '', port = ''] = gateway.addresses.mllp.split(':');
-  const client = await connectMllp({ host, port: Number(port), timeoutMs: 30_000 });
-  const answers: string[] = [];
-  for (const message of messages) answers.push((await client.send(message)).toString());
-  client.close();
-  return answers;
+  return startGateway(configOf({ ...env, LEDGER_POLICY_FILE: policy }, a.dataDir), recordingLog(events));
 }
 
 const evidenceOf = async (member: Member): Promise<{ origin: string; first: string; second: string }[]> =>
@@ -103,7 +88,7 @@ describe('two databases of one origin', () => {
       link.cut();
     }
     await sendHl7(a, [report(11)]);
-    expect((await send(second, [report(21)]))[0]).toContain('MSA|AA|');
+    expect((await answersTo(second.addresses.mllp, [report(21)]))[0]).toContain('MSA|AA|');
     size = await settled(a);
     expect((await sizesAt(second.addresses.http)).durable).toBe(size);
     root = parseCheckpoint(await (await fetch(`${a.url}/ledger/checkpoint`)).text())?.checkpoint.root;
@@ -125,7 +110,7 @@ describe('two databases of one origin', () => {
     }
     // The copy asks who is right, and takes nothing more; the first goes on taking messages.
     await eventually(() => (events.some(({ event }) => event === 'restore-rule.rolled-back') ? true : undefined));
-    const [refused] = await send(second, [report(31)]);
+    const [refused] = await answersTo(second.addresses.mllp, [report(31)]);
     expect(refused).toMatch(/MSA\|AE\|/);
     expect((await sizesAt(second.addresses.http)).durable).toBe(size);
     await second.close();

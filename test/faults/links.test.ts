@@ -3,11 +3,19 @@
  * piled up but read from the log when it is back, and in the end every peer has everything once.
  */
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
-import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sampleOru } from '../../src/cli/samples/hl7v2.ts';
 import { originHash } from '../../src/replication/trust.ts';
-import { createNetwork, eventually, sendHl7, type Member, type TestNetwork } from '../support/network.ts';
+import {
+  createNetwork,
+  eventually,
+  sendHl7,
+  settled,
+  sizesAt,
+  type Member,
+  type TestNetwork,
+} from '../support/network.ts';
+import { rowsOf } from '../support/postgres.ts';
 import { LONG, SEED } from './scale.ts';
 
 let network: TestNetwork;
@@ -31,35 +39,8 @@ const send = (count: number): Promise<void> =>
     Array.from({ length: count }, () => Buffer.from(sampleOru((sent += 1)))),
   );
 
-interface Sizes {
-  readonly durable: number;
-  readonly mirrored: number;
-  readonly witnessed: number;
-}
-/** Past the link. */
-async function sizesOf(member: Member): Promise<Sizes> {
-  const answer = await fetch(`${member.gateway?.addresses.http}/ledger/levels`);
-  return ((await answer.json()) as { sizes: Sizes }).sizes;
-}
-const settled = (member: Member, ms = 60_000): Promise<number> =>
-  eventually(
-    async () => {
-      const { durable, mirrored, witnessed } = await sizesOf(member);
-      return witnessed === durable && mirrored >= durable ? durable : undefined;
-    },
-    () => `seed ${SEED}: ${JSON.stringify(member.events.slice(-5))}`,
-    ms,
-  );
-
-async function rows(member: Member, sql: string): Promise<Record<string, unknown>[]> {
-  const client = new pg.Client(member.database.config);
-  await client.connect();
-  try {
-    return (await client.query<Record<string, unknown>>(sql)).rows;
-  } finally {
-    await client.end();
-  }
-}
+const rows = (member: Member, text: string, values?: unknown[]): Promise<Record<string, unknown>[]> =>
+  rowsOf(member.database.config, text, values);
 
 /** The log as a hash over its documents, payloads and blocks. */
 async function contents(member: Member, prefix: string): Promise<unknown> {
@@ -131,14 +112,14 @@ describe('a link', () => {
       Object.assign(c.link, { rate: undefined, delayMs: 0 });
       c.link.cut();
     }
-    await expectEverywhere([b, c], (await sizesOf(a)).durable);
+    await expectEverywhere([b, c], (await sizesAt(a.url)).durable);
   }, 300_000);
 
   it('that takes everything and never answers holds up no intake, and nothing piles up behind it', async () => {
     const [hole, swallowed] = await blackHole();
     // Or else a signature that is on its way would still come.
     await settled(a);
-    const before = await sizesOf(a);
+    const before = await sizesAt(a.url);
     const { port } = hole.address() as AddressInfo;
     const targets = [b, c].map(({ link }) => link.target);
     for (const { link } of [b, c]) {
@@ -148,7 +129,7 @@ describe('a link', () => {
     try {
       const messages = LONG ? 600 : 120;
       await send(messages);
-      const after = await sizesOf(a);
+      const after = await sizesAt(a.url);
       // Everything was acknowledged while no peer had answered anything.
       expect(after.durable).toBeGreaterThan(before.durable + messages);
       expect(after.witnessed).toBe(before.witnessed);
@@ -163,7 +144,7 @@ describe('a link', () => {
       }
       hole.close();
     }
-    await expectEverywhere([b, c], await settled(a, 90_000));
+    await expectEverywhere([b, c], await settled(a, { ms: 90_000 }));
   }, 300_000);
 
   it('to a peer that is dead, and starts again with nothing but its database, is taken up where it was', async () => {

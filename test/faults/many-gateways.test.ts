@@ -9,7 +9,7 @@ import { parseCheckpoint } from '../../src/ledger/checkpoint.ts';
 import { cosignerKey } from '../../src/ledger/cosignature.ts';
 import { KEY_ED25519, verifierKey, verifyNote } from '../../src/ledger/note.ts';
 import { originHash } from '../../src/replication/trust.ts';
-import { createNetwork, eventually, sendHl7, type Member, type TestNetwork } from '../support/network.ts';
+import { createNetwork, eventually, sendHl7, settled, type Member, type TestNetwork } from '../support/network.ts';
 import { LONG } from './scale.ts';
 
 const GATEWAYS = 13;
@@ -26,22 +26,6 @@ beforeAll(async () => {
   await Promise.all(network.members.map((member) => network.start(member)));
 }, 180_000);
 afterAll(() => network.close(), 120_000);
-
-interface Sizes {
-  readonly durable: number;
-  readonly mirrored: number;
-  readonly witnessed: number;
-}
-async function settled(member: Member): Promise<number> {
-  return eventually(
-    async () => {
-      const { sizes } = (await (await fetch(`${member.url}/ledger/levels`)).json()) as { sizes: Sizes };
-      return sizes.witnessed === sizes.durable && sizes.durable > 0 ? sizes.durable : undefined;
-    },
-    () => `${member.name}: ${JSON.stringify(member.events.slice(-4))}`,
-    90_000,
-  );
-}
 
 /** The published checkpoint is signed by the log, one mirror and two witnesses at least. */
 async function expectSigned(member: Member, size: number): Promise<void> {
@@ -70,12 +54,12 @@ it('thirteen gateways witness each other, also when four are away', { timeout: 3
     ...Array.from({ length: 8 }, (_, i) => sendHl7(first, part((i * MESSAGES) / 8, ((i + 1) * MESSAGES) / 8))),
     ...others.map((other, i) => sendHl7(other, part(100_000 + i * 10, 100_000 + i * 10 + 2))),
   ]);
-  for (const member of network.members) await expectSigned(member, await settled(member));
+  for (const member of network.members) await expectSigned(member, await settled(member, { ms: 90_000 }));
 
   const away = others.slice(-4);
   await Promise.all(away.map((member) => network.stop(member)));
   await sendHl7(first, part(200_000, 200_020));
-  const size = await settled(first);
+  const size = await settled(first, { ms: 90_000 });
   await expectSigned(first, size);
   await Promise.all(away.map((member) => network.start(member)));
   for (const member of away) {

@@ -11,10 +11,8 @@ import { parse } from 'yaml';
 import { startGateway } from '../../src/app.ts';
 import { prepareDatabaseCommand } from '../../src/cli/prepare-database.ts';
 import { sampleOru } from '../../src/cli/samples/hl7v2.ts';
-import { connectMllp } from '../../src/clients/mllp.ts';
-import { loadConfig } from '../../src/config/load.ts';
 import { silentLog } from '../../src/core/log.ts';
-import { runInProcess } from '../support/network.ts';
+import { configOf, runInProcess, sendHl7 } from '../support/network.ts';
 import { connectionUrl, createTestDatabase, type TestDatabase } from '../support/postgres.ts';
 
 const compose = parse(readFileSync('docker/compose.yaml', 'utf8')) as {
@@ -76,15 +74,10 @@ it('gives a gateway that adds to the ledger and cannot change it', async () => {
   // Again, as at every `up`.
   expect(await runInProcess(prepareDatabaseCommand, [], settings('prepare'))).toMatchObject({ code: 0 });
 
-  const loaded = loadConfig({ ...settings('gateway'), HOST: '127.0.0.1' }, folder);
-  if ('errors' in loaded) throw new Error(loaded.errors.join('; '));
-  const gateway = await startGateway(loaded.config, silentLog);
+  const gateway = await startGateway(configOf({ ...settings('gateway'), HOST: '127.0.0.1' }, folder), silentLog);
   try {
     expect(gateway.warnings).toEqual([]);
-    const [host = '', port = ''] = gateway.addresses.mllp.split(':');
-    const client = await connectMllp({ host, port: Number(port), timeoutMs: 10_000 });
-    expect((await client.send(Buffer.from(sampleOru(1)))).toString()).toContain('MSA|AA');
-    client.close();
+    await sendHl7({ gateway }, [sampleOru(1)]);
     await expect(
       admin('delete from document', { ...database.admin, user: ACCOUNT }).catch((error: pg.DatabaseError) =>
         Promise.reject(new Error(error.code)),

@@ -119,11 +119,6 @@ export async function createNetwork(count: number, options: NetworkOptions = {})
       ...options.env,
     };
   };
-  const configOf = (member: Member, database: TestDatabase, env: Readonly<Record<string, string>>): Config => {
-    const loaded = loadConfig({ ...environment(member, database), ...env }, member.dataDir);
-    if ('errors' in loaded) throw new Error(loaded.errors.join('; '));
-    return loaded.config;
-  };
   const stop = async (member: Member): Promise<void> => {
     member.link.target = undefined;
     member.link.cut();
@@ -134,7 +129,7 @@ export async function createNetwork(count: number, options: NetworkOptions = {})
     members,
     environment: (member, database = member.database) => environment(member, database),
     async start(member, database = member.database, env = {}) {
-      member.config = configOf(member, database, env);
+      member.config = configOf({ ...environment(member, database), ...env }, member.dataDir);
       const gateway = await startGateway(member.config, recordingLog(member.events));
       member.gateway = gateway;
       member.link.target = { host: '127.0.0.1', port: Number(new URL(gateway.addresses.http).port) };
@@ -150,7 +145,15 @@ export async function createNetwork(count: number, options: NetworkOptions = {})
   };
 }
 
-function recordingLog(events: LogFields[]): Log {
+/** The configuration of these settings; throws where they are wrong. */
+export function configOf(env: Readonly<Record<string, string>>, folder: string): Config {
+  const loaded = loadConfig(env, folder);
+  if ('errors' in loaded) throw new Error(loaded.errors.join('; '));
+  return loaded.config;
+}
+
+/** A log that keeps its warnings and errors. */
+export function recordingLog(events: LogFields[]): Log {
   const keep = (fields: LogFields): void => void events.push(fields);
   return { ...silentLog, warn: keep, error: keep };
 }
@@ -161,25 +164,58 @@ export function practitionerToken({ origin, keys, config }: Member): Promise<str
   return issueToken(issuer, { role: 'practitioner', subject: 'dr-test' }, systemClock, systemRandom);
 }
 
-/** Sends HL7 v2 messages to a running member; all must be accepted. */
-export async function sendHl7(member: Member, messages: readonly Buffer[]): Promise<void> {
-  const [host = '', port = ''] = member.gateway?.addresses.mllp.split(':') ?? [];
+/** Sends HL7 v2 messages to a listener, one after the other on one connection; what it answered. */
+export async function answersTo(
+  listener: string | { readonly host: string; readonly port: number },
+  messages: readonly (Buffer | string)[],
+): Promise<string[]> {
+  const [host = '', port = ''] = typeof listener === 'string' ? listener.split(':') : [listener.host, listener.port];
   const client = await connectMllp({ host, port: Number(port), timeoutMs: 30_000 });
   try {
-    for (const message of messages) {
-      const answer = (await client.send(message)).toString();
-      if (!/MSA\|AA/.test(answer)) throw new Error(`not accepted: ${answer}`);
-    }
+    const answers: string[] = [];
+    for (const message of messages) answers.push((await client.send(Buffer.from(message))).toString());
+    return answers;
   } finally {
     client.close();
   }
+}
+
+/** Sends HL7 v2 messages to a running member; all must be accepted, or else it throws `not accepted`. */
+export async function sendHl7(member: Pick<Member, 'gateway'>, messages: readonly (Buffer | string)[]): Promise<void> {
+  for (const answer of await answersTo(member.gateway?.addresses.mllp ?? '', messages)) {
+    if (!/MSA\|AA/.test(answer)) throw new Error(`not accepted: ${answer}`);
+  }
+}
+
+/** Sizes of a log, by level. */
+export interface Sizes {
+  readonly durable: number;
+  readonly mirrored: number;
+  readonly witnessed: number;
+}
+
+/** What the gateway at this URL says of its own log. */
+export async function sizesAt(url: string): Promise<Sizes> {
+  return ((await (await fetch(`${url}/ledger/levels`)).json()) as { sizes: Sizes }).sizes;
+}
+
+/** Waits until all that is durable, more than `above` leaves, is mirrored and witnessed; the size of the log. */
+export function settled(member: Member, { above = 0, ms = 60_000 } = {}): Promise<number> {
+  return eventually(
+    async () => {
+      const { durable, mirrored, witnessed } = await sizesAt(member.gateway?.addresses.http ?? member.url);
+      return durable > above && witnessed === durable && mirrored >= durable ? durable : undefined;
+    },
+    () => `${member.name} does not settle: ${JSON.stringify(member.events.slice(-5))}`,
+    ms,
+  );
 }
 
 /** Waits until `look` gives something, at most `ms`; then fails with what `describe` says. */
 export async function eventually<T>(
   look: () => Promise<T | undefined> | T | undefined,
   describe: () => string = () => 'it did not happen',
-  ms = 30_000,
+  ms = 60_000,
 ): Promise<T> {
   const until = Date.now() + ms;
   for (;;) {

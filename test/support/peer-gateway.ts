@@ -8,8 +8,7 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { startGateway } from '../../src/app.ts';
 import { cosigners } from '../../src/app/network.ts';
-import { loadConfig } from '../../src/config/load.ts';
-import { silentLog, type LogFields } from '../../src/core/log.ts';
+import type { LogFields } from '../../src/core/log.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { systemRandom } from '../../src/core/random.ts';
 import { cosignerKey } from '../../src/ledger/cosignature.ts';
@@ -18,6 +17,7 @@ import type { KeyPair } from '../../src/keys/key-set.ts';
 import { ownMember } from '../../src/replication/member.ts';
 import { fileKeyProvider } from '../../src/storage/key-file.ts';
 import { createTestDatabase, type TestDatabase } from './postgres.ts';
+import { configOf, recordingLog } from './network.ts';
 
 export const PEER_ORIGIN = 'peer.example/anamnesis';
 
@@ -81,14 +81,12 @@ export async function openPeerGateway(options: PeerGatewayOptions): Promise<Peer
     LEDGER_POLICY_FILE: policy,
     ...options.env,
   };
-  const loaded = loadConfig(env, dataDir);
-  if ('errors' in loaded) throw new Error(loaded.errors.join('; '));
+  const config = configOf(env, dataDir);
   const events: LogFields[] = [];
-  const keep = (fields: LogFields): void => void events.push(fields);
   const { witness, mirror } = cosigners(PEER_ORIGIN, keySet);
   let gateway: Awaited<ReturnType<typeof startGateway>> | undefined;
   const start = async (): Promise<void> => {
-    gateway = await startGateway(loaded.config, { ...silentLog, warn: keep, error: keep });
+    gateway = await startGateway(config, recordingLog(events));
   };
   const stop = async (): Promise<void> => {
     await gateway?.close();

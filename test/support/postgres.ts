@@ -71,10 +71,21 @@ async function makeDatabase(template: string, prepared: boolean): Promise<TestDa
 }
 
 async function run(server: SocketConnection, statement: string): Promise<void> {
-  const client = new pg.Client(server);
+  await rowsOf(server, statement);
+}
+
+/** Runs a statement on a connection of its own; its rows. bigint comes back as text. */
+export async function rowsOf(
+  connection: pg.ClientConfig,
+  statement: string,
+  values: readonly unknown[] = [],
+): Promise<Record<string, unknown>[]> {
+  const client = new pg.Client(connection);
   await client.connect();
   try {
-    await client.query(statement);
+    // Without values as a simple query, which may be several statements.
+    const { rows } = await (values.length === 0 ? client.query(statement) : client.query(statement, [...values]));
+    return rows as Record<string, unknown>[];
   } finally {
     await client.end();
   }

@@ -6,14 +6,7 @@ import { messages } from '../../../src/cli/messages.ts';
 import { sampleOru } from '../../../src/cli/samples/hl7v2.ts';
 import { suspend } from '../../../src/cli/suspend.ts';
 import type { Command } from '../../../src/cli/command.ts';
-import {
-  createNetwork,
-  eventually,
-  runInProcess,
-  sendHl7,
-  type Member,
-  type TestNetwork,
-} from '../../support/network.ts';
+import { createNetwork, runInProcess, sendHl7, settled, type Member, type TestNetwork } from '../../support/network.ts';
 import { connectionUrl, copyTestDatabase, type TestDatabase } from '../../support/postgres.ts';
 
 let network: TestNetwork;
@@ -27,28 +20,19 @@ beforeAll(async () => {
   for (const member of network.members) await network.start(member);
   // Of no kind that is known: it waits in quarantine, and could be reprocessed.
   await sendHl7(a, [Buffer.from(sampleOru(1)), Buffer.from(sampleOru(2).replace('ORU^R01', 'ZZZ^Z99'))]);
-  await witnessed();
+  await settled(a);
   await network.stop(a);
   backup = await copyTestDatabase(a.database);
   quarantined = await numberIn(backup, 'select leaf as n from quarantine');
   await network.start(a);
   await sendHl7(a, [Buffer.from(sampleOru(3))]);
-  await witnessed();
+  await settled(a);
   await network.stop(a);
 }, 120_000);
 afterAll(async () => {
   await backup.drop();
   await network.close();
 });
-
-async function witnessed(): Promise<void> {
-  await eventually(async () => {
-    const { sizes } = (await (await fetch(`${a.url}/ledger/levels`)).json()) as {
-      sizes: { durable: number; witnessed: number };
-    };
-    return sizes.witnessed === sizes.durable ? true : undefined;
-  });
-}
 
 async function numberIn(database: TestDatabase, text: string): Promise<number> {
   const client = new pg.Client(database.config);

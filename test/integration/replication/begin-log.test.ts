@@ -2,7 +2,6 @@
 import { chmodSync, cpSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startGateway } from '../../../src/app.ts';
 import { beginLog } from '../../../src/cli/begin-log.ts';
@@ -11,7 +10,6 @@ import { rebuild } from '../../../src/cli/rebuild.ts';
 import { restore } from '../../../src/cli/restore.ts';
 import { sampleOru } from '../../../src/cli/samples/hl7v2.ts';
 import { verify } from '../../../src/cli/verify.ts';
-import { loadConfig } from '../../../src/config/load.ts';
 import { silentLog } from '../../../src/core/log.ts';
 import { systemRandom } from '../../../src/core/random.ts';
 import { parseCheckpoint } from '../../../src/ledger/checkpoint.ts';
@@ -21,15 +19,17 @@ import { KEY_ED25519, verifierKey, verifyNote } from '../../../src/ledger/note.t
 import { parseDocument } from '../../../src/record/document.ts';
 import { fileKeyProvider } from '../../../src/storage/key-file.ts';
 import {
+  configOf,
   createNetwork,
   eventually,
   practitionerToken,
   runInProcess,
   sendHl7,
+  settled,
   type Member,
   type TestNetwork,
 } from '../../support/network.ts';
-import { copyTestDatabase, createTestDatabase, type TestDatabase } from '../../support/postgres.ts';
+import { copyTestDatabase, createTestDatabase, rowsOf, type TestDatabase } from '../../support/postgres.ts';
 
 const NEXT = 'hospital-1.example/anamnesis/2';
 const reports = (from: number, count: number): Buffer[] =>
@@ -54,20 +54,8 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-async function rows(
-  database: TestDatabase,
-  text: string,
-  values: unknown[] = [],
-  as = database.config,
-): Promise<Record<string, unknown>[]> {
-  const client = new pg.Client(as);
-  await client.connect();
-  try {
-    return (await client.query(text, values)).rows as Record<string, unknown>[];
-  } finally {
-    await client.end();
-  }
-}
+const rows = (database: TestDatabase, text: string, values?: unknown[]): Promise<Record<string, unknown>[]> =>
+  rowsOf(database.config, text, values);
 
 const fresh = async (): Promise<TestDatabase> => {
   const database = await createTestDatabase();
@@ -80,26 +68,11 @@ async function forget({ database }: Member, origin: string): Promise<void> {
   const { admin } = database;
   for (const table of ['bundle', 'tile', 'document', 'payload', 'missing_blob', 'block']) {
     const text = `delete from mirror_${table} m using mirror_log l where l.log = m.log and l.origin = $1`;
-    await rows(database, text, [origin], admin);
+    await rowsOf(admin, text, [origin]);
   }
-  await rows(database, 'delete from mirror_log where origin = $1', [origin], admin);
-  await rows(database, `delete from accepted_checkpoint where role = 'mirror' and origin = $1`, [origin], admin);
+  await rowsOf(admin, 'delete from mirror_log where origin = $1', [origin]);
+  await rowsOf(admin, `delete from accepted_checkpoint where role = 'mirror' and origin = $1`, [origin]);
 }
-
-interface Sizes {
-  readonly durable: number;
-  readonly mirrored: number;
-  readonly witnessed: number;
-}
-
-const settled = (member: Member): Promise<number> =>
-  eventually(
-    async () => {
-      const { sizes } = (await (await fetch(`${member.url}/ledger/levels`)).json()) as { sizes: Sizes };
-      return sizes.durable > 0 && sizes.witnessed === sizes.durable ? sizes.durable : undefined;
-    },
-    () => JSON.stringify(member.events.slice(-5)),
-  );
 
 const TRUTH = {
   document: 'select leaf, digest, body from document where leaf < $1 order by leaf',
@@ -128,7 +101,7 @@ describe('begin-log', () => {
     return out;
   };
 
-  it('does nothing while the log can go on, or somebody can bring it back', { timeout: 60_000 }, async () => {
+  it('does nothing while the log can go on, or somebody can bring it back', async () => {
     await sendHl7(a, reports(0, 12));
     size = await settled(a);
     await network.stop(a);
@@ -155,7 +128,7 @@ describe('begin-log', () => {
     b.link.target = target;
   });
 
-  it('keeps what is left, and says in its first own leaf what is missing', { timeout: 60_000 }, async () => {
+  it('keeps what is left, and says in its first own leaf what is missing', async () => {
     // The mirror has lost its copy; the witness still knows what it has cosigned.
     await network.stop(b);
     await forget(b, a.origin);
@@ -228,10 +201,8 @@ describe('begin-log with the embedded database', () => {
       return { ...rest, GATEWAY_ORIGIN: origin };
     };
     const start = async (origin: string): Promise<void> => {
-      const loaded = loadConfig(env(origin), x.dataDir);
-      if ('errors' in loaded) throw new Error(loaded.errors.join('; '));
-      x.config = loaded.config;
-      x.gateway = await startGateway(loaded.config, silentLog);
+      x.config = configOf(env(origin), x.dataDir);
+      x.gateway = await startGateway(x.config, silentLog);
       x.link.target = { host: '127.0.0.1', port: Number(new URL(x.gateway.addresses.http).port) };
     };
     try {

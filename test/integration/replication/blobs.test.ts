@@ -5,11 +5,11 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import pg from 'pg';
 import { afterAll, afterEach, beforeEach, expect, it } from 'vitest';
 import { SAMPLE_CT, sampleCtFile } from '../../../src/cli/samples/dicom.ts';
 import { sendDicom } from '../../../src/cli/send-dicom.ts';
 import { createNetwork, eventually, type Member, type TestNetwork } from '../../support/network.ts';
+import { rowsOf } from '../../support/postgres.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'anamnesis-blobs-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -36,15 +36,8 @@ async function sendImage(member: Member, pixels = PIXELS): Promise<void> {
   for await (const { accepted } of sendDicom(peer, [path])) expect(accepted).toBe(true);
 }
 
-async function rows(member: Member, text: string): Promise<Record<string, unknown>[]> {
-  const client = new pg.Client(member.database.config);
-  await client.connect();
-  try {
-    return (await client.query(text)).rows as Record<string, unknown>[];
-  } finally {
-    await client.end();
-  }
-}
+const rows = (member: Member, text: string, values?: unknown[]): Promise<Record<string, unknown>[]> =>
+  rowsOf(member.database.config, text, values);
 
 async function mirrored(member: Member): Promise<true> {
   return eventually(

@@ -1,8 +1,15 @@
 /** The database fails over under a running gateway: to a standby that has everything, and to one that has lost commits. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { sampleOru } from '../../../src/cli/samples/hl7v2.ts';
-import { connectMllp } from '../../../src/clients/mllp.ts';
-import { createNetwork, eventually, sendHl7, type Member, type TestNetwork } from '../../support/network.ts';
+import {
+  answersTo,
+  createNetwork,
+  eventually,
+  sendHl7,
+  settled,
+  type Member,
+  type TestNetwork,
+} from '../../support/network.ts';
 import type { TestDatabase } from '../../support/postgres.ts';
 import { openFailoverPair, type FailoverPair } from '../../support/standby.ts';
 
@@ -28,35 +35,11 @@ afterEach(async () => {
   await pair.close();
 });
 
-async function sizes(member: Member): Promise<{ durable: number; mirrored: number; witnessed: number }> {
-  const answer = await fetch(`${member.url}/ledger/levels`);
-  return ((await answer.json()) as { sizes: { durable: number; mirrored: number; witnessed: number } }).sizes;
-}
-
-const witnessed = (member: Member, above: number): Promise<number> =>
-  eventually(
-    async () => {
-      const { durable, witnessed: done } = await sizes(member);
-      return done > above && done === durable ? done : undefined;
-    },
-    () => JSON.stringify(member.events.slice(-6)),
-  );
-
 const seen = (event: string): Promise<true> =>
   eventually(
     () => (a.events.some((fields) => fields.event === event) ? true : undefined),
     () => JSON.stringify(a.events.slice(-6)),
   );
-
-async function answerTo(message: Buffer): Promise<string> {
-  const [host = '', port = ''] = a.gateway?.addresses.mllp.split(':') ?? [];
-  const client = await connectMllp({ host, port: Number(port), timeoutMs: 30_000 });
-  try {
-    return (await client.send(message)).toString();
-  } finally {
-    client.close();
-  }
-}
 
 async function failOver(): Promise<void> {
   pair.pointTo(undefined);
@@ -68,7 +51,7 @@ async function failOver(): Promise<void> {
 describe('a fail-over of the database under a running gateway', () => {
   it('to a standby that has everything: checkpoints wait for the restore rule, then the log goes on', async () => {
     await sendHl7(a, reports(0, 10));
-    const before = await witnessed(a, 0);
+    const before = await settled(a);
     await pair.standby.caughtUp();
     // While nobody answers the rule, nothing may leave.
     b.link.target = undefined;
@@ -81,18 +64,18 @@ describe('a fail-over of the database under a running gateway', () => {
     // Intake goes on.
     await sendHl7(a, reports(100, 5));
     b.link.target = { host: '127.0.0.1', port: Number(new URL(b.gateway?.addresses.http ?? '').port) };
-    expect(await witnessed(a, before)).toBeGreaterThan(before);
+    expect(await settled(a, { above: before })).toBeGreaterThan(before);
     expect((await fetch(`${a.url}/ledger/checkpoint`)).status).toBe(200);
     expect(await (await fetch(`${b.url}/witness/evidence`)).json()).toEqual({ evidence: [] });
   });
 
   it('to a standby that has lost commits: nothing is written, cosigned or released any more', async () => {
     await sendHl7(a, reports(0, 10));
-    await witnessed(a, 0);
+    await settled(a);
     await pair.standby.caughtUp();
     await pair.standby.stop();
     await sendHl7(a, reports(100, 5));
-    const before = await witnessed(a, 0);
+    const before = await settled(a);
     // The peer is away: the gateway knows by itself what it has acknowledged.
     b.link.target = undefined;
     b.link.cut();
@@ -102,7 +85,7 @@ describe('a fail-over of the database under a running gateway', () => {
     await pair.standby.promote();
     pair.pointTo(pair.standby.connection);
     await seen('database-lost-commits');
-    expect(await answerTo(reports(200, 1)[0] as Buffer)).toMatch(/MSA\|A[ER]/);
+    expect((await answersTo(a.gateway?.addresses.mllp ?? '', reports(200, 1)))[0]).toMatch(/MSA\|A[ER]/);
     expect((await fetch(`${a.url}/ledger/checkpoint`)).status).toBe(500);
     expect((await fetch(`${a.url}/witness/add-checkpoint`, { method: 'POST', body: 'old 0\n\n' })).status).toBe(500);
     expect((await fetch(`${a.url}/readyz`)).status).toBe(503);

@@ -13,17 +13,20 @@ import { restore } from '../../../src/cli/restore.ts';
 import { sampleOru } from '../../../src/cli/samples/hl7v2.ts';
 import { verify } from '../../../src/cli/verify.ts';
 import { connectMllp } from '../../../src/clients/mllp.ts';
-import { gatewayEnvironment, startGatewayProcess } from '../../support/gateway-process.ts';
+import { gatewayEnvironment, startGatewayProcess, type GatewayProcess } from '../../support/gateway-process.ts';
 import {
+  answersTo,
   createNetwork,
   eventually,
   practitionerToken,
   runInProcess,
   sendHl7,
+  settled,
+  sizesAt,
   type Member,
   type TestNetwork,
 } from '../../support/network.ts';
-import { connectionUrl, createTestDatabase, type TestDatabase } from '../../support/postgres.ts';
+import { connectionUrl, createTestDatabase, rowsOf, type TestDatabase } from '../../support/postgres.ts';
 
 const CONNECTIONS = 16;
 const BIN = join(import.meta.dirname, '..', '..', '..', 'bin', 'anamnesis.js');
@@ -39,15 +42,8 @@ afterEach(async () => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-async function rows(database: TestDatabase, text: string, values: unknown[] = []): Promise<Record<string, unknown>[]> {
-  const client = new pg.Client(database.config);
-  await client.connect();
-  try {
-    return (await client.query(text, values)).rows as Record<string, unknown>[];
-  } finally {
-    await client.end();
-  }
-}
+const rows = (database: TestDatabase, text: string, values?: unknown[]): Promise<Record<string, unknown>[]> =>
+  rowsOf(database.config, text, values);
 
 async function fresh(): Promise<TestDatabase> {
   const database = await createTestDatabase();
@@ -76,25 +72,6 @@ async function truth(database: TestDatabase, size: number): Promise<Record<strin
     ),
   };
 }
-
-interface Sizes {
-  readonly durable: number;
-  readonly mirrored: number;
-  readonly witnessed: number;
-}
-
-async function sizes(member: Member): Promise<Sizes> {
-  return ((await (await fetch(`${member.url}/ledger/levels`)).json()) as { sizes: Sizes }).sizes;
-}
-
-const settled = (member: Member): Promise<number> =>
-  eventually(
-    async () => {
-      const now = await sizes(member);
-      return now.durable > 0 && now.witnessed === now.durable && now.mirrored >= now.durable ? now.durable : undefined;
-    },
-    () => JSON.stringify(member.events.slice(-5)),
-  );
 
 async function noFork(peers: readonly Member[]): Promise<void> {
   for (const peer of peers) {
@@ -128,7 +105,7 @@ describe('a site that is destroyed under the load of 16 connections', () => {
       }),
     );
     const known = await eventually(async () => {
-      const now = await sizes(a);
+      const now = await sizesAt(a.url);
       return now.mirrored >= 200 ? now : undefined;
     });
     await process.stop('SIGKILL');
@@ -282,37 +259,27 @@ describe('a site with other keys than it began with', () => {
     },
   );
 
-  it(
-    'ends with 69 when its keys are rotated while it runs, and a new start takes the new ones',
-    { timeout: 60_000 },
-    async () => {
-      network = await createNetwork(1, { mirrors: 0 });
-      const [a] = network.members as [Member];
-      const database = await fresh();
-      const env = {
-        DATABASE_URL: database.url,
-        DATABASE_ADMIN_URL: connectionUrl(database.admin),
-        GATEWAY_ORIGIN: a.origin,
-        DATA_DIR: a.dataDir,
-      };
-      const send = async (mllp: { host: string; port: number }, message: Buffer): Promise<string> => {
-        const client = await connectMllp({ ...mllp, timeoutMs: 30_000 });
-        try {
-          return (await client.send(message)).toString();
-        } finally {
-          client.close();
-        }
-      };
-      const first = await startGatewayProcess({ dataDir: a.dataDir, env });
-      expect(await send(first.mllp, reports(0, 1)[0] as Buffer)).toMatch(/MSA\|AA/);
-      expect((await runInProcess(keys, ['rotate', 'sign'], env)).code).toBe(0);
-      // It finds that out by this message, or has done so by itself and is gone.
-      expect(await send(first.mllp, reports(1, 1)[0] as Buffer).catch(() => 'gone')).toMatch(/MSA\|AE|gone/);
-      expect(await first.ended).toBe(69);
-      expect(first.output()).toMatch(/keys of this gateway were rotated/);
-      const second = await startGatewayProcess({ dataDir: a.dataDir, env });
-      expect(await send(second.mllp, reports(1, 1)[0] as Buffer)).toMatch(/MSA\|AA/);
-      expect(await second.stop()).toBe(0);
-    },
-  );
+  it('ends with 69 when its keys are rotated while it runs, and a new start takes the new ones', async () => {
+    network = await createNetwork(1, { mirrors: 0 });
+    const [a] = network.members as [Member];
+    const database = await fresh();
+    const env = {
+      DATABASE_URL: database.url,
+      DATABASE_ADMIN_URL: connectionUrl(database.admin),
+      GATEWAY_ORIGIN: a.origin,
+      DATA_DIR: a.dataDir,
+    };
+    const send = async ({ mllp }: GatewayProcess, message: Buffer): Promise<string> =>
+      (await answersTo(mllp, [message]))[0] ?? '';
+    const first = await startGatewayProcess({ dataDir: a.dataDir, env });
+    expect(await send(first, reports(0, 1)[0] as Buffer)).toMatch(/MSA\|AA/);
+    expect((await runInProcess(keys, ['rotate', 'sign'], env)).code).toBe(0);
+    // It finds that out by this message, or has done so by itself and is gone.
+    expect(await send(first, reports(1, 1)[0] as Buffer).catch(() => 'gone')).toMatch(/MSA\|AE|gone/);
+    expect(await first.ended).toBe(69);
+    expect(first.output()).toMatch(/keys of this gateway were rotated/);
+    const second = await startGatewayProcess({ dataDir: a.dataDir, env });
+    expect(await send(second, reports(1, 1)[0] as Buffer)).toMatch(/MSA\|AA/);
+    expect(await second.stop()).toBe(0);
+  });
 });

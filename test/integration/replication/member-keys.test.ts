@@ -16,6 +16,8 @@ import {
   eventually,
   runInProcess,
   sendHl7,
+  settled,
+  sizesAt,
   type Member,
   type TestNetwork,
 } from '../../support/network.ts';
@@ -38,17 +40,7 @@ afterAll(() => network.close());
 /** A new message of each running member comes to `witnessed`. */
 async function witnessedAll(members: readonly Member[] = network.members): Promise<void> {
   for (const member of members) await sendHl7(member, [Buffer.from(sampleOru((sent += 1)))]);
-  for (const member of members) {
-    await eventually(
-      async () => {
-        const { sizes } = (await (await fetch(`${member.url}/ledger/levels`)).json()) as {
-          sizes: { durable: number; witnessed: number };
-        };
-        return sizes.witnessed === sizes.durable ? true : undefined;
-      },
-      () => `${member.name}: ${JSON.stringify(member.events.slice(-3))}`,
-    );
-  }
+  for (const member of members) await settled(member);
 }
 
 /** Rotates by the command beside the running gateway, which stops by itself; starts it again. */
@@ -102,9 +94,7 @@ describe('another key', () => {
     await eventually(() =>
       a.events.find(({ event, code }) => event === 'replication.peer-failed' && code === 'integrity'),
     );
-    const { sizes } = (await (await fetch(`${a.url}/ledger/levels`)).json()) as {
-      sizes: { durable: number; witnessed: number };
-    };
+    const sizes = await sizesAt(a.url);
     expect(sizes.witnessed).toBeLessThan(sizes.durable);
     for (const member of [a, c]) {
       await network.stop(member);

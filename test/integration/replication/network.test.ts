@@ -1,5 +1,4 @@
 /** Three gateways in one process: every message of one reaches `mirrored` and `witnessed`; what is mirrored is byte for byte what was written. */
-import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sampleOru } from '../../../src/cli/samples/hl7v2.ts';
 import { cosigners } from '../../../src/app/network.ts';
@@ -15,6 +14,7 @@ import {
   type Member,
   type TestNetwork,
 } from '../../support/network.ts';
+import { rowsOf } from '../../support/postgres.ts';
 
 const labReport = (n: number): Buffer => Buffer.from(sampleOru(n));
 
@@ -48,15 +48,8 @@ async function witnessed(member: Member, size?: number): Promise<LevelAnswer> {
   );
 }
 
-async function rows(member: Member, text: string, values: unknown[] = []): Promise<Record<string, unknown>[]> {
-  const client = new pg.Client(member.database.config);
-  await client.connect();
-  try {
-    return (await client.query(text, values)).rows as Record<string, unknown>[];
-  } finally {
-    await client.end();
-  }
-}
+const rows = (member: Member, text: string, values?: unknown[]): Promise<Record<string, unknown>[]> =>
+  rowsOf(member.database.config, text, values);
 
 describe('three gateways', () => {
   it('bring every message to `witnessed`, with all signatures under the published checkpoint', async () => {

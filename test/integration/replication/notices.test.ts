@@ -28,10 +28,11 @@ import {
   eventually,
   runInProcess,
   sendHl7,
+  settled,
   type Member,
   type TestNetwork,
 } from '../../support/network.ts';
-import { connectionUrl, createTestDatabase, type TestDatabase } from '../../support/postgres.ts';
+import { connectionUrl, createTestDatabase, rowsOf, type TestDatabase } from '../../support/postgres.ts';
 import { noteSigner } from '../../unit/ledger/support.ts';
 
 let network: TestNetwork;
@@ -47,7 +48,7 @@ beforeAll(async () => {
     await network.start(member);
     await sendHl7(member, [Buffer.from(sampleOru(1))]);
   }
-  for (const member of network.members) await witnessed(member);
+  for (const member of network.members) await settled(member);
 }, 120_000);
 afterAll(async () => {
   await Promise.all(pools.map((pool) => pool.end()));
@@ -58,28 +59,6 @@ function poolOf(database: Pick<TestDatabase, 'config'>): Pool {
   const pool = openPool({ ...database.config }, { max: 2, statementTimeoutMs: 0 }, () => {});
   pools.push(pool);
   return pool;
-}
-
-async function witnessed(member: Member): Promise<number> {
-  return eventually(
-    async () => {
-      const { sizes } = (await (await fetch(`${member.url}/ledger/levels`)).json()) as {
-        sizes: { durable: number; witnessed: number };
-      };
-      return sizes.witnessed === sizes.durable ? sizes.durable : undefined;
-    },
-    () => JSON.stringify(member.events.slice(-3)),
-  );
-}
-
-async function rows(connection: pg.ClientConfig, text: string): Promise<Record<string, unknown>[]> {
-  const client = new pg.Client(connection);
-  await client.connect();
-  try {
-    return (await client.query(text)).rows as Record<string, unknown>[];
-  } finally {
-    await client.end();
-  }
 }
 
 /** A member as seen by another: requests with its token over one connection that stays open. */
@@ -137,17 +116,20 @@ describe('a suspension', () => {
   });
 
   it('is anchored where it was said and where it was brought, once each', async () => {
-    const kept = await rows(b.database.admin, 'select leaf, statement from suspension_statement order by leaf');
+    const kept = await rowsOf(b.database.admin, 'select leaf, statement from suspension_statement order by leaf');
     expect(kept.map(({ statement }) => String(statement).split('\n')[3])).toEqual(['suspend', 'restore']);
-    expect(await rows(a.database.admin, 'select statement from suspension_statement order by leaf')).toEqual(
+    expect(await rowsOf(a.database.admin, 'select statement from suspension_statement order by leaf')).toEqual(
       kept.map(({ statement }) => ({ statement })),
     );
     for (const statement of kept) {
       const answer = await fetch(`${a.url}/ledger/suspensions`, { method: 'POST', body: String(statement.statement) });
       expect(answer.status).toBe(200);
     }
-    expect(await rows(a.database.admin, 'select 1 from suspension_statement')).toHaveLength(2);
-    const [document] = await rows(b.database.admin, `select body from document where leaf = ${String(kept[0]?.leaf)}`);
+    expect(await rowsOf(a.database.admin, 'select 1 from suspension_statement')).toHaveLength(2);
+    const [document] = await rowsOf(
+      b.database.admin,
+      `select body from document where leaf = ${String(kept[0]?.leaf)}`,
+    );
     const body = JSON.parse(
       Buffer.from(
         String((document?.body as Buffer | undefined)?.toString()).split('.')[1] ?? '',
@@ -171,7 +153,7 @@ it('a row that only the database vouches for neither suspends a member nor takes
       { subject: c.origin, issued: Date.now(), suspended: verb === 'suspend' },
       { ...noteSigner(name), name },
     );
-    return rows(b.database.config, `insert into suspension_statement values (${leaf}, '${forged}')`);
+    return rowsOf(b.database.config, `insert into suspension_statement values (${leaf}, '${forged}')`);
   };
   // By the account of the gateway itself, in the place of a document that exists and of one that does not.
   await insert('suspend', 0);
@@ -199,12 +181,12 @@ describe('checkpoints of others', () => {
 
   it('are anchored, the newest of each log; logs that watch each other do not grow by it for ever', async () => {
     const deps = depsOf(a);
-    for (const member of [b, c]) await witnessed(member);
+    for (const member of [b, c]) await settled(member);
     expect(await anchorPeerCheckpoints(deps, true)).toBe(2);
     const anchored = await deps.store.anchored();
     expect(anchored.map(({ origin }) => origin).toSorted()).toEqual([b.origin, c.origin]);
     expect(await anchorPeerCheckpoints(deps, true)).toBe(0);
-    await witnessed(a);
+    await settled(a);
     const other = depsOf(b);
     const follower = startPeerCheckpoints(other, 20);
     const anchorings = async (): Promise<number> => (await other.store.anchored()).length;
@@ -213,7 +195,7 @@ describe('checkpoints of others', () => {
     for (let round = 0; round < 3; round += 1) {
       await sendHl7(a, [Buffer.from(sampleOru(10 + round))]);
       await anchorPeerCheckpoints(deps, true);
-      await witnessed(a);
+      await settled(a);
       await new Promise((resolve) => setTimeout(resolve, 60));
     }
     expect(await anchorings()).toBe(2);
@@ -223,7 +205,7 @@ describe('checkpoints of others', () => {
   });
 
   it('that contradict each other are anchored as they are found', async () => {
-    const size = await witnessed(a);
+    const size = await settled(a);
     const fork = signCheckpoint(a.origin, size, Buffer.alloc(32, 7), { name: a.origin, ...a.keys.log });
     const body = encodeAddCheckpoint(size, [], fork);
     expect((await fetch(`${b.url}/witness/add-checkpoint`, { method: 'POST', body })).status).toBe(422);
@@ -247,7 +229,7 @@ describe('a rebuild', () => {
       'select role, origin, size, root, note, frozen from accepted_checkpoint order by role, origin',
       'select origin, size, found_at, first_note, second_note from equivocation order by id',
     ]) {
-      expect(await rows(target.admin, text), text).toEqual(await rows(b.database.admin, text));
+      expect(await rowsOf(target.admin, text), text).toEqual(await rowsOf(b.database.admin, text));
     }
     // With nothing to carry over, as after a restore from mirrors.
     const client = new pg.Client(target.admin);
@@ -255,13 +237,13 @@ describe('a rebuild', () => {
     await client.query('delete from accepted_checkpoint; delete from equivocation');
     await client.end();
     await applyPeerCheckpoints(poolOf({ config: target.admin }));
-    const [state] = await rows(
+    const [state] = await rowsOf(
       target.admin,
       `select size, frozen from accepted_checkpoint where role = 'witness' and origin = '${a.origin}'`,
     );
     expect(Number(state?.size)).toBeGreaterThan(0);
     expect(state?.frozen).toBe(true);
-    expect(await rows(target.admin, 'select 1 from equivocation')).toHaveLength(1);
+    expect(await rowsOf(target.admin, 'select 1 from equivocation')).toHaveLength(1);
     await target.drop();
   });
 });

@@ -2,7 +2,6 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import pg from 'pg';
 import { afterEach, describe, expect, it } from 'vitest';
 import { sampleCtFile, sampleCtStudy } from '../../../src/cli/samples/dicom.ts';
 import { sampleOru } from '../../../src/cli/samples/hl7v2.ts';
@@ -15,6 +14,7 @@ import {
   type NetworkOptions,
   type TestNetwork,
 } from '../../support/network.ts';
+import { rowsOf } from '../../support/postgres.ts';
 
 const reports = (from: number, count: number): Buffer[] =>
   Array.from({ length: count }, (_, i) => Buffer.from(sampleOru(from + i)));
@@ -28,15 +28,8 @@ async function open(count: number, env: NonNullable<NetworkOptions['env']>): Pro
   return [...network.members];
 }
 
-async function rows(member: Member, text: string, values: unknown[] = []): Promise<Record<string, unknown>[]> {
-  const client = new pg.Client(member.database.config);
-  await client.connect();
-  try {
-    return (await client.query(text, values)).rows as Record<string, unknown>[];
-  } finally {
-    await client.end();
-  }
-}
+const rows = (member: Member, text: string, values?: unknown[]): Promise<Record<string, unknown>[]> =>
+  rowsOf(member.database.config, text, values);
 
 interface Held {
   readonly log: number;

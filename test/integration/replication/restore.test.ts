@@ -2,7 +2,6 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { exportLog, importLog } from '../../../src/cli/archive.ts';
 import { rebuild } from '../../../src/cli/rebuild.ts';
@@ -17,10 +16,11 @@ import {
   practitionerToken,
   runInProcess,
   sendHl7,
+  settled,
   type Member,
   type TestNetwork,
 } from '../../support/network.ts';
-import { copyTestDatabase, createTestDatabase, type TestDatabase } from '../../support/postgres.ts';
+import { copyTestDatabase, createTestDatabase, rowsOf, type TestDatabase } from '../../support/postgres.ts';
 
 const reports = (from: number, count: number): Buffer[] =>
   Array.from({ length: count }, (_, i) => Buffer.from(sampleOru(from + i)));
@@ -52,34 +52,12 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-async function rows(database: TestDatabase, text: string): Promise<Record<string, unknown>[]> {
-  const client = new pg.Client(database.config);
-  await client.connect();
-  try {
-    return (await client.query(text)).rows as Record<string, unknown>[];
-  } finally {
-    await client.end();
-  }
-}
+const rows = (database: TestDatabase, text: string, values?: unknown[]): Promise<Record<string, unknown>[]> =>
+  rowsOf(database.config, text, values);
 
 async function truth(database: TestDatabase): Promise<Record<string, unknown>> {
   return Object.fromEntries(
     await Promise.all(Object.entries(TRUTH).map(async ([table, text]) => [table, await rows(database, text)])),
-  );
-}
-
-async function settled(member: Member): Promise<number> {
-  let before = -1;
-  return eventually(
-    async () => {
-      const { sizes } = (await (await fetch(`${member.url}/ledger/levels`)).json()) as {
-        sizes: { durable: number; mirrored: number; witnessed: number };
-      };
-      const done = sizes.witnessed === sizes.durable && sizes.mirrored >= sizes.durable && sizes.durable === before;
-      before = sizes.durable;
-      return done ? sizes.durable : undefined;
-    },
-    () => JSON.stringify(member.events.slice(-5)),
   );
 }
 
@@ -92,9 +70,10 @@ async function sendStudy(member: Member): Promise<void> {
   const [host = '', port = ''] = member.gateway?.addresses.dicom.split(':') ?? [];
   const peer = { host, port: Number(port), calledAe: member.config.aeTitle, callingAe: 'TEST', timeoutMs: 30_000 };
   for await (const { accepted } of sendDicom(peer, paths)) expect(accepted).toBe(true);
-  await eventually(async () =>
-    (await rows(member.database, 'select 1 from message where thread is not null')).length >= 3 ? true : undefined,
-  );
+  // Its ImagingStudy is made some time after the association has ended.
+  const done = `select (select leaf from follower where name = 'studies') > max(leaf) as done
+                  from message where thread is not null having count(*) >= ${paths.length}`;
+  await eventually(async () => ((await rows(member.database, done))[0]?.done === true ? true : undefined));
 }
 
 async function fresh(): Promise<TestDatabase> {

@@ -13,6 +13,7 @@ import {
   eventually,
   runInProcess,
   sendHl7,
+  settled,
   type Member,
   type TestNetwork,
 } from '../../support/network.ts';
@@ -28,18 +29,9 @@ beforeAll(async () => {
   [a, b, c, d] = network.members as [Member, Member, Member, Member];
   for (const member of network.members) await network.start(member);
   await sendHl7(a, [Buffer.from(sampleOru(1))]);
-  await witnessed(a);
+  await settled(a);
 }, 120_000);
 afterAll(() => network.close());
-
-async function witnessed(member: Member): Promise<number> {
-  return eventually(async () => {
-    const { sizes } = (await (await fetch(`${member.url}/ledger/levels`)).json()) as {
-      sizes: { durable: number; witnessed: number };
-    };
-    return sizes.witnessed === sizes.durable ? sizes.durable : undefined;
-  });
-}
 
 const post = (
   url: string,
@@ -60,7 +52,7 @@ function tokenOf(member: Member, audience: Member): string {
 describe('uploads that lie', () => {
   it('are refused with the status of the specification, and the mirror keeps what it had', async () => {
     const hash = originHash(a.origin);
-    const durable = await witnessed(a);
+    const durable = await settled(a);
     // The quorum may hold without this mirror: it may still be on its way.
     const checkpoint = await eventually(async () => {
       const text = await (await fetch(`${b.url}/mirror/${hash}/checkpoint`)).text();
@@ -141,7 +133,7 @@ describe('suspension', () => {
 
 describe('two histories', () => {
   it('are found, kept, published and alarmed; a person lifts the freeze', async () => {
-    const size = await witnessed(a);
+    const size = await settled(a);
     const fork = signCheckpoint(a.origin, size, Buffer.alloc(32, 7), { name: a.origin, ...a.keys.log });
     expect((await post(`${c.url}/witness/add-checkpoint`, encodeAddCheckpoint(size, [], fork))).status).toBe(422);
     const { evidence } = (await (await fetch(`${c.url}/witness/evidence`)).json()) as {
@@ -154,11 +146,11 @@ describe('two histories', () => {
     expect((await post(`${c.url}/witness/add-checkpoint`, encodeAddCheckpoint(size, [], again))).status).toBe(403);
     // Two of the other three still make the quorum.
     await sendHl7(a, [Buffer.from(sampleOru(2))]);
-    expect(await witnessed(a)).toBeGreaterThan(size);
+    expect(await settled(a)).toBeGreaterThan(size);
     expect((await runInProcess(witness, ['evidence'], network.environment(c))).out).toContain(`frozen: ${a.origin}`);
     expect(await runInProcess(witness, ['lift', a.origin], network.environment(c))).toMatchObject({ code: 0 });
     await sendHl7(a, [Buffer.from(sampleOru(3))]);
-    const now = await witnessed(a);
+    const now = await settled(a);
     await eventually(async () => {
       const shown = await (await fetch(`${c.url}/witness/${originHash(a.origin)}/checkpoint`)).text();
       return Number(shown.split('\n')[1]) >= now ? true : undefined;
