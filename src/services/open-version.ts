@@ -3,11 +3,13 @@
  * the access. Shared by read, vread and history. "No audit record, no answer": what these functions return was recorded.
  */
 import type { AccessInteraction } from '../audit/access-event.ts';
+import type { Decision } from '../consent/permit.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { GroupNumber, ResourceKey } from '../core/ids.ts';
 import type { Principal } from '../core/principal.ts';
 import { parseReference, subjectOf } from '../formats/fhir/references.ts';
 import { isTombstone, type StoredResource } from '../formats/fhir/resource.ts';
+import type { Lockbox } from '../keys/lockbox.ts';
 import { openLines } from '../record/open.ts';
 import type { Keyring } from '../write/keyring.ts';
 import type { AccessDecider } from './decide-access.ts';
@@ -54,10 +56,31 @@ export async function openVersion(
   type: string,
   stored: StoredVersion,
 ): Promise<OpenedVersion> {
-  const lockbox = (await deps.keyring.byLeaf([stored.lockbox])).get(stored.lockbox);
-  if (lockbox === undefined) throw new GatewayError('integrity', 'the lockbox of a record is not there');
-  const { patient, labels } = lockbox;
-  const [decision] = await deps.decider.decide(principal, [{ action: 'read', patient, labels, type }]);
+  return (await openVersions(deps, principal, type, [stored]))[0];
+}
+
+/** As `openVersion`, of several versions in their order; each lockbox is decided on once. */
+export async function openVersions(
+  deps: ReadDeps,
+  principal: Principal,
+  type: string,
+  stored: readonly StoredVersion[],
+): Promise<readonly OpenedVersion[]> {
+  const boxes = [...(await deps.keyring.byLeaf(stored.map(({ lockbox }) => lockbox)))];
+  const decisions = await deps.decider.decide(
+    principal,
+    boxes.map(([, { patient, labels }]) => ({ action: 'read', patient, labels, type })),
+  );
+  const byLeaf = new Map(boxes.map(([leaf, lockbox], i) => [leaf, { lockbox, decision: decisions[i] }] as const));
+  return stored.map((version) => {
+    const box = byLeaf.get(version.lockbox);
+    if (box === undefined) throw new GatewayError('integrity', 'the lockbox of a record is not there');
+    return openDecided(deps, box.lockbox, box.decision, version);
+  });
+}
+
+function openDecided(deps: ReadDeps, lockbox: Lockbox, decision: Decision, stored: StoredVersion): OpenedVersion {
+  const { patient } = lockbox;
   if (decision.kind === 'denial') {
     return { patient, outcome: { kind: 'refused', mayKnow: decision.mayKnowPatient, reasons: decision } };
   }

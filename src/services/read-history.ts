@@ -2,7 +2,7 @@
 import { GatewayError } from '../core/errors.ts';
 import type { ResourceKey } from '../core/ids.ts';
 import { resourceKey } from '../keys/index-secret.ts';
-import { notFound, openVersion, refusal, type ReadRequest, type ReadVersion } from './open-version.ts';
+import { notFound, openVersions, refusal, type ReadRequest, type ReadVersion } from './open-version.ts';
 import { readRendered } from './read-rendered.ts';
 import type { Reasons } from './record-access.ts';
 import type { RenderDeps } from './render-message.ts';
@@ -41,8 +41,9 @@ export async function readHistory(deps: RenderDeps, request: HistoryRequest): Pr
   for (;;) {
     // One more than asked for tells whether there is another page.
     const stored = await deps.records.history(key, Math.min(before, 2 ** 31 - 1), count + 1);
-    for (const version of stored) {
-      const opened = await openVersion(deps, principal, type, version);
+    const all = await openVersions(deps, principal, type, stored);
+    for (const [i, version] of stored.entries()) {
+      const opened = all[i];
       patient ??= opened.patient;
       if (opened.outcome.kind === 'refused') {
         refused ??= opened.outcome;
