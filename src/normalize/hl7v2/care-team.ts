@@ -14,7 +14,7 @@ export function caseManagers({ context }: ClinicalFrame, segments: readonly Segm
   return segments.flatMap((in3) => {
     const display = firstOf(context, in3.field(21));
     const nothing = { code: undefined, period: undefined, kind: undefined, onBehalfOf: undefined, reason: undefined };
-    return display === undefined ? [] : [{ ...nothing, concept: CASE_MANAGER, member: { display } }];
+    return display === undefined ? [] : [{ ...nothing, concept: CASE_MANAGER, isPerson: true, member: { display } }];
   });
 }
 

@@ -9,7 +9,7 @@ import { codingsOf, codingText, conceptOf } from './datatypes/codeable-concept.t
 import { dosagesOf } from './dosage.ts';
 import { productOf } from './medication.ts';
 import type { CarriedOut } from './medication-dispense.ts';
-import { conceptText, doseAndRate } from './medication-request.ts';
+import { conceptText, doseAndRate, doseText } from './medication-request.ts';
 import { medicationStatus } from './medication-status.ts';
 import { notesOf } from './observation.ts';
 import type { OrderGroup } from './order-group.ts';
@@ -45,10 +45,12 @@ export function giveChange(
   });
   const timings =
     section.tq1.length > 0 ? section.tq1.map((tq1) => tq1Timing(context, tq1)) : tqTimings(context, field(3), 'RXG-3');
+  const amount = [field(5), field(6), field(7)] as const;
   const given = {
+    text: doseText(context, { dose: amount }),
     rxr: section.rxr[0],
     dose: doseAndRate(context, {
-      dose: [field(5), field(6), field(7)],
+      dose: amount,
       rate: [field(15), field(16)],
       per: field(14),
     }),

@@ -3,7 +3,9 @@
  * TQ1[MedicationRequest]; RXE is ours). The encoded order (RXE) comes before the requested one (RXO), field by field.
  */
 import { changeReference, type BusinessKey } from '../../formats/fhir/change.ts';
+import { decimalText } from '../../formats/fhir/json.ts';
 import { components, repetitions } from '../../formats/hl7v2/delimiters.ts';
+import { isAbove, parseNm } from '../../formats/hl7v2/numeric.ts';
 import type { Segment } from '../../formats/hl7v2/message.ts';
 import type { ChangeList } from './change-list.ts';
 import { compact, dateTimeOf, present, textOf, type Context, type Element } from './context.ts';
@@ -115,13 +117,15 @@ function requestElements(
   const pick = (field: number, other: number): string => chosen(rxe?.head, field, rxo?.head, other);
   const timings = prescribedTimings(context, order, [rxe?.tq1 ?? [], sections[0].tq1], rxe?.head);
   const people = repetitions(orc?.field(12) || pick(13, 14), by).map((raw) => list.practitioner(context, raw));
-  const text = present(repetitions(pick(7, 7), by).map((raw) => conceptText(context, raw))).join('\n');
+  const amount: GivenFields['dose'] = [pick(3, 2), pick(4, 3), pick(5, 4)];
+  const words = repetitions(pick(7, 7), by).map((raw) => conceptText(context, raw));
+  const text = present([...words, doseText(context, { dose: amount })]).join('\n');
   const daily = cqQuantity(context, pick(19, 23));
   const given = {
     text: text === '' ? undefined : text,
     rxr: rxe?.rxr[0] ?? rxo?.rxr[0],
     dose: doseAndRate(context, {
-      dose: [pick(3, 2), pick(4, 3), pick(5, 4)],
+      dose: amount,
       rate: [pick(23, 21), pick(24, 22)],
       per: pick(22, 17),
     }),
@@ -175,9 +179,22 @@ export function doseAndRate(context: Context, { dose: [low, high, unit], rate, p
   return { ...doseOf(context, low, high, unit), ...stated };
 }
 
+/** True where the least of a dose is above its most: R4 has no such Range (rule rng-2), and nobody knows which of the two was meant. */
+function isReversed(context: Context, low: string, high: string): boolean {
+  const most = parseNm(textOf(context, high) ?? '');
+  return most !== undefined && Number(decimalText(most)) !== 0 && isAbove(parseNm(textOf(context, low) ?? ''), most);
+}
+
+/** A dose that is no Range, in words, for Dosage.text: `10 - 5 mg`. Undefined for any other. */
+export function doseText(context: Context, { dose: [low, high, unit] }: Pick<GivenFields, 'dose'>): string | undefined {
+  if (!isReversed(context, low, high)) return undefined;
+  return `${textOf(context, low)} - ${textOf(context, high)} ${conceptText(context, unit) ?? ''}`.trim();
+}
+
 /** One amount is a quantity, two are a range. A most of nothing (`0`) is how some senders leave it out. */
 function doseOf(context: Context, low: string, high: string, unit: string): Element {
   const from = quantityOf(context, low, unit);
+  if (isReversed(context, low, high)) return {};
   const to = /^[0.]+$/.test(high.trim()) && from !== undefined ? undefined : quantityOf(context, high, unit);
   if (from === undefined || to === undefined) return { doseQuantity: from ?? to };
   return { doseRange: { low: from, high: to } };

@@ -79,7 +79,7 @@ export function problemChange(frame: ClinicalFrame, claimed: Claimed, deletes: b
         onsetString: onset === undefined ? textOf(context, prb.field(17)) : undefined,
         abatementDateTime: abated,
         recordedDate: dateTimeOf(context, prb.field(2), `${location}-2`) ?? established,
-        asserter: rolesOf(context, list, claimed.roles)[0]?.member,
+        asserter: rolesOf(context, list, claimed.roles).find(({ isPerson }) => isPerson)?.member,
         note: planNotes(frame, claimed),
         extension: established === undefined ? undefined : [extension(ASSERTED, 'valueDateTime', established)],
       }),

@@ -17,6 +17,8 @@ export interface Role {
   readonly concept: Element | undefined;
   /** Reference to the person, else to the organisation of PRT. */
   readonly member: Element;
+  /** False for an organisation, which many elements of R4 do not take. */
+  readonly isPerson: boolean;
   readonly period: Element | undefined;
   /** ROL-9 or PRT-6: what kind of provider the person is. */
   readonly kind: Element | undefined;
@@ -54,6 +56,7 @@ export function rolesOf(context: Context, list: ChangeList, segments: readonly S
       code,
       concept,
       member,
+      isPerson: people.length > 0,
       period,
       kind: conceptOf(context, each(9, 6)[0]),
       onBehalfOf: people.length > 0 ? organization : undefined,
@@ -64,7 +67,9 @@ export function rolesOf(context: Context, list: ChangeList, segments: readonly S
 
 /** Encounter.participant and Appointment-like entries of roles. */
 export function roleParticipants(roles: readonly Role[]): Element[] {
-  return roles.map(({ concept, kind, member, period }) =>
-    compact({ type: present([concept, kind]), period, individual: member }),
-  );
+  return roles
+    .filter(({ isPerson }) => isPerson)
+    .map(({ concept, kind, member, period }) =>
+      compact({ type: present([concept, kind]), period, individual: member }),
+    );
 }

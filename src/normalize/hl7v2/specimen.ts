@@ -101,10 +101,10 @@ function orderedSpecimen(context: Context, list: ChangeList, { order }: Specimen
   const { obr, roles } = order;
   const field = (n: number): string => obr?.field(n) ?? '';
   const people = present(repetitions(field(10), context.by).map((raw) => list.practitioner(context, raw)));
-  const [collector] = roles === undefined ? [] : rolesOf(context, list, rolesAs(context, roles, 'collector'));
+  const collectors = roles === undefined ? [] : rolesOf(context, list, rolesAs(context, roles, 'collector'));
   return {
     order,
-    collector: people[0] ?? collector?.member,
+    collector: people[0] ?? collectors.find(({ isPerson }) => isPerson)?.member,
     collected: collected(context, field(7), field(8), 'OBR-7'),
     quantity: cqQuantity(context, field(9)),
     receivedTime: dateTimeOf(context, field(14), 'OBR-14'),

@@ -104,6 +104,15 @@ describe('trap: who took part in an order', () => {
     expect(record.one('Specimen').collection.collector).toMatchObject({ display: 'Cy Draw' });
   });
 
+  it('an organisation collects no specimen and asserts no problem: R4 takes persons there', () => {
+    const lab = (role: string): string =>
+      segment('PRT', { 2: 'AD', 4: `${role}^x^HL70912`, 8: 'Lab^L^^^^HOSP^XX^^^9' });
+    expect(taken('OML^O21', orc(), obr(), lab('SC'), SPM).one('Specimen').collection).toBeUndefined();
+    expect(taken('PPR^PC1', 'PRB|AD|20260301|K50^Crohn^I10', lab('AT')).one('Condition').asserter).toBeUndefined();
+    const visit = taken('ADT^A01', 'PV1|1|I|W1||||||||||||||||V1^^^HOSP^VN', lab('AT')).one('Encounter');
+    expect(visit.participant).toBeUndefined();
+  });
+
   it('ROL behind an order of a message with claimed segments is read as well', () => {
     const message = hl7('RDE^O11', [
       PID,

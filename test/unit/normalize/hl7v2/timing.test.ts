@@ -65,6 +65,11 @@ describe('trap: the sig of a prescription', () => {
   it('a most of nothing is no range', () => {
     const [dosage] = dosages(segment('RXE', { 2: '2^x^L', 3: '5', 4: '0', 5: 'mg' }));
     expect(dosage.doseAndRate[0]).toMatchObject({ doseQuantity: { value: 5 } });
+    const [reversed] = dosages(segment('RXE', { 2: '2^x^L', 3: '10.0', 4: '5', 5: 'mg' }));
+    expect(reversed).toEqual({ text: '10.0 - 5 mg' });
+    const give = segment('RXG', { 1: '1', 4: '2^x^L', 5: '10', 6: '5', 7: 'mg' });
+    const record = new MemoryRecord(hl7('RGV^O15', [PID, ORC, give]));
+    expect(JSON.stringify(record.all('MedicationRequest'))).toContain('10 - 5 mg');
   });
 
   it('an amount for so much time is a rate, not a dose', () => {
