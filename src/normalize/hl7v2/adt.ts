@@ -3,6 +3,8 @@ import { GatewayError } from '../../core/errors.ts';
 import { changeReference } from '../../formats/fhir/change.ts';
 import { accountChange } from './account.ts';
 import { claimSegments, type Claims } from './claim.ts';
+import { classChange } from './class-change.ts';
+import type { ClinicalFrame } from './clinical.ts';
 import { encounterChange } from './encounter.ts';
 import { groupSegments, type PatientGroup } from './group.ts';
 import { patientChange } from './patient.ts';
@@ -13,13 +15,19 @@ import { restOf, type Conversion, type Structure } from './structure.ts';
 import { visitRule, type VisitEvent } from './visit-event.ts';
 import { visitObservations } from './visit-observations.ts';
 
+/** Events that may change the numbers of account and visit (MRG). */
+const CLASS_CHANGES: ReadonlySet<VisitEvent> = new Set<VisitEvent>(['A06', 'A07']);
+
 /** The structure of an event. Throws `required-missing` without PID, or without PV1 where the event is of a visit. */
 export function adt(event: VisitEvent): Structure {
   return (conversion) => {
     const claims = claimSegments(conversion, PATIENT_SEGMENTS);
-    const [group, another] = groupSegments(restOf(conversion, claims.rest));
+    const mrg = CLASS_CHANGES.has(event) ? claims.rest.find(({ id }) => id === 'MRG') : undefined;
+    const rest = mrg === undefined ? claims.rest : claims.rest.filter((segment) => segment !== mrg);
+    const [group, another] = groupSegments(restOf(conversion, rest));
     if (another !== undefined) throw severalPatients();
-    adtPatient(conversion, group, claims, event);
+    const frame = adtPatient(conversion, group, claims, event);
+    if (mrg !== undefined) classChange(frame, mrg);
   };
 }
 
@@ -30,7 +38,7 @@ export function adtA17(conversion: Conversion): void {
     adtPatient(conversion, group, { ...claims, rolesOfPatient: [], rolesOfVisit: [] }, 'A17');
 }
 
-function adtPatient(conversion: Conversion, group: PatientGroup, claims: Claims, event: VisitEvent): void {
+function adtPatient(conversion: Conversion, group: PatientGroup, claims: Claims, event: VisitEvent): ClinicalFrame {
   const { context, list, sourceTime, used } = conversion;
   const marks = marksOf(context, context.message.segments);
   const { pid, pd1, nk1, pv1, pv2 } = group;
@@ -45,11 +53,8 @@ function adtPatient(conversion: Conversion, group: PatientGroup, claims: Claims,
   const account = accountChange(context, list, pid, patient, marks);
   if (encounter !== undefined && account !== undefined)
     list.setOn(encounter, { account: [{ reference: changeReference(account) }] });
-  patientSegments(
-    { context, list, patient, encounter, account, marks, states: true, sourceTime },
-    group,
-    claims,
-    conversion.unmapped,
-  );
+  const frame = { context, list, patient, encounter, account, marks, states: true, sourceTime };
+  patientSegments(frame, group, claims, conversion.unmapped);
   visitObservations(context, list, group.observations, { index: patient.index, encounter, sourceTime, used, marks });
+  return frame;
 }

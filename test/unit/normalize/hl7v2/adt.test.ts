@@ -279,6 +279,30 @@ describe('trap: segments beside the visit', () => {
     expect(relationship.map(({ coding }: any) => coding[0].code)).toEqual(['MTH', 'N']);
   });
 
+  it('A06 with MRG: the visit goes on under its new number; the old account is another one', () => {
+    const account = (number: string): string =>
+      `${PID}${'|'.repeat(18 - PID.split('|').length + 1)}${number}^^^HOSP^AN`;
+    const visit = (kind: string, number: string): string => segment('PV1', { 2: kind, 19: `${number}^^^HOSP^VN` });
+    const record = new MemoryRecord(
+      adt('A04', [account('AC1'), visit('O', 'V1')]),
+      adt(
+        'A06',
+        [account('AC2'), 'MRG|123^^^HOSP^MR||AC1^^^HOSP^AN||V1^^^HOSP^VN', visit('I', 'V2')],
+        '20260302120000+0100',
+      ),
+    );
+    valid(record);
+    expect(record.one('Encounter')).toMatchObject({
+      class: { code: 'IMP' },
+      identifier: [{ value: 'V1', use: 'old' }, { value: 'V2' }],
+    });
+    const [old, current] = record.all('Account') as any[];
+    expect([old.identifier[0].value, old.status, current.status]).toEqual(['AC1', 'active', 'active']);
+    expect(current.partOf.reference).toBe(`Account/${old.id}`);
+    const { unmapped } = normalize(adt('A06', [PID, 'MRG|123^^^HOSP^MR', visit('I', 'V2')])).details;
+    expect(unmapped).toBeUndefined();
+  });
+
   it('whom to ask at an organisation that is a contact (NK1-30 to 32) is the name of the contact', () => {
     const fields = { 1: '1', 7: 'E^Employer', 13: 'ACME', 30: 'Boss^Ann', 31: '555-7', 32: '9 Work^^Town' };
     const record = take(segment('NK1', fields));
