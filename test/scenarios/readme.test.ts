@@ -76,7 +76,9 @@ test('links between the documents lead somewhere, to the heading that they name'
       const target = path === '' ? join(ROOT, file) : join(ROOT, file, '..', path);
       expect(existsSync(target), `${file}: ${path}`).toBe(true);
       if (anchor === undefined) continue;
-      const headings = [...readFileSync(target, 'utf8').matchAll(/^#+ (.+)$/gm)].map(([, heading]) => anchorOf(heading));
+      const headings = [...readFileSync(target, 'utf8').matchAll(/^#+ (.+)$/gm)].map(([, heading]) =>
+        anchorOf(heading),
+      );
       expect(headings, `${file}: ${path}#${anchor}`).toContain(anchor);
     }
   }

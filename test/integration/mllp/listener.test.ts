@@ -270,7 +270,7 @@ describe('MLLP listener', () => {
     greedy[0].socket.write(Buffer.from('\x1c\r', 'latin1'));
     await greedy[0].next(1);
     expect(parseAck(Buffer.from(greedy[0].answers[0]))?.code).toBe('AE');
-  }, 60_000);
+  });
 
   it('closes connections beyond the cap, idle ones, slow frames and full buffers', async () => {
     const { listener } = await start({ maxConnections: 1 });
