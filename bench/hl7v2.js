@@ -28,7 +28,7 @@ const COMPOUND = new Set(['PID-3', 'PID-5', 'OBR-4', 'OBX-3']);
 const WANTED = 74;
 
 function readTokenized(bytes) {
-  const message = parseHl7v2(bytes, profile.charset);
+  const message = parseHl7v2(bytes, profile);
   let read = 0;
   let length = 0;
   for (const segment of message.segments) {
@@ -56,7 +56,7 @@ function readSplit(bytes) {
   return length;
 }
 
-const convert = (bytes) => normalizeHl7v2(parseHl7v2(bytes, profile.charset), profile, 1_760_000_000_000);
+const convert = (bytes) => normalizeHl7v2(parseHl7v2(bytes, profile), profile, 1_760_000_000_000);
 
 /** Messages a second that a step has to reach; 0: it is there to be compared with. */
 const STEPS = [

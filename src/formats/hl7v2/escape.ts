@@ -1,7 +1,7 @@
 /**
  * Escape sequences (HL7 v2 section 2.7): delimiters `\F\ \S\ \T\ \R\ \E\ \P\`, hexadecimal `\X..\`, formatting
  * `\.br\ \.sp\ ...` and highlighting `\H\ \N\`. What is not a known sequence stays as it is written, so that a lone
- * backslash (a file path) loses nothing. `\C..\` and `\M..\` switch character sets inside a field; those stay as written.
+ * backslash (a file path) loses nothing. `\C..\` and `\M..\`, which switch character sets, are gone by then (iso-2022.ts).
  */
 import { decodeBytes, type Charset } from './charset.ts';
 import type { Delimiters } from './delimiters.ts';
