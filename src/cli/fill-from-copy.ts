@@ -30,7 +30,10 @@ export function restorePool({ access }: Database, teardown: Teardown): Pool {
   return pool;
 }
 
-/** `size`: leaves that the copy must have. Prints the final report. Throws `integrity` when the result is another. */
+/**
+ * `size`: leaves that the copy must have. Prints the final report. Throws `integrity` when the result is another, `conflict` where the
+ * database has more of the log already.
+ */
 export async function fillFromCopy(
   config: Config,
   keySet: KeySet,
@@ -44,6 +47,14 @@ export async function fillFromCopy(
   await openLog(pool, origin, keySet.fingerprint);
   let bar: ReturnType<typeof progressBar> | undefined;
   const target = commitStore(pool);
+  const before = await target.head();
+  if (before.size > copy.held) {
+    await dropMirroredLog(pool, origin);
+    throw new GatewayError(
+      'conflict',
+      `this database has ${before.size} leaves of the log, and what was brought only ${copy.held}: nothing was changed; to go back to those, name an empty database`,
+    );
+  }
   const derivation = derivationStore(pool);
   const summary = await rebuild({
     source: mirrorSource(pool, copy.log, origin),

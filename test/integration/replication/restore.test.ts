@@ -202,5 +202,15 @@ describe('an archive', () => {
     expect(await runInProcess(importLog, [file], env)).toMatchObject({ code: 0 });
     expect(await truth(database)).toEqual(before);
     expect(await runInProcess(verify, [], env)).toMatchObject({ code: 0 });
+
+    // Brought to a database that has gone on since, it changes nothing, and says so.
+    await network.stop(a);
+    await network.start(a, database);
+    await sendHl7(a, reports(7000, 1));
+    await network.stop(a);
+    const later = await truth(database);
+    await expect(runInProcess(importLog, [file], env)).rejects.toMatchObject({ code: 'conflict' });
+    expect(await truth(database)).toEqual(later);
+    expect(await rows(database, `select 1 from mirror_log where origin = '${a.origin}'`)).toEqual([]);
   });
 });
