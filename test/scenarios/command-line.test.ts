@@ -45,15 +45,24 @@ test.skipIf(!existsSync('/dev/full'))('what a full disk has swallowed is no succ
 });
 
 test('a gateway serves on when nobody reads its log, and drains when it is asked to', async () => {
-  // `head` goes with the first line; the gateway is asked to stop by its own pid once it answers.
-  const output = await shell(
-    `( $RUN start & echo $! > pid; wait $!; echo "code $?" >&2 ) | head -1 > /dev/null &
-     until [ -s pid ] && curl -sf "http://127.0.0.1:$HTTP_PORT/readyz"; do sleep 0.1; done
-     kill -TERM $(cat pid); wait`,
-    { HTTP_PORT: String(await freePort()) },
-  );
-  expect(output).toContain('"status":"ready"');
-  expect(output).toContain('code 0');
+  const port = await freePort();
+  const child = spawn(process.execPath, [BIN, 'start'], {
+    cwd: root,
+    env: gatewayEnvironment({ ...options, env: { HTTP_PORT: String(port) } }),
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  try {
+    const ended = once(child, 'exit');
+    // The reader goes with the first that is written, as `head -1` does.
+    child.stdout.once('data', () => child.stdout.destroy());
+    const ready = async (): Promise<number | undefined> =>
+      (await fetch(`http://127.0.0.1:${port}/readyz`).catch(() => undefined))?.status;
+    await expect.poll(ready, { timeout: 60_000 }).toBe(200);
+    child.kill('SIGTERM');
+    expect(await ended).toEqual([0, null]);
+  } finally {
+    child.kill('SIGKILL');
+  }
 });
 
 test('arguments that cannot be right are code 64 and say what is', async () => {
