@@ -16,6 +16,8 @@ import { universalSystem, type SourceProfile } from './source-profile.ts';
 import { countUnmapped, type Structure } from './structure.ts';
 import { EVENT_WITHOUT_NAME, STRUCTURES } from './structures.ts';
 
+/** More events than this are not told in an error: ERR-8 holds 250 characters. */
+const EVENTS_TOLD = 12;
 const BCP47 = /^[a-z]{2,3}(-[A-Z0-9]{2,8})?$/i;
 
 /** HD of MSH-3 to MSH-6: namespace, and universal id as a URI where its type says which. */
@@ -206,7 +208,11 @@ function structureOf(type: string, event: string): Structure {
   }
   const events = STRUCTURES[type];
   if (!Object.hasOwn(events, event)) {
-    throw new GatewayError('unsupported-event', `this event of ${type} is not taken yet`, { expression: 'MSH-9.2' });
+    const taken = Object.keys(events);
+    const others = taken.length > EVENTS_TOLD ? '' : `; taken are ${taken.join(', ')}`;
+    throw new GatewayError('unsupported-event', `this event of ${type} is not taken yet${others}`, {
+      expression: 'MSH-9.2',
+    });
   }
   return events[event];
 }

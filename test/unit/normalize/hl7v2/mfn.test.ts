@@ -59,4 +59,8 @@ describe('MFN_M05', () => {
       physicalType: { coding: [{ code: 'bd' }] },
     });
   });
+
+  it('another master file is not taken, and the error says which are', () => {
+    expect(() => normalize(hl7('MFN^M13', ['MFI|INV', 'MFE|MAD|1||X|CE']))).toThrow('taken are M02, M05');
+  });
 });
