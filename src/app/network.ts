@@ -8,7 +8,6 @@ import { peerHttp } from '../clients/peer-http.ts';
 import { systemClock } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
-import { systemRandom } from '../core/random.ts';
 import type { GatewayMetrics } from '../edge/http/metrics.ts';
 import { replicationMetrics } from '../edge/http/replication-metrics.ts';
 import type { KeySet } from '../keys/key-set.ts';
@@ -166,7 +165,6 @@ export async function openNetwork(parts: NetworkParts): Promise<Network> {
     keepsBlobs: config.mirrorBlobs,
     quotaBytes: config.mirrorMaxBytes,
     hasRoom: parts.hasRoom,
-    random: systemRandom,
     signer: signers.mirror,
   });
   const member = ownMember({ origin, signKey: keys.sign, log: logSigner, clock: systemClock });

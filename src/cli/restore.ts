@@ -15,7 +15,6 @@ import type { Config } from '../config/config.ts';
 import { systemClock } from '../core/clock.ts';
 import { asGatewayError, GatewayError } from '../core/errors.ts';
 import { silentLog } from '../core/log.ts';
-import { systemRandom } from '../core/random.ts';
 import type { KeySet } from '../keys/key-set.ts';
 import { KEY_ED25519, verifierKey } from '../ledger/note.ts';
 import { EMPTY_POLICY, mirrorsOf, type Policy } from '../ledger/policy.ts';
@@ -85,7 +84,6 @@ export async function stagingMirror(config: Config, keySet: KeySet, pool: Pool):
     quotaBytes: Number.MAX_SAFE_INTEGER,
     hasRoom: () => true,
     clock: systemClock,
-    random: systemRandom,
     signer: cosigners(config.origin, keySet).mirror,
     onEquivocation: () => {},
   });

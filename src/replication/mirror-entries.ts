@@ -37,7 +37,7 @@ export interface TakeEntriesDeps {
   readonly pending: Pick<CheckpointStore, 'load'>;
   /** The mirror's cosignature of a checkpoint text: made when everything it covers is durable. */
   readonly cosign: (text: string) => NoteSignature;
-  /** Authenticates tickets: random, this process's own. */
+  /** Authenticates tickets, 32 bytes; the same in every process of the gateway. */
   readonly ticketKey: Buffer;
   /** Throws `storage-full` when no more may be taken for a log that has so many bytes. */
   readonly checkRoom: (bytes: number) => void;

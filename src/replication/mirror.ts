@@ -3,9 +3,9 @@
  * sealed payloads and blobs, with signed receipts. Every step is authenticated before it is stored; what a mirror serves it
  * can prove.
  */
+import { hash, sign } from 'node:crypto';
 import type { Clock } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
-import type { Random } from '../core/random.ts';
 import { cosign, cosignerKey } from '../ledger/cosignature.ts';
 import { decodeCompactRange, foldRange } from '../ledger/merkle.ts';
 import { formatVkey, type NoteSigner } from '../ledger/note.ts';
@@ -63,7 +63,6 @@ export interface MirrorDeps {
   /** False when the disk is at its floor. */
   readonly hasRoom: () => boolean;
   readonly clock: Clock;
-  readonly random: Random;
   /** The `mirror` key under the mirror's name. */
   readonly signer: NoteSigner;
   readonly onEquivocation: (evidence: Equivocation) => void;
@@ -82,7 +81,7 @@ export function createMirror(deps: MirrorDeps): Mirror {
     store,
     pending: deps.pending,
     cosign: (text: string) => cosign(text, signer, seconds()),
-    ticketKey: deps.random.bytes(32),
+    ticketKey: ticketKeyOf(signer),
     checkRoom,
   };
   const hasBlob = async (digest: Buffer, size: number): Promise<boolean> =>
@@ -123,4 +122,12 @@ export function createMirror(deps: MirrorDeps): Mirror {
       return dataStream(deps.rows(log), { ...range, to: Math.min(range.to, held) });
     },
   };
+}
+
+/**
+ * The key under which tickets are good, the same in every process of this gateway and after a restart: the hash of an Ed25519 signature
+ * (which is deterministic, RFC 8032) that never leaves this function, over a text that is neither a note nor a cosignature.
+ */
+function ticketKeyOf({ privateKey }: NoteSigner): Buffer {
+  return hash('sha256', sign(null, Buffer.from('anamnesis mirror ticket key v1'), privateKey), 'buffer');
 }

@@ -11,7 +11,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { systemClock } from '../../src/core/clock.ts';
-import { systemRandom } from '../../src/core/random.ts';
 import { errorFromHttp } from '../../src/edge/http/http-errors.ts';
 import { mirrorRouter } from '../../src/edge/http/peer/mirror-router.ts';
 import { witnessRouter } from '../../src/edge/http/peer/witness-router.ts';
@@ -89,7 +88,6 @@ export async function openPeerStand(logs: readonly VerifierKey[]): Promise<PeerS
       keepsBlobs: true,
       quotaBytes: 2 ** 40,
       hasRoom: () => true,
-      random: systemRandom,
       signer: signers.mirror,
     });
     const authenticate = peerAuthenticator({

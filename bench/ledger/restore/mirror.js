@@ -29,7 +29,6 @@ export async function openMirror(pool, origin, logPublicKey, signer, folder) {
     quotaBytes: Number.MAX_SAFE_INTEGER,
     hasRoom: () => true,
     clock: systemClock,
-    random: systemRandom,
     signer: { name: `${origin}/mirror`, ...signer },
     onEquivocation: () => {},
   });

@@ -6,7 +6,6 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { ByteReader } from '../../../src/core/byte-reader.ts';
 import { systemClock } from '../../../src/core/clock.ts';
-import { systemRandom } from '../../../src/core/random.ts';
 import { EMPTY_POLICY } from '../../../src/ledger/policy.ts';
 import { exportArchive, importArchive } from '../../../src/replication/archive.ts';
 import { encodeFrame, readFrame, type Frame } from '../../../src/replication/frames.ts';
@@ -74,7 +73,6 @@ async function emptyMirror(): Promise<Mirror> {
     quotaBytes: Number.MAX_SAFE_INTEGER,
     hasRoom: () => true,
     clock: systemClock,
-    random: systemRandom,
     signer: noteSigner('mirror.example/mirror'),
     onEquivocation: () => {},
   });

@@ -121,6 +121,9 @@ describe('add-entries', () => {
     forged[40] ^= 1;
     expect((await send('mirror/add-entries', await entries(768, 1100, 1100, forged))).status).toBe(409);
 
+    // It outlives a restart, and is good in the other processes of the gateway as well.
+    await peer.stop();
+    await peer.start();
     const done = await send('mirror/add-entries', await entries(768, 1100, 1100, ticket));
     expect([done.status, (await done.text()).startsWith('— ')]).toEqual([200, true]);
     expect((await send('mirror/add-entries', await entries(1100, 1500, 1500))).status).toBe(200);
