@@ -174,7 +174,7 @@ export function applyLate(current: StoredResource, change: MergeChange): Resourc
   const { meta, ...elements } = change.set;
   const isStated = change.whole?.some((name) => !isEmpty(current[name])) ?? false;
   const fills = Object.entries(change.whole === undefined ? {} : elements).filter(
-    ([name]) => !isStated || change.whole?.includes(name) !== true,
+    ([name, value]) => (!isStated || change.whole?.includes(name) !== true) && !isContained(name, value),
   );
   return applyChange(current, {
     mode: 'merge',
@@ -186,6 +186,13 @@ export function applyLate(current: StoredResource, change: MergeChange): Resourc
     append: change.append ?? {},
     ...(change.retire && { retire: change.retire }),
   });
+}
+
+/** What is contained and what refers to it are one statement (R4 rule dom-3): one of them alone is never filled in. */
+function isContained(name: string, value: unknown): boolean {
+  return (
+    name === 'contained' || (isEntry(value) && typeof value.reference === 'string' && value.reference.startsWith('#'))
+  );
 }
 
 function advanced(current: StoredResource, { advance = {}, set }: MergeChange): Record<string, unknown> {

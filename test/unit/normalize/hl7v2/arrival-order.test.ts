@@ -311,6 +311,19 @@ describe('trap: orders, prescriptions and vaccinations in any order of arrival',
     for (const order of permutations(messages)) expect(stateOf(order)).toEqual(want);
   });
 
+  it('a product that is contained in an overtaken statement does not stay without its reference', () => {
+    const given = (n: number, lot: string): string =>
+      message(
+        'RAS^O17',
+        n,
+        orc('RE'),
+        segment('RXA', { 1: '0', 2: '1', 3: '20260301110000+0100', 5: '2^prednisone^L', 6: '999', 15: lot }),
+      );
+    const late = new MemoryRecord(given(2, ''), given(1, 'L1')).one('MedicationAdministration');
+    expect(validateResource(late)).toEqual([]);
+    expect(late.contained).toBeUndefined();
+  });
+
   it('a prescription that arrives after its dispense has its dose', () => {
     const [prescribed, dispensed] = stories['a prescription, its dispense and its administrations'];
     expect(new MemoryRecord(dispensed, prescribed).one('MedicationRequest')).toMatchObject({
