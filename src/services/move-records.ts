@@ -55,6 +55,8 @@ const FOLLOWS = new Set(
     ' ',
   ),
 );
+/** Orders take with them what carries them out and names no visit itself: a result that was sent without PV1. */
+const ORDERS = new Set(['ServiceRequest', 'MedicationRequest']);
 /** Types that do not move by referring to what moves: they speak of other things too. */
 const STAYS = new Set(['Consent', 'Provenance', 'List', 'Group', 'Account', 'EpisodeOfCare', 'CarePlan', 'CareTeam']);
 
@@ -67,16 +69,15 @@ export async function moveRecords(
   move: PendingMove,
   stop: () => boolean = () => false,
 ): Promise<number> {
-  const [from, to] = await Promise.all([deps.patients.idOf(move.from), deps.patients.idOf(move.to)]);
-  if (from === undefined || to === undefined) throw new GatewayError('integrity', 'a patient of a move has no version');
+  const sides = await sidesOf(deps, move);
   let moved = 0;
   for (let pass = 0; ; pass += 1) {
-    const waiting = await findFollowers(deps, move);
+    const waiting = await findFollowers(deps, move, sides);
     if (waiting.length === 0) break;
     if (pass === PASSES) throw new GatewayError('busy', 'messages keep changing what is to be moved');
     for (let at = 0; at < waiting.length; at += BATCH) {
       if (stop()) return moved;
-      moved += await moveBatch(deps, move, waiting.slice(at, at + BATCH), `Patient/${from}`, `Patient/${to}`);
+      moved += await moveBatch(deps, move, waiting.slice(at, at + BATCH), sides);
       deps.progress?.(move, moved);
     }
   }
@@ -87,12 +88,33 @@ export async function moveRecords(
   return moved;
 }
 
-/** References of the records in the wrong patient's chart that are to follow the anchor. */
-async function findFollowers(deps: MoveDeps, move: PendingMove): Promise<readonly string[]> {
+interface Sides {
+  /** The charts of the person whose the anchor was: what is said under a surviving number of a visit lies in another one than the visit. */
+  readonly charts: ReadonlySet<ResourceKey>;
+  /** References to these patients, and to the right one. */
+  readonly from: ReadonlySet<string>;
+  readonly to: string;
+}
+
+async function sidesOf(deps: MoveDeps, { from, to }: PendingMove): Promise<Sides> {
+  const linked = (await deps.records.charts([from])).get(from) ?? [];
+  const charts = new Set([from, ...linked.map(({ patient }) => patient)].filter((patient) => patient !== to));
+  const ids = await Promise.all([...charts, to].map((patient) => deps.patients.idOf(patient)));
+  const references = ids.map((id) => {
+    if (id === undefined) throw new GatewayError('integrity', 'a patient of a move has no version');
+    return `Patient/${id}`;
+  });
+  return { charts, from: new Set(references.slice(0, -1)), to: references[references.length - 1] };
+}
+
+/** References of the records in the wrong patient's charts that are to follow the anchor. */
+async function findFollowers(deps: MoveDeps, move: PendingMove, { charts }: Sides): Promise<readonly string[]> {
   const anchor = await openCurrent(deps, [move.anchor]);
   const links = new Map<string, readonly string[]>();
-  for await (const resource of recordsOf(deps, systemPermit('merge'), move.from)) {
-    links.set(`${resource.resourceType}/${resource.id}`, referencesIn(resource));
+  for (const chart of charts) {
+    for await (const resource of recordsOf(deps, systemPermit('merge'), chart)) {
+      links.set(`${resource.resourceType}/${resource.id}`, referencesIn(resource));
+    }
   }
   const reached = new Set(anchor.map(({ resourceType, id }) => `${resourceType}/${id}`));
   const wanted = new Set(anchor.flatMap(referencesIn));
@@ -102,7 +124,8 @@ async function findFollowers(deps: MoveDeps, move: PendingMove): Promise<readonl
     for (const [reference, targets] of links) {
       const type = reference.split('/')[0];
       if (moving.has(reference) || STAYS.has(type)) continue;
-      const names = targets.some((target) => reached.has(target) && isFrame(target));
+      const carriesOut = (target: string): boolean => isOrder(target) && !targets.some(isFrame);
+      const names = targets.some((target) => reached.has(target) && (isFrame(target) || carriesOut(target)));
       if (!names && !(FOLLOWS.has(type) && wanted.has(reference))) continue;
       moving.add(reference);
       reached.add(reference);
@@ -119,6 +142,10 @@ async function findFollowers(deps: MoveDeps, move: PendingMove): Promise<readonl
 /** Visits and accounts take with them what names them. */
 function isFrame(reference: string): boolean {
   return reference.startsWith('Encounter/') || reference.startsWith('Account/');
+}
+
+function isOrder(reference: string): boolean {
+  return ORDERS.has(reference.split('/')[0]);
 }
 
 /** Local references, in attachments too. */
@@ -142,18 +169,17 @@ async function moveBatch(
   deps: MoveDeps,
   move: PendingMove,
   references: readonly string[],
-  from: string,
-  to: string,
+  { charts, from, to }: Sides,
 ): Promise<number> {
   const keys = references.map((reference) => {
     const [type, id] = reference.split('/');
     return resourceKey(deps.keyring.gatewaySecret, type, id);
   });
-  const standing = await openCurrent(deps, keys, move.from);
+  const standing = await openCurrent(deps, keys, charts);
   if (standing.length === 0) return 0;
   const now = deps.clock.now();
   const changes = standing.map((resource): ReplaceChange => {
-    const set = mapReferences(withoutId(resource), (reference) => (reference === from ? to : reference));
+    const set = mapReferences(withoutId(resource), (reference) => (from.has(reference) ? to : reference));
     const { resourceType: type, id, meta } = resource;
     return { mode: 'replace', type, id, keys: [], set, ifVersion: meta.versionId, moved: true, sourceTime: now };
   });
@@ -168,17 +194,18 @@ async function moveBatch(
   }
 }
 
-/** Current versions, tombstones left out; with `patient` only those in that patient's lockboxes. */
+/** Current versions, tombstones left out; with `charts` only those in the lockboxes of these patients. */
 async function openCurrent(
   deps: MoveDeps,
   keys: readonly ResourceKey[],
-  patient?: ResourceKey,
+  charts?: ReadonlySet<ResourceKey>,
 ): Promise<readonly StoredResource[]> {
   const rows = [...(await deps.records.current(keys)).values()];
   const boxes = await deps.keyring.byLeaf(rows.map(({ lockbox }) => lockbox));
   return rows.flatMap((row) => {
     const box = boxes.get(row.lockbox);
-    if (box === undefined || (patient !== undefined && box.patient !== patient)) return [];
+    if (box === undefined || (charts !== undefined && (box.patient === undefined || !charts.has(box.patient))))
+      return [];
     const opened = openLines(systemPermit('merge'), box, row.body, [row], deps.keyring.gatewaySecret);
     return opened.flatMap((resource) => (resource === undefined || isTombstone(resource) ? [] : [resource]));
   });

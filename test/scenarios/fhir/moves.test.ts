@@ -61,6 +61,26 @@ describe('a visit that was filed under the wrong patient', () => {
     expect(await runMoves(deps)).toBe(0);
   });
 
+  it('A45: results of its orders that name no visit follow, and what lies in a linked chart', async () => {
+    for (const mrn of ['105', '106', '107']) await feed.register(mrn);
+    const visit = 'M105';
+    const placed = ['ORC|NW|O105^EHR|OF105^LAB', 'OBR|1|O105^EHR|OF105^LAB|718-7^Hb^LN'];
+    expect(await feed.send('ORM^O01', [pid('105'), pv1(visit), ...placed])).toBe('AA');
+    const resulted = ['OBR|1|O105^EHR|OF105^LAB|718-7^Hb^LN|||20260301', 'OBX|1|NM|718-7^Hb^LN||5|g/dL|||||F'];
+    expect(await feed.send('ORU^R01', [pid('105'), ...resulted])).toBe('AA');
+    // Merged into 107, under whose number a second result of the visit comes.
+    await feed.send('ADT^A40', [pid('107'), mrg('105')]);
+    await feed.result('107', 'F107', 6, visit);
+    await feed.result('107', 'OWN-107', 7);
+    const [wrong, right, linked] = [await feed.patient('105'), await feed.patient('106'), await feed.patient('107')];
+    expect(await feed.values(`patient=${linked.id}`)).toEqual([5, 6, 7]);
+    expect(await feed.send('ADT^A45', [pid('106'), from('105', visit), pv1(visit)])).toBe('AA');
+    await runMoves(deps);
+    expect(await feed.values(`patient=${right.id}`)).toEqual([5, 6]);
+    expect(await feed.values(`patient=${wrong.id}`)).toEqual([7]);
+    expect((await doctor('GET', `/DiagnosticReport?patient=${right.id}`)).body.total).toBe(2);
+  });
+
   it('its versions before are gone, from reads, histories, receipts and what is rendered', async () => {
     const { visit } = await misfiled('110', '111');
     const [wrong, right] = [await feed.patient('110'), await feed.patient('111')];
