@@ -32,15 +32,17 @@ export interface EventDetails {
 
 /** Reads them from the segments of the header, the first PID and the first SCH. */
 export function eventDetails(context: Context): EventDetails {
-  const { segments } = context.message;
+  const { segments, msh } = context.message;
   const first = (id: string): Segment | undefined => segments.find((segment) => segment.id === id);
   const [evn, pid, sch] = [first('EVN'), first('PID'), first('SCH')];
   const ordered = ofAllOrders(context);
+  // Beside a result PID-33 says nothing of what the message tells.
+  const updated = codeOf(context, components(msh.field(9), context.by)[0]) === 'ADT' ? pid?.field(33) : undefined;
   return compact({
     eventTime:
       dateTimeOf(context, evn?.field(6), 'EVN-6') ??
       dateTimeOf(context, ordered(9), 'ORC-9') ??
-      dateTimeOf(context, pid?.field(33), 'PID-33'),
+      dateTimeOf(context, updated, 'PID-33'),
     eventReason: reasonOf(context, evn?.field(4) ?? ''),
     operator:
       operatorOf(context, evn?.field(5) ?? '') ??

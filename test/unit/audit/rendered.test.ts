@@ -94,6 +94,8 @@ describe('resources rendered from a manifest', () => {
     expect(provenanceOf([msh('ADT^A31'), 'EVN||||U', pid]).reason).toMatchObject([
       { extension: [{ valueCode: 'unknown' }] },
     ]);
+    const result = [msh('ORU^R01'), pid, 'OBR|1|P1||1^A^L', 'OBX|1|NM|1^A^L||1||||||F'];
+    expect(provenanceOf(result).occurredDateTime).toBe('2026-03-01T12:00:00+01:00');
     const sch = `SCH|P1|F1${'|'.repeat(18)}^Desk^Eve`;
     expect(provenanceOf([msh('SIU^S12'), sch, 'PID|1||123^^^HOSP^MR']).agent[1].who).toEqual({ display: 'Eve Desk' });
   });
