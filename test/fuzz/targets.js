@@ -103,7 +103,9 @@ export function createTargets(product) {
     }
     events.push(...decoder.end());
     for (const event of events) {
-      if (event.kind === 'frame') assert.ok(event.bytes.length <= FRAME_BYTES && !event.bytes.includes('\x0bMSH'));
+      if (event.kind === 'frame')
+        // eslint-disable-next-line no-control-regex
+        assert.ok(event.bytes.length <= FRAME_BYTES && !/\x0bMSH[!-/:-@[-`{-~]/.test(event.bytes.toString('latin1')));
     }
     // How much of a frame that is too large is kept to answer it depends on the pieces, its beginning does not.
     return events.map((event) =>

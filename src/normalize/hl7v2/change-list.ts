@@ -169,7 +169,8 @@ export class ChangeList {
    * Position of something of the directory that a message may name more than once: one Change, which only fills what is not
    * known yet.
    */
-  shared(type: 'Practitioner' | 'Organization' | 'Location' | 'Device', key: BusinessKey, elements: Element): number {
+  shared(type: 'Practitioner' | 'Organization' | 'Location' | 'Device', key: BusinessKey, said: Element): number {
+    const elements = type === 'Organization' ? withoutHomes(said) : said;
     const name = `${type} ${JSON.stringify(key)}`;
     const known = this.#directory.get(name);
     if (known !== undefined) {
@@ -188,4 +189,17 @@ function degreesOf(context: Context, raw: string | undefined): Element[] {
   if (text === undefined) return [];
   const code = /^[A-Za-z]{2,6}$/.test(text) ? { coding: [{ system: `${V2_TABLE}0360`, code: text }] } : { text };
   return [{ code }];
+}
+
+/** An organisation has no home (R4 org-2, org-3): senders mark its only number or address so all the same, as the kind they know. */
+function withoutHomes(elements: Element): Element {
+  const kept = { ...elements };
+  for (const name of ['address', 'telecom']) {
+    const entries: unknown = elements[name];
+    if (!Array.isArray(entries)) continue;
+    kept[name] = entries
+      .map((entry: Element) => (entry.use === 'home' ? { ...entry, use: undefined } : entry))
+      .map(compact);
+  }
+  return kept;
 }

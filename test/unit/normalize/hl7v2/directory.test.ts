@@ -109,6 +109,18 @@ describe('who and what made a result', () => {
     ]);
   });
 
+  it('an organisation has no home, whatever its sender calls its address and number', () => {
+    const home = obx.replace('1 Main^^Town', '1 Main^^Town^^^^H');
+    const orc = segment('ORC', { 1: 'RE', 21: 'Ward 3^^^^^^XX^^^W3', 22: '2 Main^^Town^^^^H', 23: '^PRN^PH^^^30^555' });
+    const record = new MemoryRecord(oru({ obx: [home] }).replace('OBR|', `${orc}\rOBR|`));
+    expect(defects(record)).toEqual([]);
+    const organizations = record.all('Organization');
+    expect(organizations).toHaveLength(2);
+    expect(organizations).toContainEqual(
+      expect.objectContaining({ telecom: [expect.not.objectContaining({ use: 'home' })] }),
+    );
+  });
+
   it('OBX-10 and OBX-18: the nature of the abnormality, and the device, once', () => {
     const record = new MemoryRecord(oru({ obx: [obx, obx.replace('1^A^L', '2^B^L')] }));
     const device = record.one('Device');
