@@ -148,8 +148,10 @@ function handedOver(
   replaced: string,
   check: Ed25519Check,
 ): Buffer | undefined {
-  const key = Buffer.from(String(body.publicKey), 'base64url');
-  const proof = Buffer.from(String(body.proof), 'base64url');
+  const { publicKey, proof: signature } = body;
+  if (typeof publicKey !== 'string' || typeof signature !== 'string') return undefined;
+  const key = Buffer.from(publicKey, 'base64url');
+  const proof = Buffer.from(signature, 'base64url');
   const text = Buffer.from(`anamnesis key\n${origin}\nsign\n${replaced}\n`);
   return key.length === 32 && check(proof, text, key) ? key : undefined;
 }

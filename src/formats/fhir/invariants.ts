@@ -31,7 +31,9 @@ const fields = (value: unknown): Fields => (isFields(value) ? value : {});
 const isFields = (value: unknown): value is Fields =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 const coded = (concept: unknown, system: string, codes: readonly string[]): boolean =>
-  list(fields(concept).coding).some((coding) => coding.system === system && codes.includes(String(coding.code)));
+  list(fields(concept).coding).some((coding) => coding.system === system && isOneOf(coding.code, codes));
+/** No `String(value)`: of an object from outside with a `toString` of its own there is none. */
+const isOneOf = (value: unknown, of: readonly string[]): boolean => typeof value === 'string' && of.includes(value);
 const number = (value: unknown): number | undefined =>
   typeof value === 'number'
     ? value
@@ -145,8 +147,7 @@ export const INVARIANTS: Readonly<Record<string, readonly Rule[]>> = codeTable({
       key: 'tim-9',
       demands: 'an offset needs a when that is not C, CM, CD or CV',
       holds: (v) =>
-        !has(v, 'offset') ||
-        (Array.isArray(v.when) && !v.when.some((when) => ['C', 'CM', 'CD', 'CV'].includes(String(when)))),
+        !has(v, 'offset') || (Array.isArray(v.when) && !v.when.some((when) => isOneOf(when, ['C', 'CM', 'CD', 'CV']))),
     },
     {
       key: 'tim-10',
@@ -175,13 +176,12 @@ export const INVARIANTS: Readonly<Record<string, readonly Rule[]>> = codeTable({
     {
       key: 'app-3',
       demands: 'only proposed, cancelled or waitlisted appointments lack start and end',
-      holds: (v) =>
-        (has(v, 'start') && has(v, 'end')) || ['proposed', 'cancelled', 'waitlist'].includes(String(v.status)),
+      holds: (v) => (has(v, 'start') && has(v, 'end')) || isOneOf(v.status, ['proposed', 'cancelled', 'waitlist']),
     },
     {
       key: 'app-4',
       demands: 'cancelationReason is only for cancelled appointments and no-shows',
-      holds: (v) => !has(v, 'cancelationReason') || ['noshow', 'cancelled'].includes(String(v.status)),
+      holds: (v) => !has(v, 'cancelationReason') || isOneOf(v.status, ['noshow', 'cancelled']),
     },
   ],
   'Appointment.participant': [
@@ -216,7 +216,7 @@ export const INVARIANTS: Readonly<Record<string, readonly Rule[]>> = codeTable({
       key: 'bdl-3',
       demands: 'entry.request is needed in a batch, transaction or history and not allowed elsewhere',
       holds: (v) => {
-        const needed = ['batch', 'transaction', 'history'].includes(String(v.type));
+        const needed = isOneOf(v.type, ['batch', 'transaction', 'history']);
         return list(v.entry).every((entry) => has(entry, 'request') === needed);
       },
     },
@@ -224,7 +224,7 @@ export const INVARIANTS: Readonly<Record<string, readonly Rule[]>> = codeTable({
       key: 'bdl-4',
       demands: 'entry.response is needed in a response or history and not allowed elsewhere',
       holds: (v) => {
-        const needed = ['batch-response', 'transaction-response', 'history'].includes(String(v.type));
+        const needed = isOneOf(v.type, ['batch-response', 'transaction-response', 'history']);
         return list(v.entry).every((entry) => has(entry, 'response') === needed);
       },
     },

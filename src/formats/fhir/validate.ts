@@ -361,7 +361,10 @@ function primitiveCheck(name: string, valueSet: string | undefined): Check {
 function bindingCheck(check: Check, kind: string, valueSet: string): Check {
   const lists = codesOf(valueSet);
   const isMember = (coding: unknown): boolean =>
-    isObject(coding) && typeof coding.code === 'string' && lists.get(String(coding.system))?.has(coding.code) === true;
+    isObject(coding) &&
+    typeof coding.system === 'string' &&
+    typeof coding.code === 'string' &&
+    lists.get(coding.system)?.has(coding.code) === true;
   return (value, walk) => {
     check(value, walk);
     if (!isObject(value) || lists.size === 0) return;

@@ -114,6 +114,23 @@ describe('valid', () => {
 });
 
 describe('invalid', () => {
+  test.each<[string, Json]>([
+    [
+      'Condition',
+      {
+        clinicalStatus: { coding: [{ system: [{ toString: {} }], code: 'active' }] },
+        subject: { reference: 'Patient/1' },
+      },
+    ],
+    [
+      'Appointment',
+      { status: [{ toString: {} }], cancelationReason: { text: 'x' }, participant: [{ status: 'accepted' }] },
+    ],
+    ['Bundle', { type: { toString: {} }, entry: [{ fullUrl: 'urn:x' }] }],
+  ])('a %s that has objects with a toString of their own for texts', (resourceType, fields) => {
+    expect(validateResource({ resourceType, ...fields })).not.toEqual([]);
+  });
+
   test.each<[string, unknown, string]>([
     ['not an object', [], 'structure Resource a resource must be a JSON object'],
     ['no type', {}, 'required Resource resourceType must be the name of an R4 resource type'],
