@@ -49,7 +49,9 @@ export function medicationRequestChange(
   const rxo = sectionOf(sections, 'RXO');
   const fields = { rxe: rxe?.head, rxo: rxo?.head };
   const numbers = orderNumbers(context, orc, undefined);
-  const code = chosen(fields.rxe, 2, fields.rxo, 1) || (parts.code ?? '');
+  const said = chosen(fields.rxe, 2, fields.rxo, 1);
+  // A field of separators alone names no product.
+  const code = conceptOf(context, said) === undefined ? (parts.code ?? said) : said;
   const known = requestKeys(numbers);
   const keys = productKeys(context, frame, known.length > 0 ? known : [['request', ...parts.key]], code, parts.product);
   const prescription = eiIdentifier(context, fields.rxe?.field(15) ?? '', '');

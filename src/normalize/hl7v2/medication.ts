@@ -65,9 +65,9 @@ export function manufacturerOf(context: Context, raw: string): Element | undefin
   return compact({ identifier: compact({ system: coding.system, value: coding.code }), display: coding.display });
 }
 
-/** The code alone, for messages that only repeat what was ordered. */
+/** The code alone, for messages that only repeat what was ordered. Throws `required-missing` without one. */
 export function productCode(context: Context, raw: string): Element {
-  return compact({ medicationCodeableConcept: conceptOf(context, raw) });
+  return productOf(context, { code: raw, location: 'RXE-2' });
 }
 
 function batchOf(context: Context, fields: ProductFields): Element {

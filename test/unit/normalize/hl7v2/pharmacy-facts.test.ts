@@ -22,6 +22,12 @@ describe('trap: notes of a pharmacy are of what they stand behind', () => {
     expect(record.one('MedicationRequest').note).toBeUndefined();
   });
 
+  it('an RXE-2 of separators alone leaves the name to what was dispensed', () => {
+    const rxd = segment('RXD', { 1: '1', 2: '2^x^L', 3: '20260301', 4: '30' });
+    const record = taken('RDS^O13', ORC.replace('RE', 'NW'), segment('RXE', { 2: '^', 3: '250', 5: 'mg' }), rxd);
+    expect(record.one('MedicationRequest').medicationCodeableConcept).toMatchObject({ coding: [{ code: '2' }] });
+  });
+
   it('a dispense that is taken back is cancelled', () => {
     const rxd = segment('RXD', { 1: '1', 2: '2^x^L', 3: '20260301', 4: '30' });
     const cancelled = hl7('RDS^O13', [PID, ORC.replace('RE', 'OC'), rxd], '20260302120000+0100');
